@@ -1,0 +1,54 @@
+"""featlearn: classical and unsupervised feature learning with scikit-learn's manners.
+
+Public names load on first use, so ``import featlearn`` costs next to nothing and never pulls in TensorFlow, gensim or
+matplotlib.
+"""
+
+from importlib import import_module as _import_module
+
+__version__ = "0.1.0"
+
+# Where each public name lives: the one list that the documentation, the tests and `__getattr__` read.
+_HOME = {
+    "vectors": [
+        "ClusterClassifier",
+        "ContrastNormalizer",
+        "KMeansDictionary",
+        "PCAWhitening",
+        "RandomPatches",
+        "ZCA",
+    ],
+    "images": [
+        "Abs",
+        "Flatten",
+        "LocalContrastNormalizer",
+        "MaxPool",
+        "MeanPool",
+        "Positive",
+        "SoftThreshold",
+        "SplitSign",
+        "Stage",
+        "SumPool",
+        "ToImages",
+    ],
+    "linear": ["LinearSVM", "LinearSVMCV"],
+    "streaming": ["accumulate", "map_chunks"],
+    "callbacks": ["EarlyStopping", "ProgressBar"],
+    "plot": ["FilterGridDisplay", "ReconstructionDisplay"],
+    "datasets": [],
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = sorted([*_MODULE_OF, *_HOME])
+
+
+def __getattr__(name: str):
+    if name in _MODULE_OF:
+        return getattr(_import_module(f"featlearn.{_MODULE_OF[name]}"), name)
+    if name in _HOME:
+        return _import_module(f"featlearn.{name}")
+    raise AttributeError(f"module 'featlearn' has no attribute {name!r}; public names: {', '.join(__all__)}")
+
+
+def __dir__():
+    return [*__all__, "__version__"]
