@@ -1,0 +1,155 @@
+"""Progress bars and early stopping, on scikit-learn's callback API; the one place that touches that API.
+
+A learner opens its fit with `begin_fit`, reports every iteration with `end_iteration` (True means stop) and closes with
+`end_fit`. A meta-estimator such as `Stage` wraps the fit of its learner in `sub_fit`. So a bar set on a GridSearchCV
+shows the search, its pipelines, their stages and the learner inside.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sklearn.callback import CallbackContext, CallbackSupportMixin, with_callbacks
+from sklearn.callback import ProgressBar as _ProgressBar
+
+from featlearn.validation import check_parameters, integer, one_of, real
+
+__all__ = ["CallbackSupportMixin", "EarlyStopping", "ProgressBar", "begin_fit", "end_fit", "end_iteration", "sub_fit"]
+__all__ += ["with_callbacks"]
+
+
+def begin_fit(estimator: Any, n_tasks: int | None, X: Any = None, y: Any = None) -> CallbackContext:
+    """Open the fit of ``estimator``: at most ``n_tasks`` iterations or sub-fits follow (None: not known)."""
+    context = estimator._init_callback_context(max_subtasks=n_tasks)
+    context.call_on_fit_task_begin(estimator=estimator, X=X, y=y)
+    return context
+
+
+def end_iteration(
+    context: CallbackContext,
+    estimator: Any,
+    metrics: dict[str, float],
+    fitted: Callable[[], dict[str, Any]] | None = None,
+    name: str = "iteration",
+) -> bool:
+    """Report one finished iteration; True asks the learner to stop.
+
+    ``metrics`` (for instance ``{"inertia": 12.3}``) reach the callbacks as ``metadata``; ``fitted`` gives the
+    attributes that would make a fitted estimator now, computed only if a callback asks.
+    """
+    task = context.subcontext(task_name=name)
+    task.call_on_fit_task_begin(estimator=estimator)
+    return bool(task.call_on_fit_task_end(estimator=estimator, metadata=metrics, reconstruction_attributes=fitted))
+
+
+def end_fit(context: CallbackContext, estimator: Any) -> None:
+    """Close the fit of ``estimator``."""
+    context.call_on_fit_task_end(estimator=estimator)
+
+
+@contextmanager
+def sub_fit(context: CallbackContext, estimator: Any, sub_estimator: Any, name: str) -> Iterator[None]:
+    """Around the fit of a sub-estimator: its tasks hang below ``context``, and callbacks reach it."""
+    task = context.subcontext(task_name=name)
+    task.call_on_fit_task_begin(estimator=estimator)
+    if hasattr(sub_estimator, "set_callbacks"):
+        with task.propagate_callback_context(sub_estimator):
+            yield
+    else:
+        yield
+    task.call_on_fit_task_end(estimator=estimator)
+
+
+class ProgressBar(_ProgressBar):
+    """Progress bars for every level of a fit, from the grid search down to the learner's iterations.
+
+    scikit-learn's own bar, which by default stops one level below the outermost estimator.
+
+    Parameters
+    ----------
+    max_propagation_depth : int or None, default=None
+        How many levels of nested estimators get a bar; None means all of them.
+
+    Examples
+    --------
+    >>> from featlearn import KMeansDictionary, ProgressBar
+    >>> learner = KMeansDictionary(8).set_callbacks(ProgressBar())
+    """
+
+    def __init__(self, max_propagation_depth: int | None = None):
+        super().__init__(max_propagation_depth=max_propagation_depth)
+
+
+class EarlyStopping:
+    """Stop a learner when a metric it reports no longer improves.
+
+    Set on a learner, or on any estimator above it: it reaches every learner that reports ``monitor``.
+
+    Parameters
+    ----------
+    monitor : str, default="inertia"
+        Name of the metric, as the learner reports it after each iteration.
+    patience : int, default=3
+        Iterations without improvement before the fit stops.
+    tol : float, default=1e-4
+        Relative improvement that counts as one.
+    mode : {"min", "max"}, default="min"
+        Whether the metric should fall or rise.
+    max_propagation_depth : int or None, default=None
+        How many levels of nested estimators it reaches; None means all of them.
+
+    Attributes
+    ----------
+    stopped_ : list of tuple
+        ``(estimator name, iterations, best value)`` of each fit stopped in this process.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featlearn import EarlyStopping, KMeansDictionary
+    >>> X = np.random.default_rng(0).normal(size=(200, 3))
+    >>> stop = EarlyStopping(patience=1, tol=0.05)
+    >>> learner = KMeansDictionary(4, random_state=0, max_iter=100).set_callbacks(stop).fit(X)
+    >>> learner.n_iter_ < 100
+    True
+    """
+
+    def __init__(
+        self,
+        monitor: str = "inertia",
+        patience: int = 3,
+        tol: float = 1e-4,
+        mode: str = "min",
+        max_propagation_depth: int | None = None,
+    ):
+        self.monitor, self.patience, self.tol, self.mode = monitor, patience, tol, mode
+        self.max_propagation_depth = max_propagation_depth
+        check_parameters(self, patience=integer(1), tol=real(0), mode=one_of("min", "max"))
+        self.stopped_: list[tuple[str, int, float]] = []
+        self._best: dict[int, tuple[float, int, int]] = {}
+
+    def setup(self, estimator, context):
+        """Nothing to prepare."""
+
+    def teardown(self, estimator, context):
+        """Forget the fits that are over."""
+        self._best.clear()
+
+    def on_fit_task_begin(self, estimator, context):
+        """Nothing to do when a task begins."""
+
+    def on_fit_task_end(self, estimator, context, *, metadata=None):
+        """Judge an iteration; True stops the fit."""
+        if not metadata or self.monitor not in metadata or context.parent is None:
+            return False
+        value = float(metadata[self.monitor])
+        signed = value if self.mode == "min" else -value
+        best, waited, seen = self._best.get(id(context.parent), (float("inf"), 0, 0))
+        improved = best == float("inf") or signed < best - self.tol * abs(best)
+        waited = 0 if improved else waited + 1
+        best = min(best, signed)
+        self._best[id(context.parent)] = (best, waited, seen + 1)
+        if waited < self.patience:
+            return False
+        self.stopped_.append((type(estimator).__name__, seen + 1, best if self.mode == "min" else -best))
+        return True

@@ -1,0 +1,107 @@
+"""Threads: how many this process may use, one BLAS pool at a time, and results in order.
+
+Work is cut into blocks whose size depends on the data alone, blocks run on plain Python threads (every kernel releases
+the GIL), and each block's matrix products run on one BLAS thread. So no thread count changes a result, and NumPy's and
+SciPy's two OpenBLAS pools never fight.
+"""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+import joblib
+import numpy as np
+import threadpoolctl
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+_lock = threading.Lock()
+_holders = 0
+_limits = None
+_inside = threading.local()
+
+
+def n_threads(n_jobs: int | None = None) -> int:
+    """Threads to use: ``None`` and -1 take every core this process may use, -2 all but one, n > 0 takes n.
+
+    Cores are counted as joblib counts them (affinity, control groups), and ``OMP_NUM_THREADS`` caps them for ``None``,
+    so workers of a parallel grid search do not oversubscribe the machine. Inside a block already running on a thread
+    of ours the answer is 1.
+    """
+    if getattr(_inside, "block", False):
+        return 1
+    if n_jobs is None:
+        cap = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+        cores = joblib.cpu_count()
+        return max(1, min(cores, int(cap))) if cap.isdigit() else cores
+    if n_jobs == 0:
+        raise ValueError("n_jobs=0 asks for no worker at all; use n_jobs=1 for one, or None for every core.")
+    return n_jobs if n_jobs > 0 else max(1, joblib.cpu_count() + 1 + n_jobs)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Limit every BLAS pool to one thread; nests, and may be entered from several threads at once."""
+    global _holders, _limits
+    with _lock:
+        _holders += 1
+        if _holders == 1:
+            import scipy.linalg.blas  # noqa: F401  (loads SciPy's own pool, or the limit would miss it)
+
+            _limits = threadpoolctl.threadpool_limits(1, user_api="blas")
+    try:
+        yield
+    finally:
+        with _lock:
+            _holders -= 1
+            if _holders == 0:
+                _limits.restore_original_limits()
+                _limits = None
+
+
+def map_in_order(f: Callable[[A], B], items: Iterable[A], threads: int) -> Iterator[B]:
+    """Yield ``f(item)`` in the order of ``items``, on ``threads`` threads, with at most ``2 * threads`` in flight."""
+    if threads == 1:
+        with one_blas_thread():
+            for item in items:
+                yield f(item)
+        return
+
+    def run(item):
+        _inside.block = True
+        return f(item)
+
+    with one_blas_thread():
+        pool = ThreadPoolExecutor(threads, thread_name_prefix="featlearn")
+        try:
+            pending: deque = deque()
+            for item in items:
+                pending.append(pool.submit(run, item))
+                if len(pending) >= 2 * threads:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def blocks(n: int, size: int) -> list[slice]:
+    """Slices of ``size`` rows that cover ``n`` rows; the last may be shorter."""
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def cache_rows(row_bytes: float, target: int = 4 << 20, least: int = 64) -> int:
+    """Rows of ``row_bytes`` that fill about ``target`` bytes, as a multiple of ``least``."""
+    return max(least, int(target / max(row_bytes, 1)) // least * least)
+
+
+def as_float(X: np.ndarray) -> np.ndarray:
+    """X as float32 or float64: small integers (up to 16 bits) and half floats become float32, others float64."""
+    if X.dtype in (np.float32, np.float64):
+        return X
+    return X.astype(np.float32 if X.dtype.itemsize <= 2 else np.float64)

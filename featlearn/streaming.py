@@ -1,0 +1,268 @@
+"""The two walks over data: ``map_chunks`` for transforms and ``accumulate`` for learning.
+
+Both take NumPy arrays, ``np.memmap``, streams of chunks (an iterator, or a function that returns a fresh one) and Dask
+arrays or bags. A sufficient statistic is a function ``chunk -> value`` whose values add with ``+``; learning is their
+sum. On one machine chunks are folded in order; on a Dask collection by tree reduction, on whatever cluster the user
+has. Chunk boundaries depend on the data alone, so the number of workers never changes a result.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+
+from featlearn.kernels.threads import blocks, cache_rows, map_in_order, n_threads
+
+CHUNK_BYTES = 8 << 20
+
+
+def is_dask(X: Any) -> bool:
+    """Whether X is a Dask collection, told without importing Dask."""
+    return "dask" in sys.modules and hasattr(X, "__dask_graph__")
+
+
+def is_stream(X: Any) -> bool:
+    """Whether X hands out chunks: an iterator, or a function without arguments that returns a fresh iterator."""
+    return isinstance(X, Iterator) or (callable(X) and not hasattr(X, "__array__"))
+
+
+def is_out_of_core(X: Any) -> bool:
+    """Whether X is a stream or a Dask collection, which must never be turned into one array."""
+    return is_stream(X) or is_dask(X)
+
+
+def require_many_passes(X: Any, who: str) -> None:
+    """Refuse an iterator, which can be walked only once, for a learner that walks several times."""
+    if isinstance(X, Iterator):
+        raise ValueError(
+            f"{who} walks over the data several times, and an iterator can be walked only once. Pass a function that "
+            "returns a fresh iterator of chunks (for instance `lambda: read_chunks(path)`), an array, an np.memmap or "
+            "a Dask array."
+        )
+
+
+def chunk_rows(X: np.ndarray) -> int:
+    """Rows in a chunk of an array: about 8 MB, a multiple of 64, so it depends on the shape alone."""
+    row = X[:0].itemsize * int(np.prod(X.shape[1:])) if hasattr(X, "itemsize") else 64
+    return cache_rows(row, CHUNK_BYTES)
+
+
+def _stack(items: list) -> Any:
+    """A bag's partition as one chunk: arrays are joined by rows, other items stay a list."""
+    if items and all(isinstance(item, np.ndarray) for item in items):
+        return np.stack(items) if items[0].ndim == 1 else np.concatenate(items)
+    return items
+
+
+def _pieces(arrays: tuple, rows: int | None) -> Iterator[tuple]:
+    """Aligned arrays, or a stream of chunks (tuples of aligned chunks), as tuples of chunks."""
+    X, *aligned = arrays
+    if is_stream(X):
+        if aligned:
+            raise ValueError("A stream carries its weights or labels itself: let it yield tuples (X, y) of chunks.")
+        for item in X() if callable(X) else X:
+            yield item if isinstance(item, tuple) else (item,)
+        return
+    n = len(X) if not hasattr(X, "shape") else X.shape[0]
+    for other in aligned:
+        if other is not None and len(other) != n:
+            raise ValueError(f"Aligned arrays differ in length: {n} and {len(other)} rows.")
+    for part in blocks(n, rows or chunk_rows(X)):
+        yield (X[part], *(None if a is None else a[part] for a in aligned))
+
+
+def accumulate(
+    statistic: Callable[..., Any], X: Any, *aligned: Any, n_jobs: int | None = None, rows: int | None = None
+) -> Any:
+    """Fold ``statistic(chunk, *aligned_chunks)`` over the data with ``+``.
+
+    Parameters
+    ----------
+    statistic : callable
+        Maps a chunk of rows to a value that adds with ``+``. It must release the GIL to gain from threads, and be
+        picklable for a Dask cluster.
+    X : array, np.memmap, iterator of chunks, function returning one, Dask array or Dask bag
+        Rows along the first axis. A stream may yield tuples ``(X, weights)``. A bag's partition is one chunk: its
+        arrays are joined by rows, other items stay a list.
+    *aligned : arrays or None
+        Cut into chunks as X is, and passed on beside it (weights, labels). For a Dask array, Dask arrays too.
+    n_jobs : int or None, default=None
+        Threads; None takes every core this process may use. No effect on the result. A Dask collection runs on its
+        own cluster instead.
+    rows : int or None, default=None
+        Rows in a chunk; None takes about 8 MB.
+
+    Returns
+    -------
+    value
+        The sum of the statistic over all chunks.
+
+    Raises
+    ------
+    ValueError
+        If there is no chunk at all, or aligned arrays differ in length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featlearn import accumulate
+    >>> X = np.arange(6.0).reshape(3, 2)
+    >>> accumulate(lambda chunk: chunk.sum(axis=0), X)
+    array([6., 9.])
+    """
+    if is_dask(X):
+        return _accumulate_dask(statistic, X, aligned)
+    values = map_in_order(lambda piece: statistic(*piece), _pieces((X, *aligned), rows), n_threads(n_jobs))
+    total = None
+    for value in values:
+        total = value if total is None else total + value
+    if total is None:
+        raise ValueError("There is no data: the input holds no chunk of rows. Pass at least one row.")
+    return total
+
+
+class _FoldBlock:
+    """The statistic of one Dask block: a picklable function that folds the block as one machine would."""
+
+    def __init__(self, statistic):
+        self.statistic = statistic
+
+    def __call__(self, block, *aligned):
+        if isinstance(block, (list, Iterator)):
+            items = list(block)
+            return self.statistic(_stack(items)) if items else None
+        aligned = [None if a is None else np.asarray(a) for a in aligned]
+        if len(block) == 0:
+            return None
+        return accumulate(self.statistic, np.asarray(block), *aligned, n_jobs=1)
+
+
+def _merge(values: list) -> Any:
+    present = [value for value in values if value is not None]
+    return reduce(add, present) if present else None
+
+
+def _accumulate_dask(statistic, X, aligned):
+    import dask
+
+    if hasattr(X, "rechunk") and X.ndim > 1:
+        X = X.rechunk({axis: -1 for axis in range(1, X.ndim)})
+    parts = [part for part in np.ravel(X.to_delayed())]
+    others = []
+    for a in aligned:
+        if a is None:
+            others.append([None] * len(parts))
+        elif is_dask(a):
+            others.append(list(np.ravel(a.rechunk({0: X.chunks[0]}).to_delayed())))
+        else:
+            ends = np.cumsum((0, *X.chunks[0]))
+            others.append([a[lo:hi] for lo, hi in zip(ends[:-1], ends[1:], strict=True)])
+    fold, merge = dask.delayed(_FoldBlock(statistic), pure=False), dask.delayed(_merge, pure=False)
+    values = [fold(*row) for row in zip(parts, *others, strict=True)]
+    while len(values) > 1:
+        values = [merge(values[i : i + 8]) for i in range(0, len(values), 8)]
+    total = values[0].compute() if values else None
+    if total is None:
+        raise ValueError("There is no data: the Dask collection holds no rows. Pass at least one row.")
+    return total
+
+
+def map_chunks(
+    f: Callable[[np.ndarray], np.ndarray],
+    X: Any,
+    out: np.ndarray | None = None,
+    *,
+    n_jobs: int | None = None,
+    rows: int | None = None,
+) -> Any:
+    """Apply ``f`` to chunks of rows and join the results.
+
+    Parameters
+    ----------
+    f : callable
+        Maps a chunk (m, ...) to an array (m, ...), row by row: a row's result must not depend on its neighbors.
+    X : array, np.memmap, iterator of chunks, function returning one, or Dask array
+        Rows along the first axis.
+    out : array or None, default=None
+        Where the result is written (an ``np.memmap``, say). None allocates it. Only for arrays.
+    n_jobs : int or None, default=None
+        Threads; None takes every core this process may use. No effect on the result.
+    rows : int or None, default=None
+        Rows in a chunk; None takes about 8 MB.
+
+    Returns
+    -------
+    result : array, generator or Dask array
+        An array for an array (``out`` itself where given), a generator of chunks for a stream, and a lazy Dask array
+        for a Dask array.
+
+    Raises
+    ------
+    ValueError
+        If ``out`` has another shape than the result, or is given for a stream or a Dask array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featlearn import map_chunks
+    >>> map_chunks(np.sqrt, np.array([[4.0], [9.0]]))
+    array([[2.],
+           [3.]])
+    """
+    if is_out_of_core(X):
+        if out is not None:
+            raise ValueError("`out` holds the result of an array; a stream or a Dask array gives its result lazily.")
+        if is_stream(X):
+            return (f(piece[0]) for piece in _pieces((X,), rows))
+        return _map_dask(f, X)
+    parts = blocks(len(X), rows or chunk_rows(X))
+    if not parts:
+        return f(X) if out is None else out
+    if out is None:
+        first = f(X[parts[0]])
+        if len(parts) == 1:
+            return first
+        out = np.empty((len(X), *first.shape[1:]), dtype=first.dtype)
+        out[parts.pop(0)] = first
+    elif out.shape[0] != len(X):
+        raise ValueError(f"`out` has {out.shape[0]} rows and X has {len(X)}; give them the same number.")
+
+    def fill(part: slice) -> None:
+        result = f(X[part])
+        if result.shape[1:] != out.shape[1:]:
+            raise ValueError(f"`out` has rows of shape {out.shape[1:]} and the result {result.shape[1:]}.")
+        out[part] = result
+
+    for _ in map_in_order(fill, parts, n_threads(n_jobs)):
+        pass
+    return out
+
+
+def _map_dask(f, X):
+    X = X.rechunk({axis: -1 for axis in range(1, X.ndim)})
+    sample = f(np.zeros((1, *X.shape[1:]), dtype=X.dtype))
+    tail = sample.shape[1:]
+    axes = list(range(X.ndim, len(tail) + 1))
+    drop = list(range(len(tail) + 1, X.ndim))
+    return X.map_blocks(
+        f,
+        dtype=sample.dtype,
+        chunks=(X.chunks[0], *((size,) for size in tail)),
+        new_axis=axes or None,
+        drop_axis=drop or None,
+        meta=np.empty((0,) * (len(tail) + 1), dtype=sample.dtype),
+    )
+
+
+def first_chunk(X: Iterable) -> np.ndarray:
+    """The first chunk of rows of any kind of input, to learn the width and the dtype."""
+    if is_dask(X):
+        if hasattr(X, "rechunk"):
+            return X[:1].compute()
+        return np.asarray(_stack(list(X.take(1, npartitions=-1))))
+    for piece in _pieces((X,), None):
+        return piece[0]
+    raise ValueError("There is no data: the input holds no chunk of rows. Pass at least one row.")

@@ -1,0 +1,198 @@
+"""The gates: parameters, rows and images are checked here, and a fit that fails leaves the estimator as it was."""
+
+import functools
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_array, validate_data
+
+from featlearn.streaming import first_chunk, is_dask, is_out_of_core, require_many_passes
+
+Rule = Callable[[Any], str | None]
+
+
+def integer(low: int | None = None, high: int | None = None) -> Rule:
+    """An integer (not a bool) within [low, high]."""
+
+    def rule(value):
+        if not isinstance(value, Integral) or isinstance(value, (bool, np.bool_)):
+            return "an integer"
+        return _range(value, low, high, "an integer")
+
+    return rule
+
+
+def real(low: float | None = None, high: float | None = None, above: float | None = None) -> Rule:
+    """A finite real number within [low, high], and strictly greater than ``above``."""
+
+    def rule(value):
+        if not isinstance(value, Real) or isinstance(value, (bool, np.bool_)) or not np.isfinite(value):
+            return "a finite number"
+        if above is not None and not value > above:
+            return f"a number greater than {above}"
+        return _range(value, low, high, "a number")
+
+    return rule
+
+
+def _range(value, low, high, what):
+    if low is not None and value < low:
+        return f"{what} of at least {low}"
+    if high is not None and value > high:
+        return f"{what} of at most {high}"
+    return None
+
+
+def one_of(*options: Any) -> Rule:
+    """One of the options named."""
+    return lambda value: (
+        None if any(value is o or (type(value) is type(o) and value == o) for o in options) else _options(options)
+    )
+
+
+def _options(options):
+    return "one of " + ", ".join(repr(option) for option in options)
+
+
+def boolean() -> Rule:
+    """True or False."""
+    return lambda value: None if isinstance(value, (bool, np.bool_)) else "True or False"
+
+
+def optional(rule: Rule) -> Rule:
+    """None, or what ``rule`` admits."""
+
+    def relaxed(value):
+        message = None if value is None else rule(value)
+        return None if message is None else f"None or {message}"
+
+    return relaxed
+
+
+def either(*rules: Rule) -> Rule:
+    """What any of the rules admits."""
+
+    def rule(value):
+        messages = [r(value) for r in rules]
+        return None if None in messages else " or ".join(messages)
+
+    return rule
+
+
+def instance(*types: type) -> Rule:
+    """An object of one of the types."""
+    return lambda value: None if isinstance(value, types) else "an instance of " + " or ".join(t.__name__ for t in types)
+
+
+def has(*methods: str) -> Rule:
+    """An object (not a class) with the methods named."""
+    return lambda value: (
+        None
+        if not isinstance(value, type) and all(hasattr(value, m) for m in methods)
+        else "an object with " + " and ".join(f"`{m}`" for m in methods)
+    )
+
+
+def check_parameters(estimator: Any, **rules: Rule) -> None:
+    """Check constructor parameters against rules; a ValueError names the estimator, the value and what is expected."""
+    for name, rule in rules.items():
+        value = getattr(estimator, name)
+        expected = rule(value)
+        if expected is not None:
+            raise ValueError(f"{type(estimator).__name__}: {name}={value!r} is not valid; pass {expected}.")
+
+
+def unchanged_on_failure(fit: Callable) -> Callable:
+    """Decorate a fit so that an error or an interrupt leaves the estimator exactly as it was."""
+
+    @functools.wraps(fit)
+    def guarded(self, *args, **kwargs):
+        before = dict(vars(self))
+        try:
+            return fit(self, *args, **kwargs)
+        except BaseException:
+            # scikit-learn's callback machinery removes its own attributes after us, so those must stay.
+            kept = {name: value for name, value in vars(self).items() if "callback" in name}
+            vars(self).clear()
+            vars(self).update(before | kept)
+            raise
+
+    return guarded
+
+
+def check_rows(
+    estimator: Any, X: Any, *, reset: bool, min_samples: int = 1, passes: int = 1, copy: bool = False
+) -> Any:
+    """Rows (n_samples, n_features) as the estimator may walk over them.
+
+    Arrays are checked by scikit-learn (2-D, finite, dense, the number of features of the fit) and come back as
+    float32 or float64; integers of up to 16 bits and memmaps are left as they are, to be converted chunk by chunk.
+    Streams and Dask collections come back unchanged, wrapped so that every chunk is checked as it passes.
+
+    ``passes`` is the number of walks the caller makes; ``min_samples`` is enforced for arrays.
+    """
+    if is_out_of_core(X):
+        return _check_out_of_core(estimator, X, reset=reset, passes=passes)
+    small = isinstance(X, np.ndarray) and X.dtype.kind in "ui" and X.dtype.itemsize <= 2
+    return validate_data(
+        estimator,
+        X,
+        reset=reset,
+        dtype=None if small else [np.float64, np.float32],
+        ensure_min_samples=min_samples,
+        copy=copy,
+        order=None,
+    )
+
+
+def _check_out_of_core(estimator, X, *, reset, passes):
+    if passes > 1:
+        require_many_passes(X, type(estimator).__name__)
+    if reset:
+        head = X if is_dask(X) or callable(X) else None
+        if head is not None:
+            width = first_chunk(head).shape[1]
+        else:  # a one-shot iterator: look at the first chunk and put it back
+            import itertools
+
+            first = next(X, None)
+            if first is None:
+                raise ValueError("There is no data: the iterator holds no chunk of rows. Pass at least one row.")
+            width = (first[0] if isinstance(first, tuple) else first).shape[1]
+            X = itertools.chain([first], X)
+        estimator.n_features_in_ = int(width)
+        if hasattr(estimator, "feature_names_in_"):
+            del estimator.feature_names_in_
+    gate = RowGate(estimator.n_features_in_, type(estimator).__name__)
+    if is_dask(X):
+        if hasattr(X, "map_blocks"):
+            return X.map_blocks(gate, dtype=X.dtype, meta=np.empty((0, 0), dtype=X.dtype))
+        return X
+    if callable(X):
+        return lambda: _gated(gate, X())
+    return _gated(gate, X)
+
+
+def _gated(gate, chunks):
+    for item in chunks:
+        yield (gate(item[0]), *item[1:]) if isinstance(item, tuple) else gate(item)
+
+
+class RowGate:
+    """Checks one chunk of a stream: 2-D, finite, and as wide as the others. Picklable."""
+
+    def __init__(self, n_features: int, who: str):
+        self.n_features, self.who = n_features, who
+
+    def __call__(self, chunk):
+        if len(chunk) == 0:
+            return chunk
+        chunk = check_array(chunk, dtype=None, ensure_all_finite=True, input_name=f"a chunk given to {self.who}")
+        if chunk.shape[1] != self.n_features:
+            raise ValueError(
+                f"A chunk has {chunk.shape[1]} features, but {self.who} is expecting {self.n_features} features as "
+                "input. Give every chunk the same columns."
+            )
+        return chunk
