@@ -6,7 +6,8 @@ shows the search, its pipelines, their stages and the learner inside.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from math import isfinite
 from typing import Any
 
 from sklearn.callback import CallbackContext, CallbackSupportMixin, with_callbacks
@@ -51,13 +52,17 @@ def end_fit(context: CallbackContext, estimator: Any) -> None:
 def sub_fit(context: CallbackContext, estimator: Any, sub_estimator: Any, name: str) -> Iterator[None]:
     """Around the fit of a sub-estimator: its tasks hang below ``context``, and callbacks reach it."""
     task = context.subcontext(task_name=name)
-    task.call_on_fit_task_begin(estimator=estimator)
-    if hasattr(sub_estimator, "set_callbacks"):
-        with task.propagate_callback_context(sub_estimator):
-            yield
-    else:
+    below = task.propagate_callback_context(sub_estimator) if hasattr(sub_estimator, "set_callbacks") else nullcontext()
+    with below:
+        # This task and the fit of the sub-estimator are one; only callbacks that stay up here hear of it from us.
+        task.call_on_fit_task_begin(estimator=estimator)
         yield
     task.call_on_fit_task_end(estimator=estimator)
+
+
+def _task_ids(context: CallbackContext) -> tuple[int, ...]:
+    """The task's place in the tree of tasks, from the root down."""
+    return (*(_task_ids(context.parent) if context.parent else ()), context.task_id)
 
 
 class ProgressBar(_ProgressBar):
@@ -126,14 +131,15 @@ class EarlyStopping:
         self.max_propagation_depth = max_propagation_depth
         check_parameters(self, patience=integer(1), tol=real(0), mode=one_of("min", "max"))
         self.stopped_: list[tuple[str, int, float]] = []
-        self._best: dict[int, tuple[float, int, int]] = {}
+        self._best: dict[tuple, tuple[float, int, int]] = {}
 
     def setup(self, estimator, context):
         """Nothing to prepare."""
 
     def teardown(self, estimator, context):
-        """Forget the fits that are over."""
-        self._best.clear()
+        """Forget the fits that are over; others may still run."""
+        for key in [key for key in self._best if key[0] == context.root_uuid]:
+            del self._best[key]
 
     def on_fit_task_begin(self, estimator, context):
         """Nothing to do when a task begins."""
@@ -144,11 +150,13 @@ class EarlyStopping:
             return False
         value = float(metadata[self.monitor])
         signed = value if self.mode == "min" else -value
-        best, waited, seen = self._best.get(id(context.parent), (float("inf"), 0, 0))
-        improved = best == float("inf") or signed < best - self.tol * abs(best)
+        fit = (context.root_uuid, *_task_ids(context.parent))
+        best, waited, seen = self._best.get(fit, (float("inf"), 0, 0))
+        # A NaN compares as no improvement.
+        improved = signed < (best - self.tol * abs(best) if isfinite(best) else best)
         waited = 0 if improved else waited + 1
         best = min(best, signed)
-        self._best[id(context.parent)] = (best, waited, seen + 1)
+        self._best[fit] = (best, waited, seen + 1)
         if waited < self.patience:
             return False
         self.stopped_.append((type(estimator).__name__, seen + 1, best if self.mode == "min" else -best))

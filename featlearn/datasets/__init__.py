@@ -1,0 +1,16 @@
+"""Loaders of real data: official archives with checksums and a cache, and patches of photographs that are bundled."""
+
+from featlearn.datasets._cifar import fetch_cifar10
+from featlearn.datasets._mnist import fetch_fashion_mnist, fetch_mnist
+from featlearn.datasets._photos import load_photo_patches
+from featlearn.datasets._store import DatasetCorruptError, DatasetNotFoundError, get_data_home
+
+__all__ = [
+    "DatasetCorruptError",
+    "DatasetNotFoundError",
+    "fetch_cifar10",
+    "fetch_fashion_mnist",
+    "fetch_mnist",
+    "get_data_home",
+    "load_photo_patches",
+]

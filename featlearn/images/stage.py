@@ -1,0 +1,376 @@
+"""One stage of a feature extractor: any vector learner, lifted to images.
+
+    fit         patches (n_patches, d) drawn at random -> learner.fit
+    transform   every patch -> learner.transform -> maps (h, w, k) -> rectify -> normalize -> pool
+
+in chunks, so that the maps of a whole data set never exist. Coates, Lee & Ng (2011), section 3; with rectification and
+local normalization, the stages of Jarrett, Kavukcuoglu, Ranzato & LeCun (2009), section 2.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_array, check_is_fitted, check_memory
+
+from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, sub_fit, with_callbacks
+from featlearn.images.fast import encoder_plan, fusible_cells
+from featlearn.images.patches import count_patches, extract_patches, sample_patches
+from featlearn.images.pools import MeanPool
+from featlearn.images.reshape import axes_rule
+from featlearn.kernels.encode import FusedEncoder, map_size
+from featlearn.kernels.threads import as_float
+from featlearn.streaming import is_out_of_core, map_chunks
+from featlearn.validation import (
+    check_parameters,
+    either,
+    has,
+    integer,
+    one_of,
+    optional,
+    unchanged_on_failure,
+)
+
+MAX_DEFAULT_PATCHES = 100_000
+CODE_BYTES = 32 << 20
+FUSED_IMAGES = 8
+
+
+def check_images(images: Any, who: str) -> np.ndarray:
+    """Images (n, H, W) or (n, H, W, c) as a finite numeric array, integers and memmaps left as they are."""
+    if not hasattr(images, "shape"):
+        images = np.asarray(images)
+    if images.ndim not in (3, 4):
+        raise ValueError(
+            f"{who} takes images of shape (n, height, width) or (n, height, width, channels) and got an array of shape "
+            f"{images.shape}. Turn flat rows into images with ToImages(shape)."
+        )
+    images = check_array(images, dtype="numeric", ensure_2d=False, allow_nd=True, input_name="images", estimator=who)
+    if 0 in images.shape:
+        raise ValueError(f"{who} got images of shape {images.shape}, which hold no pixel.")
+    return images
+
+
+def seeded(learner: Any, rng: np.random.RandomState) -> Any:
+    """A clone of the learner in which every ``random_state`` left at None has a seed of its own."""
+    learner = clone(learner)
+    names = sorted(p for p in learner.get_params(deep=True) if p == "random_state" or p.endswith("__random_state"))
+    seeds = {p: int(rng.randint(2**31 - 1)) for p in names}
+    return learner.set_params(**{p: s for p, s in seeds.items() if learner.get_params()[p] is None})
+
+
+def _fit_learner(learner, patches, stage, context):
+    """Fit the learner; a function of its own so that joblib can remember it."""
+    with sub_fit(context, stage, learner, "fit-learner"):
+        return learner.fit(patches)
+
+
+class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+    """Lift a transformer of vectors to images: learn from random patches, encode every patch, pool.
+
+    Parameters
+    ----------
+    learner : transformer
+        Any transformer of 2-D arrays, ours or scikit-learn's, or a Pipeline of them. It is cloned.
+    patch_size : int or (int, int), default=6
+        Height and width of a patch, in pixels.
+    stride : int, default=1
+        Pixels between neighboring patches when encoding.
+    n_patches : int or None, default=None
+        Patches drawn to fit the learner, without repetition, at any position. None takes all there are, up to 100,000.
+    pad : int, default=0
+        Rows and columns of zeros put around every image before encoding.
+    rectify : transformer of maps or None, default=None
+        `Abs`, `Positive`, `SplitSign`, `SoftThreshold` or any object with ``transform(maps)``.
+    normalize : transformer of maps or None, default=None
+        `LocalContrastNormalizer` or any object with ``transform(maps)``, applied after ``rectify``.
+    pool : transformer of maps or None, default=None
+        `SumPool`, `MeanPool`, `MaxPool` or any object with ``transform(maps)``, applied last.
+    random_state : int, RandomState or None, default=None
+        Seed of the patches, and of every ``random_state`` inside ``learner`` that is None.
+    n_jobs : int or None, default=None
+        Threads that encode; None takes every core this process may use. No effect on the result.
+    memory : str, joblib.Memory or None, default=None
+        Where fitted learners are kept, so that a search over pooling does not fit the same learner again.
+    device : {"auto", "cpu", "gpu"}, default="auto"
+        Where the fused encoder runs. "auto" takes a GPU that Keras sees, if there is one; "gpu" asks for Keras.
+
+    Attributes
+    ----------
+    learner_ : transformer
+        The fitted learner.
+    image_shape_ : tuple
+        (height, width) or (height, width, channels) of the images.
+    patch_shape_ : tuple
+        (height, width) or (height, width, channels) of a patch.
+    n_patches_ : int
+        Number of patches the learner was fitted on.
+    output_shape_ : tuple
+        (height, width, channels) of the output for one image.
+
+    Raises
+    ------
+    ValueError
+        For images of another size than fitted, patches larger than the images, more patches than there are, NaN, or a
+        parameter out of range.
+
+    Notes
+    -----
+    A learner made of `ContrastNormalizer`, `ZCA` or `PCAWhitening`, and `KMeansDictionary` or `RandomPatches` (each but
+    the last may be missing) is run by one fused kernel that pools as it encodes. Anything else runs step by step.
+
+    References
+    ----------
+    Coates, Lee & Ng (2011), "An analysis of single-layer networks in unsupervised feature learning". Jarrett et al.
+    (2009), "What is the best multi-stage architecture for object recognition?".
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from featlearn import KMeansDictionary, Stage, SumPool
+    >>> images = load_digits().images
+    >>> stage = Stage(KMeansDictionary(20), patch_size=4, pool=SumPool(grid=2), random_state=0)
+    >>> stage.fit_transform(images).shape
+    (1797, 2, 2, 20)
+    """
+
+    def __init__(
+        self,
+        learner,
+        patch_size: int | tuple[int, int] = 6,
+        stride: int = 1,
+        n_patches: int | None = None,
+        pad: int = 0,
+        rectify=None,
+        normalize=None,
+        pool=None,
+        random_state=None,
+        n_jobs: int | None = None,
+        memory=None,
+        device: str = "auto",
+    ):
+        self.learner = learner
+        self.patch_size = patch_size
+        self.stride = stride
+        self.n_patches = n_patches
+        self.pad = pad
+        self.rectify = rectify
+        self.normalize = normalize
+        self.pool = pool
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.memory = memory
+        self.device = device
+
+    def _check(self):
+        maps = optional(has("transform"))
+        check_parameters(
+            self,
+            learner=has("fit", "transform"),
+            patch_size=either(integer(1), axes_rule(2)),
+            stride=integer(1),
+            n_patches=optional(integer(1)),
+            pad=integer(0),
+            rectify=maps,
+            normalize=maps,
+            pool=maps,
+            n_jobs=optional(integer()),
+            device=one_of("auto", "cpu", "gpu"),
+        )
+
+    @property
+    def _patch(self) -> tuple[int, int]:
+        size = self.patch_size
+        return (int(size[0]), int(size[1])) if isinstance(size, (tuple, list)) else (int(size), int(size))
+
+    @with_callbacks
+    @unchanged_on_failure
+    def fit(self, X, y=None):
+        """Learn from random patches of the images.
+
+        Parameters
+        ----------
+        X : array (n_images, height, width) or (n_images, height, width, channels)
+            The images, of any numeric dtype; a memmap is not copied.
+        y : ignored
+            Present for the API.
+
+        Returns
+        -------
+        self
+        """
+        self._check()
+        if is_out_of_core(X):
+            raise ValueError(
+                "Stage.fit draws patches anywhere in the images, so it needs them in an array or an np.memmap. Fit on "
+                "a sample of the images; transform takes streams and Dask arrays."
+            )
+        X = check_images(X, "Stage")
+        context = begin_fit(self, 1, X=X)
+        images = X if X.ndim == 4 else X[..., None]
+        patch = self._patch
+        if patch[0] > X.shape[1] or patch[1] > X.shape[2]:
+            raise ValueError(
+                f"Stage: patches of {patch[0]} x {patch[1]} do not fit images of {X.shape[1]} x {X.shape[2]}. Pass "
+                f"patch_size=({min(patch[0], X.shape[1])}, {min(patch[1], X.shape[2])}) or less."
+            )
+        exist = count_patches(images, patch)
+        n = min(exist, MAX_DEFAULT_PATCHES) if self.n_patches is None else self.n_patches
+        if n > exist:
+            raise ValueError(
+                f"Stage: n_patches={n} patches were asked for and {len(X)} images of {X.shape[1]} x {X.shape[2]} hold "
+                f"only {exist} of {patch[0]} x {patch[1]}. Pass n_patches={exist} or less, n_patches=None, or more "
+                "images."
+            )
+        rng = check_random_state(self.random_state)
+        patches = sample_patches(images, patch, n, rng)
+        remember = check_memory(self.memory).cache(_fit_learner, ignore=["stage", "context"])
+        self.learner_ = remember(seeded(self.learner, rng), patches, stage=self, context=context)
+        self.n_patches_ = n
+        self.image_shape_ = X.shape[1:]
+        self.patch_shape_ = patch + X.shape[3:]
+        self.output_shape_ = self._encoder(as_float(X[:0]).dtype)(images[:1]).shape[1:]
+        end_fit(context, self)
+        return self
+
+    def transform(self, X):
+        """Encode every patch of the images, rectify, normalize and pool.
+
+        Parameters
+        ----------
+        X : array (n_images, height, width[, channels]), memmap, stream of chunks or Dask array
+            Images of the size of the fit.
+
+        Returns
+        -------
+        maps : array (n_images, map_height, map_width, n_channels), a generator of chunks, or a Dask array
+            The features; float32, or float64 if the images are.
+        """
+        check_is_fitted(self)
+        self._check()
+        if is_out_of_core(X):
+            return map_chunks(self._checked_transform, X)
+        return self._checked_transform(X)
+
+    def _checked_transform(self, X):
+        X = check_images(X, "Stage")
+        if X.shape[1:] != self.image_shape_:
+            raise ValueError(
+                f"Stage was fitted on images of shape {self.image_shape_} and now got {X.shape[1:]}. Resize the "
+                "images, or fit a stage on this size."
+            )
+        encoder = self._encoder(as_float(X[:0]).dtype)
+        images = X if X.ndim == 4 else X[..., None]
+        return map_chunks(encoder, images, n_jobs=1 if encoder.device == "gpu" else self.n_jobs, rows=encoder.rows)
+
+    def _encoder(self, dtype):
+        return _StageEncoder(self, dtype)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the flattened output: ``y{row}_x{column}_{learner's name}``.
+
+        Parameters
+        ----------
+        input_features : ignored
+            Present for the API.
+
+        Returns
+        -------
+        names : array of str (height * width * channels,)
+        """
+        check_is_fitted(self)
+        height, width, k = self.output_shape_
+        names = [f"{type(self.learner_).__name__.lower()}{j}" for j in range(k)]
+        if hasattr(self.learner_, "get_feature_names_out"):
+            own = self.learner_.get_feature_names_out()
+            names = list(own) if len(own) == k else names
+        return np.array([f"y{y}_x{x}_{name}" for y in range(height) for x in range(width) for name in names], object)
+
+    def set_output(self, *, transform=None):
+        """Do nothing: maps are no table, so they stay arrays. `Flatten` makes the data frame.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"} or None, default=None
+            Ignored.
+
+        Returns
+        -------
+        self
+        """
+        return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class _StageEncoder:
+    """What a fitted stage does to a chunk of images (n, H, W, c); made once, called on every chunk."""
+
+    def __init__(self, stage: Stage, dtype: np.dtype):
+        self.learner, self.patch, self.stride, self.pad = stage.learner_, stage._patch, stage.stride, stage.pad
+        height, width = (side + 2 * stage.pad for side in stage.image_shape_[:2])
+        shape = map_size(height, width, self.patch, self.stride)
+        plan = encoder_plan(self.learner, self.patch, self.stride)
+        self.after = [step for step in (stage.rectify, stage.normalize, stage.pool) if step is not None]
+        self.divisor: Any = None
+        cells = fusible_cells(stage.pool, *shape) if len(self.after) == 1 else None
+        if plan is not None and cells is not None:
+            plan, self.after = replace(plan, row_cells=cells[0], col_cells=cells[1]), []
+            if type(stage.pool) is MeanPool:
+                sizes = [np.array([c.stop - c.start for c in axis], dtype) for axis in cells]
+                self.divisor = np.outer(*sizes)[:, :, None]
+        self.device, self.fused = "cpu", None
+        if plan is not None:
+            self.device, self.fused = _placed(plan, height, width, dtype, stage.device)
+        elif stage.device == "gpu":
+            raise ValueError(
+                f"Stage: device='gpu' runs the fused encoder (ContrastNormalizer, whitening, dictionary), and the "
+                f"learner here is {self.learner!r}. Pass device='cpu' or 'auto'."
+            )
+        if self.device == "gpu":
+            self.rows = 512
+        elif not self.after and plan is not None:
+            self.rows = FUSED_IMAGES
+        else:
+            width_out = len(plan.atoms) if plan is not None else 4 * int(np.prod(stage.patch_shape_))
+            self.rows = max(1, CODE_BYTES // (8 * width_out * shape[0] * shape[1]))
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        images = as_float(images)
+        if self.pad:
+            images = np.pad(images, ((0, 0), (self.pad, self.pad), (self.pad, self.pad), (0, 0)))
+        maps = self._codes(images) if self.fused is None else self.fused(images)
+        for step in self.after:
+            maps = step.transform(maps)
+        return maps if self.divisor is None else maps / self.divisor
+
+    def _codes(self, images):
+        patches = extract_patches(images, self.patch, self.stride)
+        codes = self.learner.transform(patches.reshape(-1, patches.shape[-1]))
+        codes = codes.toarray() if hasattr(codes, "toarray") else np.asarray(codes)
+        return codes.reshape(*patches.shape[:3], -1)
+
+
+def _placed(plan, height, width, dtype, device):
+    """The fused encoder on the device asked for: ("cpu" or "gpu", encoder)."""
+    if device == "gpu" or (device == "auto" and _gpu_may_exist()):
+        from featlearn.kernels.encode_keras import KerasEncoder, gpu_visible
+
+        if device == "gpu" or gpu_visible():
+            return "gpu", KerasEncoder(plan, height, width, dtype)
+    return "cpu", FusedEncoder(plan, height, width, dtype)
+
+
+def _gpu_may_exist() -> bool:
+    """Whether it is worth importing Keras to look for a GPU: there is a device file, and Keras is installed."""
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    return Path("/dev/nvidia0").exists() and find_spec("keras") is not None

@@ -1,0 +1,224 @@
+"""The fused convolutional encoder: patches, contrast, whitening, distances, coding and pooling, a block at a time.
+
+For each image and each block of map rows (small enough that its responses stay in the second-level cache):
+
+    P  (m, d)  patches, each (x - mean) / sqrt(var + eps)                    contrast normalization
+    Z  (m, d)  = P W + o,   o = -mean_patch W                                whitening
+    G  (m, K)  = Z A'                                                        the one large matrix product
+    code       triangle   max(mean_k z_k - z_j, 0),  z_j = ||z - a_j|| = sqrt(G_j + |a_j|^2 + |z|^2),  A = -2 atoms
+               hard       one at argmin_j G_j + |a_j|^2,                                             A = -2 atoms
+               threshold  max(G_j - t, 0),                                                           A = atoms
+               split      max(G_j - t, 0) and max(-G_j - t, 0),                                      A = atoms
+    pooled     sum of the codes of each cell of a grid
+
+Coates, Lee & Ng (2011), "An analysis of single-layer networks in unsupervised feature learning", sections 3.2-3.3;
+Coates & Ng (2011), "The importance of encoding versus training with sparse coding and vector quantization".
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from featlearn.kernels.assign import winner
+from featlearn.kernels.simd import root_row
+from featlearn.kernels.threads import as_float
+
+TRIANGLE, HARD, THRESHOLD, SPLIT = range(4)
+ENCODINGS = {"triangle": TRIANGLE, "hard": HARD, "threshold": THRESHOLD, "split": SPLIT}
+BLOCK_BYTES = 3 << 19
+
+
+@dataclass(frozen=True)
+class EncoderPlan:
+    """Everything the encoder needs to know, as arrays.
+
+    ``atoms`` (K, k); ``whitening`` (d, k) and ``mean`` (d,) of the patches, or None and k = d; ``eps`` and ``ddof`` of the contrast
+    normalization, or ``eps=None`` for none; ``encode`` one of `ENCODINGS`; ``patch`` (height, width); ``stride``;
+    ``row_cells`` and ``col_cells``: lists of disjoint, ordered slices of map rows and columns that are summed, or None
+    for every patch on its own.
+    """
+
+    atoms: np.ndarray
+    encode: str
+    threshold: float = 0.0
+    eps: float | None = None
+    ddof: int = 1
+    whitening: np.ndarray | None = None
+    mean: np.ndarray | None = None
+    patch: tuple[int, int] = (6, 6)
+    stride: int = 1
+    row_cells: tuple[slice, ...] | None = None
+    col_cells: tuple[slice, ...] | None = None
+
+    @property
+    def n_outputs(self) -> int:
+        """Channels of the codes."""
+        return len(self.atoms) * (2 if self.encode == "split" else 1)
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def _extract(image, top, rows, width, stride, ph, pw, eps, ddof, out):
+    """Patches of ``rows`` map rows below map row ``top`` into out (rows * width, ph * pw * c), contrast-normalized."""
+    run = pw * image.shape[2]
+    d = ph * run
+    flat = image.reshape(image.shape[0], image.shape[1] * image.shape[2])
+    for y in range(rows):
+        for x in range(width):
+            patch = out[y * width + x]
+            left = x * stride * image.shape[2]
+            for r in range(ph):
+                source = flat[(top + y) * stride + r, left : left + run]
+                target = patch[r * run : (r + 1) * run]
+                for j in range(run):
+                    target[j] = source[j]
+            if eps >= 0:
+                total = patch.dtype.type(0)
+                for j in range(d):
+                    total += patch[j]
+                mean = total / patch.dtype.type(d)
+                square = patch.dtype.type(0)
+                for j in range(d):
+                    patch[j] -= mean
+                    square += patch[j] * patch[j]
+                variance = square / patch.dtype.type(max(d - ddof, 1)) + eps
+                scale = patch.dtype.type(1) / np.sqrt(variance) if variance > 0 else patch.dtype.type(0)
+                for j in range(d):
+                    patch[j] *= scale
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def _shift_and_norm(Z, offset, norms):
+    """In place: Z += offset; norms[p] = |Z[p]|^2."""
+    for p in range(Z.shape[0]):
+        row = Z[p]
+        square = Z.dtype.type(0)
+        for j in range(row.shape[0]):
+            row[j] += offset[j]
+            square += row[j] * row[j]
+        norms[p] = square
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def _add_triangle(z, mu, cell):
+    """cell += max(mu - z, 0) over the rows of z, two at a time so that the cell is loaded half as often."""
+    zero = z.dtype.type(0)
+    m = z.shape[0]
+    for p in range(0, m - 1, 2):
+        a, b, mu_a, mu_b = z[p], z[p + 1], mu[p], mu[p + 1]
+        for j in range(cell.shape[0]):
+            cell[j] += max(mu_a - a[j], zero) + max(mu_b - b[j], zero)
+    if m % 2:
+        a, mu_a = z[m - 1], mu[m - 1]
+        for j in range(cell.shape[0]):
+            cell[j] += max(mu_a - a[j], zero)
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def _add_threshold(g, t, sign, cell):
+    """cell += max(sign * g - t, 0) over the rows of g."""
+    zero = g.dtype.type(0)
+    for p in range(g.shape[0]):
+        row = g[p]
+        for j in range(cell.shape[0]):
+            cell[j] += max(sign * row[j] - t, zero)
+
+
+@njit(nogil=True, cache=True)
+def _add_hard(g, bias, cell):
+    """cell[argmin(g + bias)] += 1 for each row of g."""
+    for p in range(g.shape[0]):
+        cell[winner(g[p], bias, False)] += 1
+
+
+@njit(nogil=True, cache=True)
+def _encode_images(
+    images, A, bias, W, offset, whiten, eps, ddof, encode, t, ph, pw, stride, height, width, rows, row_cell, cols, out
+):
+    """A few padded images (n, H, W, c) into out (n, row cells, column cells, outputs), with one set of buffers."""
+    K, d = A.shape
+    one = A.dtype.type(1)
+    patches = np.empty((rows * width, W.shape[0] if whiten else d), A.dtype)
+    white = np.empty((rows * width if whiten else 0, d), A.dtype)
+    responses = np.empty((rows * width, K), A.dtype)
+    norms = np.empty(rows * width, A.dtype)
+    out[:] = 0
+    for i in range(images.shape[0]):
+        for top in range(0, height, rows):
+            used = min(rows, height - top)
+            m = used * width
+            _extract(images[i], top, used, width, stride, ph, pw, eps, ddof, patches)
+            Z = patches[:m]
+            if whiten:
+                Z = white[:m]
+                np.dot(patches[:m], W, Z)
+            _shift_and_norm(Z, offset, norms)
+            G = responses[:m]
+            np.dot(Z, A.T, G)
+            if encode == TRIANGLE:
+                for p in range(m):
+                    norms[p] = root_row(G[p], bias, norms[p]) / A.dtype.type(K)
+            for y in range(used):
+                r = row_cell[top + y]
+                if r < 0:
+                    continue
+                for c in range(cols.shape[0]):
+                    lo, hi = y * width + cols[c, 0], y * width + cols[c, 1]
+                    cell = out[i, r, c]
+                    if encode == TRIANGLE:
+                        _add_triangle(G[lo:hi], norms[lo:hi], cell)
+                    elif encode == HARD:
+                        _add_hard(G[lo:hi], bias, cell)
+                    else:
+                        _add_threshold(G[lo:hi], t, one, cell[:K])
+                        if encode == SPLIT:
+                            _add_threshold(G[lo:hi], t, -one, cell[K:])
+
+
+def map_size(height: int, width: int, patch: tuple[int, int], stride: int) -> tuple[int, int]:
+    """Rows and columns of the feature map of an image."""
+    return (height - patch[0]) // stride + 1, (width - patch[1]) // stride + 1
+
+
+class FusedEncoder:
+    """The plan made ready for images of one size and dtype; calling it on images (n, H, W, c) gives their codes.
+
+    The result is (n, row cells, column cells, outputs), in the dtype. A call runs on the calling thread; images are
+    independent, so calls may run side by side.
+    """
+
+    def __init__(self, plan: EncoderPlan, height: int, width: int, dtype: np.dtype):
+        self.plan, self.dtype = plan, np.dtype(dtype)
+        self.height, self.width = map_size(height, width, plan.patch, plan.stride)
+        atoms = np.ascontiguousarray(plan.atoms, dtype=dtype)
+        self.A = -2 * atoms if plan.encode in ("triangle", "hard") else atoms
+        self.bias = np.einsum("kd,kd->k", atoms, atoms)
+        self.whiten = plan.whitening is not None
+        whitening = plan.whitening if self.whiten else np.empty((0, atoms.shape[1]))
+        self.W = np.ascontiguousarray(whitening, dtype=dtype)
+        self.offset = -(plan.mean @ plan.whitening).astype(dtype) if self.whiten else np.zeros(atoms.shape[1], dtype)
+        row_cells = plan.row_cells or tuple(slice(i, i + 1) for i in range(self.height))
+        col_cells = plan.col_cells or tuple(slice(i, i + 1) for i in range(self.width))
+        self.row_cell = np.full(self.height, -1)
+        for i, cell in enumerate(row_cells):
+            self.row_cell[cell] = i
+        self.cols = np.array([(cell.start, cell.stop) for cell in col_cells])
+        self.shape = (len(row_cells), len(col_cells), plan.n_outputs)
+        # Equal blocks: 27 map rows in blocks of at most 10 are better cut 9 + 9 + 9 than 10 + 10 + 7.
+        rows = int(np.clip(BLOCK_BYTES // (self.width * len(atoms) * self.dtype.itemsize), 1, self.height))
+        self.rows = -(-self.height // -(-self.height // rows))
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        out = np.empty((len(images), *self.shape), self.dtype)
+        plan, number = self.plan, self.dtype.type
+        _encode_images(
+            np.ascontiguousarray(images, dtype=self.dtype), self.A, self.bias, self.W, self.offset, self.whiten,
+            number(-1 if plan.eps is None else plan.eps), plan.ddof, ENCODINGS[plan.encode], number(plan.threshold),
+            *plan.patch, plan.stride, self.height, self.width, self.rows, self.row_cell, self.cols, out,
+        )  # fmt: skip
+        return out
+
+
+def encode_images(images: np.ndarray, plan: EncoderPlan) -> np.ndarray:
+    """Codes of images (n, H, W, c), pooled: (n, row cells, column cells, outputs), float32 or float64 as the images."""
+    return FusedEncoder(plan, *images.shape[1:3], as_float(images[:0]).dtype)(images)

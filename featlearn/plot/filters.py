@@ -1,0 +1,221 @@
+"""Filters as pictures: what a learner, a pipeline of whitening and a learner, or a whole `Stage` has learned."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from featlearn.plot.tiles import axes_for, picture_shape, tile
+
+# Fitted attributes that hold one filter per row, (n_filters, n_features).
+_FILTERS = ("components_", "cluster_centers_")
+
+
+def find_filters(estimator: Any, whitened: bool = False) -> tuple[np.ndarray, tuple[int, ...] | None]:
+    """The filters (n_filters, n_features) of a fitted estimator, and the shape of one where it is known.
+
+    A `Stage` gives its learner's filters and its patches' shape. A pipeline gives its first stage's or, without one,
+    those of the last step that has any, taken back through the steps before it unless ``whitened``.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    TypeError
+        If it holds no filters.
+    """
+    check_is_fitted(estimator)
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    if _is_stage(estimator):
+        return find_filters(estimator.learner_, whitened)[0], tuple(estimator.patch_shape_)
+    if hasattr(estimator, "steps"):
+        return _find_in_pipeline([step for _, step in estimator.steps], whitened)
+    for name in _FILTERS:
+        if hasattr(estimator, name):
+            return np.atleast_2d(np.asarray(getattr(estimator, name))), None
+    raise TypeError(
+        f"{type(estimator).__name__} holds no filters: none of {', '.join(_FILTERS)}. Pass a fitted dictionary, factor "
+        "or cluster model, a Stage, or a pipeline with one."
+    )
+
+
+def _is_stage(estimator):
+    return hasattr(estimator, "learner_") and hasattr(estimator, "patch_shape_")
+
+
+def _find_in_pipeline(steps, whitened):
+    for step in steps:
+        if _is_stage(step):
+            return find_filters(step, whitened)
+    last = max((i for i, step in enumerate(steps) if any(hasattr(step, name) for name in _FILTERS)), default=None)
+    if last is None:
+        raise TypeError(
+            f"No step of the pipeline ({', '.join(type(step).__name__ for step in steps)}) holds filters: none has "
+            f"{' or '.join(_FILTERS)}. Add a dictionary, factor or cluster model, or a Stage."
+        )
+    filters, _ = find_filters(steps[last])
+    shape = None
+    for step in reversed(steps[:last]):
+        # Flatten only reshapes, so it is never part of the whitening; it knows what a picture looks like.
+        if hasattr(step, "shape_") and hasattr(step, "inverse_transform"):
+            shape = tuple(step.shape_) if np.prod(step.shape_) == filters.shape[1] else None
+            break
+        if not whitened and hasattr(step, "inverse_transform"):
+            filters = take_back(step, filters)
+    return filters, shape if shape and len(shape) > 1 else None
+
+
+def take_back(step: Any, filters: np.ndarray) -> np.ndarray:
+    """Filters before a whitening or scaling step: its inverse without the mean, since filters are directions."""
+    origin = np.zeros((1, filters.shape[1]), dtype=filters.dtype)
+    return np.asarray(step.inverse_transform(filters)) - np.asarray(step.inverse_transform(origin))
+
+
+class FilterGridDisplay:
+    """A grid of filters, each drawn as the patch it answers to.
+
+    Use `from_estimator` to make one.
+
+    Parameters
+    ----------
+    filters : array (n_filters, n_features)
+        One filter per row, channels last.
+    shape : tuple (height, width) or (height, width, channels) or None, default=None
+        Shape of a filter; None takes a square one, gray or of three channels.
+    title : str or None, default=None
+        Text above the grid.
+
+    Attributes
+    ----------
+    im_ : matplotlib AxesImage
+        The grid.
+    ax_ : matplotlib Axes
+        Axes with the grid.
+    figure_ : matplotlib Figure
+        Figure with the axes.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import NMF
+    >>> from featlearn import FilterGridDisplay
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> model = NMF(16, init="nndsvd", tol=1e-2).fit(X[:200])
+    >>> display = FilterGridDisplay.from_estimator(model)
+    >>> display.filters.shape, display.shape
+    ((16, 64), (8, 8))
+    """
+
+    def __init__(self, filters: Any, shape: tuple[int, ...] | None = None, title: str | None = None):
+        self.filters = filters
+        self.shape = shape
+        self.title = title
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        shape: tuple[int, ...] | None = None,
+        whitened: bool = False,
+        n_filters: int | None = 100,
+        ncols: int | None = None,
+        ax: Any = None,
+        cmap: str = "gray",
+        normalize: str | None = "each",
+        padding: int = 1,
+    ) -> "FilterGridDisplay":
+        """Draw the filters of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : fitted estimator
+            One with ``components_`` or ``cluster_centers_``, a `Stage`, a pipeline with one of these, or a search over
+            it.
+        shape : tuple (height, width) or (height, width, channels) or None, default=None
+            Shape of a filter; None takes that of the stage's patches or the flattened images, else a square one.
+        whitened : bool, default=False
+            Whether filters learned on whitened data are shown as they are, or taken back through the whitening (and
+            every other invertible step before the learner) to look like patches of the data.
+        n_filters : int or None, default=100
+            At most so many are drawn, the first ones; None draws all.
+        ncols : int or None, default=None
+            Filters in a row; None makes the grid nearly square.
+        ax : matplotlib Axes or None, default=None
+            Where to draw; None makes a figure.
+        cmap : str, default="gray"
+            Color map of gray filters.
+        normalize : {"each", "all"} or None, default="each"
+            Whether each filter fills the range of gray, or all share one scale; None draws values in [0, 1] as such.
+        padding : int, default=1
+            Pixels between filters.
+
+        Returns
+        -------
+        display : FilterGridDisplay
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is missing.
+        NotFittedError
+            If the estimator is not fitted.
+        TypeError
+            If it holds no filters.
+        ValueError
+            If the filters make no picture of this shape.
+        """
+        filters, known = find_filters(estimator, whitened)
+        try:
+            shape = picture_shape(filters.shape[1], known if shape is None else shape)
+        except ValueError as error:
+            hint = " Whitening may have changed the number of features; try whitened=False." if whitened else ""
+            raise ValueError(f"{error}{hint}") from None
+        count = len(filters) if n_filters is None else min(n_filters, len(filters))
+        if count < 1:
+            raise ValueError(f"n_filters={n_filters} draws nothing; pass at least 1, or None for all.")
+        noun = f"{count} of {len(filters)} filters" if count < len(filters) else f"{count} filters"
+        display = cls(filters[:count], shape, title=f"{noun}, {' × '.join(map(str, shape))}")
+        return display.plot(ax, ncols=ncols, cmap=cmap, normalize=normalize, padding=padding)
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        ncols: int | None = None,
+        cmap: str = "gray",
+        normalize: str | None = "each",
+        padding: int = 1,
+    ) -> "FilterGridDisplay":
+        """Draw the grid.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default=None
+            Where to draw; None makes a figure.
+        ncols : int or None, default=None
+            Filters in a row; None makes the grid nearly square.
+        cmap : str, default="gray"
+            Color map of gray filters.
+        normalize : {"each", "all"} or None, default="each"
+            Whether each filter fills the range of gray, or all share one scale; None draws values in [0, 1] as such.
+        padding : int, default=1
+            Pixels between filters.
+
+        Returns
+        -------
+        self : FilterGridDisplay
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is missing.
+        """
+        picture = tile(self.filters, self.shape, ncols, padding, normalize)
+        self.ax_ = axes_for("FilterGridDisplay", ax, picture)
+        self.figure_ = self.ax_.figure
+        self.im_ = self.ax_.imshow(picture, cmap=cmap, vmin=0, vmax=1, interpolation="nearest")
+        self.ax_.set_axis_off()
+        if self.title:
+            self.ax_.set_title(self.title)
+        return self

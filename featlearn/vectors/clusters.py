@@ -1,0 +1,168 @@
+"""Classification by clustering: K-means without labels, then each cluster takes its training majority's label.
+
+The experiment of the lecture notes: 25 clusters of MNIST by cosine, 50 steps, 71.27 % of the digits right.
+"""
+
+from functools import partial
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, sub_fit, with_callbacks
+from featlearn.kernels.assign import nearest
+from featlearn.kernels.threads import as_float
+from featlearn.streaming import accumulate, map_chunks
+from featlearn.validation import check_parameters, check_rows, integer, one_of, unchanged_on_failure
+from featlearn.vectors.kmeans import KMeansDictionary
+
+
+def majority_labels(counts: np.ndarray) -> np.ndarray:
+    """Class index of each cluster from counts (n_clusters, n_classes): the most frequent class, the lower index on ties.
+
+    A cluster without training samples takes the most frequent class of all.
+    """
+    labels = counts.argmax(axis=1)
+    return np.where(counts.sum(axis=1) > 0, labels, counts.sum(axis=0).argmax())
+
+
+def count_classes(chunk, y, *, atoms: np.ndarray, assignment: str, n_classes: int) -> np.ndarray:
+    """Training samples (n_clusters, n_classes) of each class in each cluster, for one chunk."""
+    labels, _ = nearest(as_float(chunk), atoms, assignment)
+    return np.bincount(labels * n_classes + y, minlength=len(atoms) * n_classes).reshape(len(atoms), n_classes)
+
+
+class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
+    """Label the clusters of K-means by the majority of their training samples.
+
+    Parameters
+    ----------
+    n_components : int, default=25
+        Number of clusters.
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        Distance of the clustering and of the prediction.
+    max_iter : int, default=50
+        Most K-means iterations.
+    tol : float, default=0.0
+        Stop when the inertia falls by less than this fraction; 0 runs until nothing moves, or max_iter.
+    init, n_init, random_state
+        As in `KMeansDictionary`.
+
+    Attributes
+    ----------
+    classes_ : array (n_classes,)
+        The class labels.
+    dictionary_ : KMeansDictionary
+        The clustering.
+    cluster_counts_ : array (n_components, n_classes)
+        Training samples of each class in each cluster.
+    cluster_labels_ : array (n_components,)
+        Label of each cluster; that of the whole training majority for a cluster without samples.
+    distance_curve_ : array (n_iter,)
+        Mean over samples of the squared distance to the center, or of 1 - cosine, at the start of each iteration.
+    n_features_in_ : int
+        Number of features seen by `fit`.
+
+    Raises
+    ------
+    ValueError
+        For more clusters than samples, or labels that are not classes.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from featlearn import ClusterClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> ClusterClassifier(40, metric="cosine", random_state=0).fit(X, y).score(X, y) > 0.8
+    True
+    """
+
+    def __init__(
+        self,
+        n_components: int = 25,
+        metric: str = "euclidean",
+        max_iter: int = 50,
+        tol: float = 0.0,
+        init="random",
+        n_init: int = 1,
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.metric = metric
+        self.max_iter = max_iter
+        self.tol = tol
+        self.init = init
+        self.n_init = n_init
+        self.random_state = random_state
+
+    @with_callbacks
+    @unchanged_on_failure
+    def fit(self, X, y):
+        """Cluster the samples, then label the clusters.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features) or memmap
+            Training samples.
+        y : array (n_samples,)
+            Their classes; not used for the clustering.
+
+        Returns
+        -------
+        self
+        """
+        check_parameters(self, n_components=integer(1), metric=one_of("euclidean", "cosine"))
+        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+        check_classification_targets(y)
+        classes, y = np.unique(y, return_inverse=True)
+        context = begin_fit(self, 1, X=X, y=y)
+        dictionary = KMeansDictionary(
+            self.n_components,
+            assignment=self.metric,
+            encode="hard",
+            max_iter=self.max_iter,
+            tol=self.tol,
+            init=self.init,
+            n_init=self.n_init,
+            random_state=self.random_state,
+        )
+        with sub_fit(context, self, dictionary, "cluster"):
+            dictionary.fit(X)
+        count = partial(
+            count_classes, atoms=dictionary.components_, assignment=self.metric, n_classes=len(classes)
+        )
+        counts = accumulate(count, X, y)
+        self.classes_, self.dictionary_, self.cluster_counts_ = classes, dictionary, counts
+        self.cluster_labels_ = classes[majority_labels(counts)]
+        self.distance_curve_ = dictionary.inertia_curve_ / dictionary.n_samples_seen_
+        self.n_iter_ = dictionary.n_iter_
+        end_fit(context, self)
+        return self
+
+    def predict(self, X):
+        """The label of the cluster each sample falls in.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
+
+        Returns
+        -------
+        y : array (n_samples,), a generator of chunks, or a Dask array
+            Predicted classes.
+        """
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        return map_chunks(_Lookup(self.dictionary_.components_, self.metric, self.cluster_labels_), X)
+
+
+class _Lookup:
+    """Cluster labels of a chunk, picklable for a Dask cluster."""
+
+    def __init__(self, atoms, assignment, labels):
+        self.atoms, self.assignment, self.labels = atoms, assignment, labels
+
+    def __call__(self, chunk):
+        return self.labels[nearest(as_float(chunk), self.atoms, self.assignment)[0]]

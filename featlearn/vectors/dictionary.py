@@ -1,0 +1,152 @@
+"""Codes of vectors by a dictionary of atoms, and the way back.
+
+With atoms a_k (K, d), responses g_k = x.a_k and distances z_k = ||x - a_k||:
+
+    triangle   max(mean(z) - z_k, 0)                     about half the codes are zero    (Coates, Lee & Ng 2011)
+    hard       1 for the winning atom, else 0
+    threshold  max(g_k - t, 0)                                                            (Coates & Ng 2011)
+    split      max(g_k - t, 0) and max(-g_k - t, 0)      2 K codes; at t = 0 their difference is g
+    omp        the winner by |g_k| / ||a_k|| gets g_k / ||a_k||^2, the others 0           one step of matching pursuit
+"""
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from featlearn.kernels.assign import nearest
+from featlearn.kernels.encode import EncoderPlan, encode_images
+from featlearn.kernels.threads import as_float
+from featlearn.streaming import map_chunks
+from featlearn.validation import check_rows, one_of
+
+ENCODE = one_of("triangle", "hard", "threshold", "split", "omp")
+
+
+def unit_rows(X: np.ndarray) -> np.ndarray:
+    """Rows of X scaled to length 1; a row of zeros stays."""
+    norms = np.sqrt(np.einsum("nd,nd->n", X, X))
+    return X / np.where(norms > 0, norms, 1)[:, None]
+
+
+def codes(X: np.ndarray, atoms: np.ndarray, encode: str, threshold: float, assignment: str) -> np.ndarray:
+    """Codes (n, K) or (n, 2K) of rows X (n, d) by atoms (K, d), float32 if X is."""
+    X = as_float(X)
+    if encode == "omp" or (encode == "hard" and assignment != "euclidean"):
+        norms = np.sqrt(np.einsum("kd,kd->k", atoms, atoms))
+        norms = np.where(norms > 0, norms, 1)
+        labels, values = nearest(X, atoms / norms[:, None], "spherical" if encode == "omp" else assignment)
+        out = np.zeros((len(X), len(atoms)), X.dtype)
+        out[np.arange(len(X)), labels] = values / norms[labels] if encode == "omp" else 1
+        return out
+    # A chunk of rows is an image one pixel wide, each pixel a patch of its own.
+    plan = EncoderPlan(atoms, encode, threshold, patch=(1, 1))
+    return encode_images(np.ascontiguousarray(X)[None, :, None, :], plan)[0, :, 0, :]
+
+
+def reconstruct(codes: np.ndarray, atoms: np.ndarray, encode: str, threshold: float) -> np.ndarray:
+    """Rows (n, d) from their codes: the winning atom, or least squares from the responses that the codes reveal."""
+    if encode in ("hard", "omp"):
+        return codes @ atoms
+    if encode == "triangle":
+        return atoms[codes.argmax(axis=1)]
+    positive = codes[:, : len(atoms)]
+    responses = np.where(positive > 0, positive + threshold, 0)
+    if encode == "split":
+        negative = codes[:, len(atoms) :]
+        responses -= np.where(negative > 0, negative + threshold, 0)
+    return responses @ np.linalg.pinv(atoms).T
+
+
+class _Encode:
+    """`codes` with its parameters, picklable for a Dask cluster."""
+
+    def __init__(self, *parameters):
+        self.parameters = parameters
+
+    def __call__(self, chunk):
+        return codes(chunk, *self.parameters)
+
+
+class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """`transform`, `predict` and `inverse_transform` of an estimator with ``components_`` (K, d) and ``encode``."""
+
+    _assignment = "euclidean"
+
+    def transform(self, X):
+        """Encode samples by the dictionary.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
+
+        Returns
+        -------
+        codes : array (n_samples, n_outputs), a generator of chunks, or a Dask array
+            ``n_outputs`` is n_components, and twice that for ``encode="split"``. float32 if X is.
+        """
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        return map_chunks(_Encode(self.components_, self.encode, self.threshold, self._assignment), X)
+
+    def predict(self, X):
+        """The winning atom of each sample.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
+
+        Returns
+        -------
+        labels : array (n_samples,) of int, a generator of chunks, or a Dask array
+            Index of the nearest atom, or of the largest (absolute) response.
+        """
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        return map_chunks(_Predict(self.components_, self._assignment), X)
+
+    def inverse_transform(self, X):
+        """Reconstruct samples from their codes.
+
+        Exact codes do not exist for a dictionary: hard and omp give the winning atom, scaled for omp; triangle gives
+        the nearest atom; threshold and split solve least squares for the responses that the codes reveal, which is
+        exact for split with threshold 0 and atoms that span the space.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_outputs)
+            Codes, as `transform` gives them.
+
+        Returns
+        -------
+        X : array (n_samples, n_features)
+            The reconstructions.
+        """
+        check_is_fitted(self)
+        X = as_float(np.asarray(X))
+        if X.ndim != 2 or X.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"{type(self).__name__}.inverse_transform takes codes of {self._n_features_out} columns; got an array "
+                f"of shape {X.shape}."
+            )
+        return reconstruct(X, self.components_.astype(X.dtype), self.encode, self.threshold)
+
+    @property
+    def _n_features_out(self):
+        return len(self.components_) * (2 if self.encode == "split" else 1)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class _Predict:
+    """Labels of a chunk, picklable for a Dask cluster."""
+
+    def __init__(self, *parameters):
+        self.parameters = parameters
+
+    def __call__(self, chunk):
+        return nearest(as_float(chunk), *self.parameters)[0]

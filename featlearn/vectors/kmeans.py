@@ -1,0 +1,389 @@
+"""K-means dictionaries: the 2011 rule and the 2012 rule, one walk over the data an iteration.
+
+X (n, d) samples with weights w_i, D (K, d) atoms. Each iteration assigns every sample, sums by atom, and updates:
+
+    euclidean   j(i) = argmin_k |x_i - d_k|                 d_k := sum_{i in k} w_i x_i / sum_{i in k} w_i
+                inertia  sum w_i |x_i - d_j(i)|^2                         Coates, Lee & Ng (2011), section 3.2.3
+    spherical   j(i) = argmax_k |d_k.x_i|,  s_i = d_j.x_i   d_k := unit(sum_{i in k} w_i s_i x_i + damping d_k)
+                inertia  sum w_i |x_i - s_i d_j(i)|^2                     Coates & Ng (2012), section 2
+    cosine      j(i) = argmax_k d_k.x_i, x_i of length 1    d_k := unit(sum_{i in k} w_i x_i)
+                inertia  sum w_i (1 - x_i.d_j(i))                         Dhillon & Modha (2001)
+
+The 2012 update as printed, unit((X S' + D)(S S' + I)^-1), is the same thing: S S' is diagonal and only scales atoms. An
+atom that wins no sample is drawn anew from the data, with probability in proportion to the squared distance from the
+dictionary (the rule of k-means++). Samples are told apart by what they hold, so shuffling changes nothing but rounding.
+"""
+
+import warnings
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.cluster import kmeans_plusplus
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+
+from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
+from featlearn.kernels.assign import assign, cluster_sums, prepared_atoms
+from featlearn.kernels.sample import RowSample
+from featlearn.kernels.threads import as_float
+from featlearn.streaming import accumulate, is_out_of_core
+from featlearn.validation import (
+    check_parameters,
+    check_rows,
+    either,
+    instance,
+    integer,
+    one_of,
+    real,
+    unchanged_on_failure,
+)
+from featlearn.vectors.dictionary import ENCODE, DictionaryMixin, unit_rows
+
+
+@dataclass(frozen=True)
+class ClusterSums:
+    """What an iteration learns from: sums (K, d), weights (K,), inertia and the number of samples. They add.
+
+    ``sums`` holds sum w x, or sum w s x for the spherical rule; ``weights`` holds sum w, or sum w s^2.
+    """
+
+    sums: np.ndarray
+    weights: np.ndarray
+    inertia: float
+    total: float
+
+    def __add__(self, other: "ClusterSums") -> "ClusterSums":
+        return ClusterSums(
+            self.sums + other.sums, self.weights + other.weights, self.inertia + other.inertia, self.total + other.total
+        )
+
+
+def as_samples(chunk: np.ndarray, assignment: str) -> np.ndarray:
+    """A chunk as contiguous float rows; of unit length for cosine."""
+    chunk = np.ascontiguousarray(as_float(chunk))
+    return unit_rows(chunk) if assignment == "cosine" else chunk
+
+
+def fits(X: np.ndarray, atoms: np.ndarray, assignment: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, codes and errors (n,) of samples X (n, d): the error is what the inertia sums."""
+    A, bias, signless = prepared_atoms(atoms, assignment, X.dtype)
+    labels, values = np.empty(len(X), np.int32), np.empty(len(X), X.dtype)
+    assign(X, A, bias, signless, labels, values)
+    if assignment == "cosine":
+        return labels, np.ones_like(values), 1 + values
+    squares = np.einsum("nd,nd->n", X, X)
+    if assignment == "euclidean":
+        return labels, np.ones_like(values), np.maximum(squares + values, 0)
+    return labels, -values, np.maximum(squares - values**2, 0)
+
+
+def cluster_step(chunk, weights=None, *, atoms: np.ndarray, assignment: str) -> ClusterSums:
+    """The statistic of one chunk under the present atoms."""
+    X = as_samples(chunk, assignment)
+    labels, s, errors = fits(X, atoms, assignment)
+    w = np.ones(len(X)) if weights is None else np.asarray(weights, dtype=np.float64)
+    sums = np.zeros(atoms.shape)
+    cluster_sums(X, labels, w * s, sums)
+    by_atom = np.bincount(labels, weights=w * s.astype(np.float64) ** 2, minlength=len(atoms))
+    return ClusterSums(sums, by_atom, float(w @ errors), float(w.sum()))
+
+
+def updated_atoms(stats: ClusterSums, atoms: np.ndarray, assignment: str, damping: float) -> np.ndarray:
+    """The learning rule; an atom that won nothing stays where it is."""
+    alive = stats.weights > 0
+    if assignment == "euclidean":
+        return np.where(alive[:, None], stats.sums / np.where(alive, stats.weights, 1)[:, None], atoms)
+    pull = stats.sums + damping * atoms if assignment == "spherical" else stats.sums
+    lengths = np.sqrt(np.einsum("kd,kd->k", pull, pull))
+    return np.where((lengths > 0)[:, None], pull / np.where(lengths > 0, lengths, 1)[:, None], atoms)
+
+
+def _sample(chunk, weights=None, *, size, seed, assignment, atoms=None):
+    """Random rows of a chunk: uniform, or in proportion to their error under the atoms."""
+    X = as_samples(chunk, assignment)
+    drawn = None if weights is None else (np.asarray(weights) > 0).astype(np.float64)
+    if atoms is not None:
+        _, _, errors = fits(X, atoms, assignment)
+        scale = 1 if assignment == "cosine" else np.einsum("nd,nd->n", X, X) + 1e-30
+        uncovered = np.where(errors > 1e-5 * scale, errors, 0).astype(np.float64)
+        drawn = uncovered if drawn is None else drawn * uncovered
+    return RowSample.of(X, size, seed, drawn)
+
+
+class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
+    """A dictionary learned by K-means, with the encoders of Coates and Ng.
+
+    Parameters
+    ----------
+    n_components : int, default=8
+        Number of atoms K.
+    assignment : {"euclidean", "spherical", "cosine"}, default="euclidean"
+        The learning rule: nearest center (2011); unit atoms and the largest absolute response, damped (2012); or unit
+        atoms and the largest response of samples scaled to unit length.
+    encode : {"triangle", "hard", "threshold", "split", "omp"}, default="triangle"
+        How samples are coded: ``triangle`` gives ``max(mean(z) - z_k, 0)`` with distances z; ``hard`` 1 for the
+        winning atom; ``threshold`` ``max(x.d_k - threshold, 0)``; ``split`` both signs of that, 2 K codes; ``omp`` one
+        step of orthogonal matching pursuit, a signed code for the best atom.
+    threshold : float, default=0.25
+        The threshold of ``threshold`` and ``split``, in the units of the responses.
+    max_iter : int, default=50
+        Most iterations.
+    tol : float, default=1e-4
+        Stop when the inertia falls by less than this fraction in an iteration; 0 runs all of ``max_iter``.
+    init : {"random", "k-means++", "normal"} or array (n_components, n_features), default="random"
+        First atoms: distinct samples; k-means++ on a random sample of 20 K samples; 0.1 N(0, 1) (the authors' demo);
+        or the atoms themselves.
+    n_init : int, default=1
+        Runs from different first atoms; the one of least inertia is kept.
+    damping : float, default=1.0
+        Weight of the old atom in the spherical update.
+    random_state : int, RandomState or None, default=None
+        Seed of everything random.
+
+    Attributes
+    ----------
+    components_ : array (n_components, n_features)
+        The atoms.
+    inertia_ : float
+        The (weighted) sum over samples of the squared distance to the nearest atom; of the squared reconstruction error
+        for spherical; of 1 - cosine for cosine. After `partial_fit`, of its batch under the atoms before it.
+    inertia_curve_ : array (n_iter_,)
+        The inertia at the start of each iteration.
+    n_iter_ : int
+        Iterations of the kept run.
+    counts_ : array (n_components,)
+        Weight of the samples each atom won; for spherical, of their squared codes.
+    n_features_in_ : int
+        Number of features seen by `fit`.
+
+    Raises
+    ------
+    ValueError
+        For more atoms than samples, data that are not finite rows, or a parameter out of range.
+
+    Notes
+    -----
+    Arrays, memmaps, functions that return iterators of chunks and Dask arrays are walked once an iteration, in memory
+    that does not grow with the number of samples. Results do not depend on the number of threads, nor, up to rounding,
+    on the order of the samples or the way they are cut into chunks.
+
+    References
+    ----------
+    Coates, Lee & Ng (2011), "An analysis of single-layer networks in unsupervised feature learning". Coates & Ng
+    (2012), "Learning feature representations with K-means".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featlearn import KMeansDictionary
+    >>> X = np.repeat([[0.0, 0.0], [4.0, 0.0]], 5, axis=0) + np.random.default_rng(0).normal(size=(10, 2)) / 9
+    >>> KMeansDictionary(2, encode="hard", random_state=0).fit_transform(X).sum(axis=0)
+    array([5., 5.])
+    """
+
+    def __init__(
+        self,
+        n_components: int = 8,
+        assignment: str = "euclidean",
+        encode: str = "triangle",
+        threshold: float = 0.25,
+        max_iter: int = 50,
+        tol: float = 1e-4,
+        init="random",
+        n_init: int = 1,
+        damping: float = 1.0,
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.assignment = assignment
+        self.encode = encode
+        self.threshold = threshold
+        self.max_iter = max_iter
+        self.tol = tol
+        self.init = init
+        self.n_init = n_init
+        self.damping = damping
+        self.random_state = random_state
+
+    @property
+    def _assignment(self):
+        return self.assignment
+
+    def _check(self):
+        check_parameters(
+            self,
+            n_components=integer(1),
+            assignment=one_of("euclidean", "spherical", "cosine"),
+            encode=ENCODE,
+            threshold=real(0),
+            max_iter=integer(1),
+            tol=real(0),
+            init=either(one_of("random", "k-means++", "normal"), instance(np.ndarray, list)),
+            n_init=integer(1),
+            damping=real(0),
+        )
+
+    @with_callbacks
+    @unchanged_on_failure
+    def fit(self, X, y=None, sample_weight=None):
+        """Learn the atoms.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, function returning chunks, or Dask array
+            The samples. A stream may yield ``(chunk, weights)``.
+        y : ignored
+            Present for the API.
+        sample_weight : array (n_samples,) or None, default=None
+            A sample of weight w counts as w samples.
+
+        Returns
+        -------
+        self
+        """
+        self._check()
+        rng = check_random_state(self.random_state)
+        X, weights, dtype = self._gate(X, sample_weight, reset=True, passes=3)
+        context = begin_fit(self, self.n_init * self.max_iter, X=X)
+        runs = [self._run(X, weights, dtype, rng, context) for _ in range(self.n_init)]
+        atoms, stats, curve = min(runs, key=lambda run: run[1].inertia)
+        self.components_ = atoms
+        self.inertia_, self.counts_ = stats.inertia, stats.weights
+        self.inertia_curve_, self.n_iter_ = np.array(curve), len(curve)
+        self.n_samples_seen_ = stats.total
+        end_fit(context, self)
+        return self
+
+    def _gate(self, X, sample_weight, *, reset, passes):
+        X = check_rows(self, X, reset=reset, passes=passes)
+        if is_out_of_core(X):
+            return X, sample_weight, np.dtype(np.float32)
+        if len(X) < self.n_components and reset:
+            raise ValueError(
+                f"KMeansDictionary: n_samples={len(X)} is fewer than n_components={self.n_components} atoms. Pass at "
+                f"least {self.n_components} samples, or ask for fewer components."
+            )
+        return X, _checked_weights(sample_weight, X), as_float(X[:0]).dtype
+
+    def _run(self, X, weights, dtype, rng, context):
+        """One run from fresh atoms: the atoms, their statistics and the inertia of each iteration."""
+        atoms, curve = self._first_atoms(X, weights, rng), []
+        for _ in range(self.max_iter):
+            stats = self._walk(X, weights, atoms)
+            curve.append(stats.inertia)
+            new = updated_atoms(stats, atoms, self.assignment, self.damping).astype(dtype)
+            new = self._revived(X, weights, new, stats.weights <= 0, rng)
+            moved = not np.array_equal(new, atoms)
+            atoms = new
+            stop = end_iteration(context, self, {"inertia": stats.inertia}, lambda a=atoms: {"components_": a})
+            settled = len(curve) > 1 and abs(curve[-2] - curve[-1]) <= self.tol * abs(curve[-2]) and self.tol > 0
+            if stop or settled or not moved:
+                break
+        return atoms, self._walk(X, weights, atoms), curve
+
+    def _walk(self, X, weights, atoms):
+        statistic = partial(cluster_step, atoms=atoms, assignment=self.assignment)
+        return accumulate(statistic, X) if weights is None else accumulate(statistic, X, weights)
+
+    def _drawn(self, X, weights, rng, size, atoms=None):
+        seed = int(rng.randint(2**31 - 1))
+        statistic = partial(_sample, size=size, seed=seed, assignment=self.assignment, atoms=atoms)
+        return (accumulate(statistic, X) if weights is None else accumulate(statistic, X, weights)).rows
+
+    def _first_atoms(self, X, weights, rng):
+        K, d = self.n_components, self.n_features_in_
+        if not isinstance(self.init, str):
+            atoms = np.array(self.init, dtype=np.float64 if is_out_of_core(X) else as_float(X[:0]).dtype)
+            if atoms.shape != (K, d):
+                raise ValueError(f"KMeansDictionary: init has shape {atoms.shape}; pass {K} atoms of {d} features.")
+        elif self.init == "normal":
+            head = self._drawn(X, weights, rng, 1)
+            atoms = (0.1 * rng.standard_normal((K, d))).astype(head.dtype)
+        else:
+            rows = self._drawn(X, weights, rng, K if self.init == "random" else 20 * K)
+            if len(rows) < K:
+                warnings.warn(
+                    f"KMeansDictionary: the data hold {len(rows)} distinct samples and n_components={K} atoms were "
+                    f"asked for; {K - len(rows)} atoms will repeat others and win nothing.",
+                    ConvergenceWarning,
+                    stacklevel=5,
+                )
+                rows = rows[np.arange(max(K, len(rows))) % len(rows)]
+            if self.init == "k-means++":
+                rows = kmeans_plusplus(rows, K, random_state=rng)[0]
+            atoms = rows[:K]
+        return atoms if self.assignment == "euclidean" else unit_rows(atoms)
+
+    def _revived(self, X, weights, atoms, dead, rng):
+        """Atoms with the dead ones drawn anew from samples that the others cover worst."""
+        if dead.any():
+            rows = self._drawn(X, weights, rng, int(dead.sum()), atoms)
+            rows = rows if self.assignment == "euclidean" else unit_rows(rows)
+            atoms = atoms.copy()
+            atoms[np.flatnonzero(dead)[: len(rows)]] = rows
+        return atoms
+
+    @unchanged_on_failure
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Learn from one more batch; the first one also sets the first atoms.
+
+        An atom moves towards its samples of the batch in proportion to their share of all it ever won (the rule of
+        mini-batch K-means, Sculley 2010); an atom that never won is drawn anew from the batch.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features)
+            A batch of samples; the first of at least n_components.
+        y : ignored
+            Present for the API.
+        sample_weight : array (n_samples,) or None, default=None
+            Weights of the batch.
+
+        Returns
+        -------
+        self
+        """
+        self._check()
+        first = not hasattr(self, "components_")
+        rng = check_random_state(self.random_state)
+        X, weights, dtype = self._gate(X, sample_weight, reset=first, passes=2)
+        atoms = self._first_atoms(X, weights, rng) if first else self.components_
+        counts = np.zeros(len(atoms)) if first else self.counts_
+        stats = self._walk(X, weights, atoms)
+        memory = ClusterSums(stats.sums + counts[:, None] * atoms, stats.weights + counts, stats.inertia, stats.total)
+        new = updated_atoms(memory, atoms, self.assignment, self.damping).astype(dtype)
+        self.components_ = self._revived(X, weights, new, memory.weights <= 0, rng)
+        self.counts_, self.inertia_ = memory.weights, stats.inertia
+        self.n_samples_seen_ = stats.total + (0 if first else self.n_samples_seen_)
+        self.n_iter_ = 1 if first else self.n_iter_ + 1
+        return self
+
+    def score(self, X, y=None, sample_weight=None):
+        """Minus the inertia of samples under the atoms.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
+        y : ignored
+            Present for the API.
+        sample_weight : array (n_samples,) or None, default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        score : float
+            Larger is better; 0 is a perfect fit.
+        """
+        check_is_fitted(self)
+        X, weights, _ = self._gate(X, sample_weight, reset=False, passes=1)
+        return -self._walk(X, weights, self.components_).inertia
+
+
+def _checked_weights(sample_weight, X):
+    if sample_weight is None:
+        return None
+    return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)

@@ -1,0 +1,274 @@
+"""Runs an experiment: builds, fits, prints ours beside the paper's, writes JSON and pictures."""
+
+import ast
+import difflib
+import importlib.util
+import json
+import os
+import platform
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import joblib
+from rich.console import Console
+from rich.table import Table
+
+import featlearn
+from pipelines.experiment import Experiment, Row, Settings
+from pipelines.progress import Steps, peak_memory_mb, reset_peak_memory
+
+PACKAGES = ("numpy", "scipy", "scikit-learn", "numba")
+
+
+class UsageError(ValueError):
+    """What the command line asks for does not exist; the message names what does."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one variant gave: its rows, seconds by step, peak memory, and where the record lies."""
+
+    variant: str
+    rows: tuple[Row, ...]
+    seconds: dict[str, float]
+    peak_memory_mb: float | None
+    pictures: tuple[str, ...]
+    path: Path
+    judged: bool
+
+    @property
+    def fails(self) -> bool:
+        """Whether an anchor is out of its tolerance, in a full run at the paper's settings."""
+        return self.judged and any(row.fails for row in self.rows)
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """``step__param=value`` as a name and a Python value; what is no literal stays a string."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"--set {text!r} is not understood; write --set step__param=value.")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+def apply_overrides(estimator: Any, overrides: dict[str, Any], who: str) -> Any:
+    """Set parameters of a built estimator; a UsageError names the valid ones."""
+    valid = sorted(estimator.get_params(deep=True))
+    for name in overrides:
+        if name not in valid:
+            close = difflib.get_close_matches(name, valid, n=3)
+            hint = f" Did you mean {' or '.join(close)}?" if close else ""
+            raise UsageError(f"--set {name}: {who} has no such parameter.{hint} Valid ones: {', '.join(valid)}.")
+    return estimator.set_params(**overrides)
+
+
+def choose_variants(experiment: Experiment, asked: str | None) -> tuple[str, ...]:
+    """The variants named by ``a,b``, ``all`` or None (the default ones)."""
+    if asked is None:
+        return experiment.default
+    if asked == "all":
+        return tuple(experiment.variants)
+    names = tuple(name.strip() for name in asked.split(","))
+    for name in names:
+        if name not in experiment.variants:
+            raise UsageError(
+                f"--variant {name!r}: {experiment.name} has no such variant. "
+                f"Valid ones: {', '.join(experiment.variants)}, or all."
+            )
+    return names
+
+
+def run(
+    experiment: Experiment,
+    settings: Settings,
+    *,
+    variants: Sequence[str] | None = None,
+    overrides: dict[str, Any] | None = None,
+    out: str | os.PathLike = "results",
+    quiet: bool = False,
+    console: Console | None = None,
+) -> list[Result]:
+    """Run variants of an experiment, one after the other.
+
+    Each variant's record is written as soon as it is done, so an interrupt loses only the variant that was running.
+
+    Raises
+    ------
+    UsageError
+        If an override is no parameter of what is built.
+    DatasetNotFoundError, DatasetCorruptError
+        If the data set is absent or damaged.
+    """
+    overrides = overrides or {}
+    variants = tuple(variants or experiment.default)
+    console = console or Console()
+    # Every variant is built first, so that a wrong parameter is reported before hours of work.
+    estimators = {v: apply_overrides(experiment.build(v, settings), overrides, v) for v in variants}
+    loading = Steps(console, quiet)
+    loading.say(f"{experiment.title}\n{experiment.paper}")
+    with loading("load data"):
+        split = experiment.load(settings)
+    results = []
+    for variant in variants:
+        loading.say(f"{variant}: {experiment.variants[variant]}")
+        reset_peak_memory()
+        steps, start = Steps(console, quiet), time.perf_counter()
+        estimator = estimators.pop(variant)
+        numbers = experiment.measure(estimator, split, variant, settings, steps)
+        rows = tuple(Row(name, number, experiment.reported.get(name)) for name, number in numbers.items())
+        folder = Path(out) / experiment.name
+        folder.mkdir(parents=True, exist_ok=True)
+        stem = f"{variant}-seed{settings.seed}" + ("-smoke" if settings.smoke else "")
+        seconds = {**loading.seconds, **steps.seconds}
+        seconds["total"] = loading.seconds["load data"] + time.perf_counter() - start
+        judged = not (settings.smoke or overrides)
+        result = Result(variant, rows, seconds, peak_memory_mb(), (), folder / f"{stem}.json", judged)
+        write_json(result.path, record(experiment, result, settings, overrides, estimator))
+        # The numbers are safe before anything is drawn.
+        pictures = tuple(save_pictures(experiment, estimator, variant, settings, steps, folder, stem))
+        if pictures:
+            result = replace(result, pictures=pictures)
+            write_json(result.path, record(experiment, result, settings, overrides, estimator))
+        results.append(result)
+    return results
+
+
+def save_pictures(
+    experiment: Experiment, estimator: Any, variant: str, settings: Settings, steps: Steps, folder: Path, stem: str
+) -> Iterable[str]:
+    """Write the experiment's pictures, and yield their paths; say so where what draws them is not installed."""
+    if experiment.pictures is None:
+        return
+    if importlib.util.find_spec("matplotlib") is None:
+        steps.say("  no pictures: matplotlib is not installed (pip install 'featlearn[plot]')")
+        return
+    import matplotlib.pyplot as plt
+
+    try:
+        displays = experiment.pictures(estimator, variant, settings, steps)
+        for name, draw in displays.items():
+            path = folder / f"{stem}-{name}.png"
+            with steps(f"draw {name}"):
+                figure = draw().figure_
+                figure.savefig(path, dpi=120, bbox_inches="tight")
+                plt.close(figure)
+            yield str(path)
+    except ImportError as error:
+        steps.say(f"  no pictures: {error}")
+
+
+def record(
+    experiment: Experiment, result: Result, settings: Settings, overrides: dict[str, Any], estimator: Any
+) -> dict[str, Any]:
+    """Everything about a run that its repetition needs."""
+    return {
+        "experiment": experiment.name,
+        "variant": result.variant,
+        "paper": experiment.paper,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": settings.seed,
+        "smoke": settings.smoke,
+        "overrides": overrides,
+        "parameters": simple_parameters(estimator),
+        "rows": [
+            {
+                "name": row.name,
+                "ours": float(row.ours),
+                "reported": None if row.reported is None else asdict(row.reported),
+                "difference": None if row.difference is None else float(row.difference),
+                "within_tolerance": row.within if result.judged else None,
+            }
+            for row in result.rows
+        ],
+        "seconds": {name: round(value, 3) for name, value in result.seconds.items()},
+        "peak_memory_mb": None if result.peak_memory_mb is None else round(result.peak_memory_mb, 1),
+        "pictures": list(result.pictures),
+        "versions": versions(),
+        "cpu_count": joblib.cpu_count(),
+        "platform": platform.platform(),
+    }
+
+
+def simple_parameters(estimator: Any) -> dict[str, Any]:
+    """The parameters of an estimator that are values; nested estimators are told by their own."""
+    parameters: dict[str, Any] = {}
+    for name, value in sorted(estimator.get_params(deep=True).items()):
+        if value is None or isinstance(value, (bool, int, float, str)):
+            parameters[name] = value
+        elif isinstance(value, (list, tuple)):
+            if not name.endswith("steps"):
+                parameters[name] = list(value)
+        else:
+            parameters[name] = type(value).__name__ if hasattr(value, "get_params") else repr(value)
+    return parameters
+
+
+def versions() -> dict[str, str]:
+    """Of Python, of featlearn and of what it computes with."""
+    found = {"python": platform.python_version(), "featlearn": featlearn.__version__}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON so that a reader never meets half a file."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(json.dumps(content, indent=2, default=_plain) + "\n")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _plain(value):
+    """NumPy scalars as Python numbers, anything else as text."""
+    return value.item() if hasattr(value, "item") else repr(value)
+
+
+def table(experiment: Experiment, results: Sequence[Result]) -> Table:
+    """Ours beside the paper's, one row a number."""
+    sheet = Table(title=experiment.title)
+    for heading in ("", "ours", "paper", "mark", "difference", "within tolerance"):
+        sheet.add_column(heading, justify="left" if heading in ("", "mark", "within tolerance") else "right")
+    for result in results:
+        for row in result.rows:
+            sheet.add_row(row.name, *_cells(row, result))
+    return sheet
+
+
+def _cells(row: Row, result: Result) -> tuple[str, ...]:
+    if row.reported is None:
+        return f"{row.ours:.2f}", "", "", "", ""
+    reported, d = row.reported, row.reported.decimals
+    return (
+        f"{row.ours:.{d}f}",
+        f"{reported.value:.{d}f}",
+        reported.mark,
+        f"{row.ours - reported.value:+.{d}f}",
+        _verdict(row, result),
+    )
+
+
+def _verdict(row: Row, result: Result) -> str:
+    reported = row.reported
+    if reported is None:
+        return ""
+    if reported.mark == "M":
+        return "reported, unverified"
+    if not result.judged:
+        return "not judged: small or changed settings"
+    if reported.tolerance is None:
+        return f"not judged: {reported.note}" if reported.note else "not judged"
+    answer = "yes" if row.within else "no"
+    return f"{answer} (tolerance {reported.tolerance:g})"

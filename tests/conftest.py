@@ -1,0 +1,27 @@
+"""Fixtures for every test: real data sets where they are, a skip that says how to bring them where they are not."""
+
+import pytest
+
+from featlearn.datasets import get_data_home
+from featlearn.datasets._cifar import CIFAR10
+from featlearn.datasets._mnist import FASHION_MNIST, MNIST
+from featlearn.datasets._store import missing
+
+CATALOGS = {"mnist": MNIST, "fashion_mnist": FASHION_MNIST, "cifar10": CIFAR10}
+
+
+def skip_without(name: str) -> None:
+    """Skip the test unless the data set is under the data home; tests never download."""
+    paths = [member.path for archive in CATALOGS[name].archives for member in archive.members]
+    if missing(paths, get_data_home()):
+        folder = paths[0].split("/")[0]
+        pytest.skip(
+            f"set FEATLEARN_DATA to a folder holding {folder}/, or download the data set: "
+            f"python -c \"from featlearn.datasets import fetch_{name}; fetch_{name}(subset='all')\""
+        )
+
+
+@pytest.fixture
+def require_dataset():
+    """A function ``require("cifar10")`` that skips the test where the set is absent, saying how to bring it."""
+    return skip_without
