@@ -1,15 +1,68 @@
-"""K-means as a classifier on MNIST: 25 clusters by cosine, each labelled by the majority of its training digits."""
+"""K-means as a classifier on MNIST: 25 clusters by cosine, each labelled by the majority of its training digits.
+
+The table's 71.27 % and its distances were reached with the mini-batch rule fed with all images at every step: a center
+is the running mean of all it ever won, x += (sum - k x) / (n + k), so early assignments weigh on it to the end. The
+variant ``running_mean`` does that. The variant ``lloyd`` forgets the past at every step, as K-means does; it comes
+closer to the data and labels them better.
+"""
 
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils.validation import check_is_fitted
 
 from pipelines.experiment import Experiment, Reported, Settings, Split
 from pipelines.progress import Steps
 
 N_SEEDS = 5
 CURVE = {1: 0.341471, 10: 0.221609, 20: 0.220328, 30: 0.219784, 40: 0.219427, 50: 0.219164}
+
+
+class RunningMeanClassifier(ClassifierMixin, BaseEstimator):
+    """`ClusterClassifier` whose centers are running means over the steps: the mini-batch rule on the whole set.
+
+    Parameters
+    ----------
+    n_components, metric, max_iter, random_state
+        As in `ClusterClassifier`.
+
+    Attributes
+    ----------
+    dictionary_ : KMeansDictionary
+        The clustering.
+    cluster_labels_ : array (n_components,)
+        Label of each cluster.
+    distance_curve_ : array (max_iter,)
+        Mean distance to the center at the start of each step.
+    """
+
+    def __init__(self, n_components: int = 25, metric: str = "cosine", max_iter: int = 50, random_state=None):
+        self.n_components, self.metric, self.max_iter, self.random_state = n_components, metric, max_iter, random_state
+
+    def fit(self, X, y):
+        """Cluster the samples X (n_samples, n_features), then label the clusters by y (n_samples,)."""
+        from featlearn import KMeansDictionary
+        from featlearn.vectors.clusters import majority_labels
+
+        dictionary = KMeansDictionary(
+            self.n_components, assignment=self.metric, encode="hard", random_state=self.random_state
+        )
+        curve = []
+        for _ in range(self.max_iter):
+            dictionary.partial_fit(X)
+            curve.append(dictionary.inertia_ / len(X))
+        self.classes_, y = np.unique(y, return_inverse=True)
+        counts = np.zeros((self.n_components, len(self.classes_)), dtype=int)
+        np.add.at(counts, (dictionary.transform(X).argmax(axis=1), y), 1)
+        self.dictionary_, self.distance_curve_ = dictionary, np.array(curve)
+        self.cluster_labels_ = self.classes_[majority_labels(counts)]
+        return self
+
+    def predict(self, X):
+        """The label (n_samples,) of the cluster each sample falls in."""
+        check_is_fitted(self)
+        return self.cluster_labels_[self.dictionary_.transform(X).argmax(axis=1)]
 
 
 def load(settings: Settings) -> Split:
@@ -27,8 +80,9 @@ def build(variant: str, settings: Settings) -> Any:
     """The classifier with the first seed."""
     from featlearn import ClusterClassifier
 
+    kind = ClusterClassifier if variant == "lloyd" else RunningMeanClassifier
     iterations = 10 if settings.smoke else 50
-    return ClusterClassifier(n_components=25, metric="cosine", max_iter=iterations, random_state=settings.seed)
+    return kind(n_components=25, metric="cosine", max_iter=iterations, random_state=settings.seed)
 
 
 def measure(estimator: Any, split: Split, variant: str, settings: Settings, steps: Steps) -> dict[str, float]:
@@ -40,13 +94,26 @@ def measure(estimator: Any, split: Split, variant: str, settings: Settings, step
         with steps(f"fit seed {seed}", model):
             model.fit(split.X_train, split.y_train)
         with steps(f"test seed {seed}"):
-            accuracies[f"accuracy %, seed {seed}"] = 100.0 * float(model.score(split.X_test, split.y_test))
+            accuracies[f"{variant}: accuracy %, seed {seed}"] = 100.0 * float(model.score(split.X_test, split.y_test))
         curves.append(np.asarray(model.distance_curve_, dtype=float))
-    rows = {"accuracy %, mean": float(np.mean(list(accuracies.values()))), **accuracies}
+    rows = {f"{variant}: accuracy %, mean": float(np.mean(list(accuracies.values()))), **accuracies}
     for step in CURVE:
-        reached = [curve[step - 1] for curve in curves if len(curve) >= step]
-        if len(reached) == len(curves):
-            rows[f"mean distance, step {step}"] = float(np.mean(reached))
+        # A run that settled before this step stays where it is.
+        if max(map(len, curves)) >= step:
+            rows[f"{variant}: mean distance, step {step}"] = float(np.mean([curve[:step][-1] for curve in curves]))
+    return rows
+
+
+def reported(variant: str) -> dict[str, Reported]:
+    """The table's rows; judged for the rule that it was made with."""
+    judged = variant == "running_mean"
+    note = "" if judged else "another rule"
+    rows = {f"{variant}: accuracy %, mean": Reported(71.27, "S", 1.0 if judged else None, note)}
+    for step, value in CURVE.items():
+        settled = judged and step > 1
+        rows[f"{variant}: mean distance, step {step}"] = Reported(
+            value, "S", 0.002 if settled else None, note or ("" if settled else "depends on the start"), 6
+        )
     return rows
 
 
@@ -62,19 +129,14 @@ KMEANS_MNIST = Experiment(
     title="K-means with 25 clusters on MNIST, cosine distance, 50 steps",
     paper="the lecture notes' table of a 25-cluster K-means classifier",
     data="MNIST (fetched, or mnist/ in the data folder)",
-    variants={"cosine_25": "25 clusters labelled by training majority, mean of five seeds"},
-    default=("cosine_25",),
+    variants={
+        "running_mean": "the table's rule: centers are running means over the steps; mean of five seeds",
+        "lloyd": "ordinary K-means steps; mean of five seeds",
+    },
+    default=("running_mean", "lloyd"),
     load=load,
     build=build,
-    reported={
-        "accuracy %, mean": Reported(71.27, "S", 1.0),
-        **{
-            f"mean distance, step {step}": Reported(
-                value, "S", 0.002 if step >= 10 else None, "depends on the start", 6
-            )
-            for step, value in CURVE.items()
-        },
-    },
+    reported={**reported("running_mean"), **reported("lloyd")},
     measure=measure,
     pictures=pictures,
 )

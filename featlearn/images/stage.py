@@ -269,7 +269,7 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         return _StageEncoder(self, dtype)
 
     def get_feature_names_out(self, input_features=None):
-        """Names of the flattened output: ``y{row}_x{column}_{learner's name}``.
+        """Names of the flattened output, as `Flatten` gives them: ``y{row}_x{column}_{channel}``.
 
         Parameters
         ----------
@@ -281,12 +281,7 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         names : array of str (height * width * channels,)
         """
         check_is_fitted(self)
-        height, width, k = self.output_shape_
-        names = [f"{type(self.learner_).__name__.lower()}{j}" for j in range(k)]
-        if hasattr(self.learner_, "get_feature_names_out"):
-            own = self.learner_.get_feature_names_out()
-            names = list(own) if len(own) == k else names
-        return np.array([f"y{y}_x{x}_{name}" for y in range(height) for x in range(width) for name in names], object)
+        return np.array([f"y{y}_x{x}_{k}" for y, x, k in np.ndindex(self.output_shape_)], dtype=object)
 
     def set_output(self, *, transform=None):
         """Do nothing: maps are no table, so they stay arrays. `Flatten` makes the data frame.
@@ -326,7 +321,8 @@ class _StageEncoder:
             if type(stage.pool) is MeanPool:
                 sizes = [np.array([c.stop - c.start for c in axis], dtype) for axis in cells]
                 self.divisor = np.outer(*sizes)[:, :, None]
-        self.device, self.fused = "cpu", None
+        self.device: str = "cpu"
+        self.fused: Any = None
         if plan is not None:
             self.device, self.fused = _placed(plan, height, width, dtype, stage.device)
         elif stage.device == "gpu":
@@ -335,7 +331,7 @@ class _StageEncoder:
                 f"learner here is {self.learner!r}. Pass device='cpu' or 'auto'."
             )
         if self.device == "gpu":
-            self.rows = 512
+            self.rows = self.fused.rows
         elif not self.after and plan is not None:
             self.rows = FUSED_IMAGES
         else:

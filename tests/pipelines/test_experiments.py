@@ -9,7 +9,7 @@ import pytest
 from pipelines import EXPERIMENTS
 from pipelines.__main__ import main
 from pipelines.experiment import Settings, Split
-from pipelines.kmeans_mnist import measure
+from pipelines.kmeans_mnist import RunningMeanClassifier, measure
 from pipelines.progress import Steps
 from pipelines.runner import run
 
@@ -70,10 +70,14 @@ def test_kmeans_mnist_smoke(tmp_path, require_dataset):
     require_dataset("mnist")
     assert main(["run", "kmeans_mnist", "--smoke", "--out", str(tmp_path)]) == 0
     found = rows(tmp_path)
-    assert {"accuracy %, mean", "accuracy %, seed 0", "accuracy %, seed 1", "mean distance, step 10"} <= set(found)
-    assert found["accuracy %, mean"] == pytest.approx((found["accuracy %, seed 0"] + found["accuracy %, seed 1"]) / 2)
-    assert found["mean distance, step 10"] < found["mean distance, step 1"]
-    assert 50 < found["accuracy %, mean"] < 90
+    for variant in ("running_mean", "lloyd"):
+        accuracies = [found[f"{variant}: accuracy %, seed {seed}"] for seed in (0, 1)]
+        assert found[f"{variant}: accuracy %, mean"] == pytest.approx(np.mean(accuracies))
+        assert 50 < np.mean(accuracies) < 90
+        assert found[f"{variant}: mean distance, step 10"] < found[f"{variant}: mean distance, step 1"]
+    # both begin with the same centers, and running means lag behind
+    assert found["lloyd: mean distance, step 1"] == pytest.approx(found["running_mean: mean distance, step 1"])
+    assert found["lloyd: mean distance, step 10"] < found["running_mean: mean distance, step 10"]
 
 
 def test_kmeans_mnist_rows_come_from_their_seeds():
@@ -89,18 +93,43 @@ def test_kmeans_mnist_rows_come_from_their_seeds():
             return self
 
         def fit(self, X, y):
-            self.distance_curve_ = np.arange(1, 51) + 100.0 * self.random_state
+            length = 30 if self.random_state == 6 else 50  # one run settles early and stays there
+            self.distance_curve_ = np.arange(1, length + 1) + 100.0 * self.random_state
             return self
 
         def score(self, X, y):
             return 0.5 + 0.01 * self.random_state
 
     nothing = Split(*np.zeros((4, 1)))
-    found = measure(Known(2), nothing, "cosine_25", Settings(seed=2), Steps())
-    assert [found[f"accuracy %, seed {seed}"] for seed in range(2, 7)] == pytest.approx([52, 53, 54, 55, 56])
-    assert found["accuracy %, mean"] == pytest.approx(54)
-    assert found["mean distance, step 1"] == pytest.approx(401)
-    assert found["mean distance, step 50"] == pytest.approx(450)
+    found = measure(Known(2), nothing, "lloyd", Settings(seed=2), Steps())
+    assert [found[f"lloyd: accuracy %, seed {seed}"] for seed in range(2, 7)] == pytest.approx([52, 53, 54, 55, 56])
+    assert found["lloyd: accuracy %, mean"] == pytest.approx(54)
+    assert found["lloyd: mean distance, step 1"] == pytest.approx(401)
+    assert found["lloyd: mean distance, step 50"] == pytest.approx((4 * 50 + 30) / 5 + 400)
+
+
+def test_running_mean_follows_its_rule():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 5)) + 3 * np.eye(5)[np.arange(60) % 3]
+    y = np.array(["a", "b", "c"])[np.arange(60) % 3]
+    model = RunningMeanClassifier(4, max_iter=6, random_state=0).fit(X, y)
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    first = RunningMeanClassifier(4, max_iter=1, random_state=0).fit(X, y)
+    assert model.distance_curve_[0] == first.distance_curve_[0]
+    centers, counts, curve = first.dictionary_.components_, first.dictionary_.counts_, []
+    for _ in range(5):  # x += (sum - k x) / (n + k), then unit length
+        winner = (unit @ centers.T).argmax(axis=1)
+        curve.append(1 - (unit @ centers.T).max(axis=1).mean())
+        k = np.bincount(winner, minlength=4)
+        sums = np.stack([unit[winner == c].sum(axis=0) for c in range(4)])
+        counts = counts + k
+        centers = centers + (sums - k[:, None] * centers) / counts[:, None]
+        centers = centers / np.linalg.norm(centers, axis=1, keepdims=True)
+    np.testing.assert_allclose(model.distance_curve_[1:], curve, rtol=1e-9)
+    np.testing.assert_allclose(model.dictionary_.components_, centers, rtol=1e-9)
+    winner = (unit @ centers.T).argmax(axis=1)
+    majority = np.array([max("abc", key=lambda c: np.sum(y[winner == k] == c)) for k in range(4)])
+    np.testing.assert_array_equal(model.predict(X), majority[winner])
 
 
 def test_digits_smoke_writes_pictures_and_is_reproducible(tmp_path):

@@ -18,9 +18,10 @@ from sklearn.neural_network import BernoulliRBM
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
-from featlearn.images.reshape import Flatten, ToImages
+from featlearn.images import Flatten, Stage, ToImages
 from featlearn.plot import FilterGridDisplay, ReconstructionDisplay, tile
 from featlearn.plot.filters import find_filters
+from featlearn.vectors import ZCA, ContrastNormalizer, KMeansDictionary
 
 rng = np.random.default_rng(0)
 DIGITS = load_digits().data[:300]
@@ -189,6 +190,18 @@ def test_a_stage_knows_the_shape_of_its_patches():
     gray = FakeStage(PCA(5), (4, 6)).fit(patches)
     assert FilterGridDisplay.from_estimator(gray).shape == (4, 6)
     assert FilterGridDisplay.from_estimator(gray, shape=(4, 2, 3)).shape == (4, 2, 3)
+
+
+def test_a_real_stage():
+    learner = make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(6, max_iter=3))
+    stage = Stage(learner, patch_size=(4, 5), n_patches=500, random_state=0).fit(rng.uniform(size=(20, 9, 9, 3)))
+    zca, dictionary = stage.learner_[1:]
+    display = FilterGridDisplay.from_estimator(stage)
+    assert display.shape == (4, 5, 3)
+    expected = zca.inverse_transform(dictionary.components_) - zca.mean_
+    np.testing.assert_allclose(display.filters, expected, atol=1e-10)
+    white = FilterGridDisplay.from_estimator(stage, whitened=True)
+    np.testing.assert_array_equal(white.filters, dictionary.components_)
 
 
 def test_filters_are_taken_back_through_the_whitening():

@@ -1,0 +1,256 @@
+"""Newton's equation of `featlearn.kernels.newton`, three ways; `newton_system` picks one from the shape of the rows.
+
+For class j with gradient g and weights a_i = 2 C c_i on active rows (0 elsewhere), find the step p with::
+
+    (diag(penalty) + sum_i a_i x_i x_i') p = -g
+
+* tall rows, d up to 12,000: conjugate gradients on all classes, preconditioned by the Cholesky factor of
+  ``diag(penalty) + scale * Gram``;
+* more features than rows: exactly, by Woodbury's identity, from the kernel matrix X X' of the active rows;
+* both sides beyond 12,000: conjugate gradients with a diagonal preconditioner.
+
+Symbols as in `newton`. Chapelle (2007), "Training a support vector machine in the primal", Neural Computation 19.
+"""
+
+import numpy as np
+from scipy.linalg import get_lapack_funcs
+
+from featlearn.kernels.newton import Problem, gradient_of, hessian_product, margins
+from featlearn.kernels.threads import as_float, blocks, map_in_order, n_threads
+from featlearn.streaming import accumulate
+
+TILE = 1024
+LARGEST = 12_000
+SMALL = 500
+CG_STEPS = 300
+FORCING = 0.3
+
+
+def newton_system(problem: Problem, s: np.ndarray) -> "ConjugateGradients | RowKernel":
+    """The cheapest way to solve Newton's equation; s (n,) are the row weights, which add to one."""
+    n, d = problem.X.shape
+    if SMALL < d and n <= min(d, LARGEST):
+        return RowKernel(problem)
+    return ConjugateGradients(CholeskyPreconditioner(problem, s) if d <= LARGEST else DiagonalPreconditioner(problem, s))
+
+
+class ConjugateGradients:
+    """Preconditioned conjugate gradients on the equations of all classes; each class stops on its own.
+
+    A class stops when its residual, in the preconditioner's norm, has fallen by `FORCING`, or when what the residual
+    could still gain is below ``enough``.
+    """
+
+    setup_walks = 1
+
+    def __init__(self, preconditioner: "CholeskyPreconditioner | DiagonalPreconditioner"):
+        self.preconditioner = preconditioner
+
+    def step(self, problem: Problem, G: np.ndarray, A: np.ndarray, enough: np.ndarray) -> tuple:
+        """Steps P (k, D) from gradients G, f at P (n, k), and the number of walks. A (n, k): the active a_i."""
+        solver = self.preconditioner
+        share = np.maximum(A.sum(axis=0, dtype=np.float64), np.finfo(np.float32).tiny)
+        solver.prepare(float(np.exp(np.log(share).mean())))
+        P, F = np.zeros_like(G), np.zeros_like(A)
+        R = -G
+        Z = solver.solve(R)
+        S, rz = Z.copy(), (R * Z).sum(axis=1)
+        goal = np.maximum(FORCING**2 * rz, enough)
+        live = np.flatnonzero(rz > 0)
+        for walk in range(CG_STEPS):
+            if len(live) == 0:
+                return P, F, walk
+            f = np.empty((len(A), len(live)), dtype=A.dtype)
+            HS = hessian_product(problem, S[live], np.ascontiguousarray(A[:, live]), f)
+            alpha = rz[live] / (S[live] * HS).sum(axis=1)
+            P[live] += alpha[:, None] * S[live]
+            F[:, live] += f * alpha.astype(f.dtype)
+            R[live] -= alpha[:, None] * HS
+            Z = solver.solve(R[live])
+            new = (R[live] * Z).sum(axis=1)
+            S[live] = Z + (new / rz[live])[:, None] * S[live]
+            rz[live] = new
+            live = live[new > goal[live]]
+        return P, F, CG_STEPS
+
+
+class CholeskyPreconditioner:
+    """Solves with ``diag(penalty) + scale * Gram``, the Gram matrix that of the shifted rows under weights s (n,).
+
+    One (D, D) buffer holds both: the Gram matrix above the diagonal, the factor below and on it, so that a new scale
+    needs no new walk.
+    """
+
+    def __init__(self, problem: Problem, s: np.ndarray):
+        self.penalty, self.threads = problem.penalty, n_threads(problem.n_jobs)
+        self.buffer = gram(problem, s)
+        self.diagonal = self.buffer.diagonal().astype(np.float64)
+        self.scale = 0.0
+        self.potrf, self.potrs = get_lapack_funcs(("potrf", "potrs"), (self.buffer,))
+
+    def prepare(self, scale: float) -> None:
+        """Factor anew, unless the factor at hand is of about this scale (2 C times the share of active weight)."""
+        if self.scale / 2 < scale < self.scale * 2:
+            return
+        for ridge in ridges(self.buffer):
+            self._mirror(scale)
+            np.fill_diagonal(self.buffer, self.penalty + scale * (1 + ridge) * self.diagonal)
+            # LAPACK sees the transpose: its upper triangle lies below the diagonal here; the other is left alone.
+            if self.potrf(self.buffer.T, lower=0, clean=0, overwrite_a=1)[1] == 0:
+                self.scale = scale
+                return
+        raise_too_large(self.buffer, self.diagonal)
+
+    def _mirror(self, scale):
+        G, tiles = self.buffer, blocks(len(self.penalty), TILE)
+
+        def row(j):
+            for i in range(j):
+                np.multiply(G[tiles[i], tiles[j]].T, scale, out=G[tiles[j], tiles[i]])
+            corner = G[tiles[j], tiles[j]]
+            below = np.tril_indices(len(corner), -1)
+            corner[below] = corner.T[below] * G.dtype.type(scale)
+
+        for _ in map_in_order(row, range(len(tiles)), self.threads if len(tiles) > 1 else 1):
+            pass
+
+    def solve(self, R: np.ndarray) -> np.ndarray:
+        """The preconditioner's inverse times R (k, D)."""
+        return self.potrs(self.buffer.T, R.T.astype(self.buffer.dtype, order="F"), lower=0)[0].T.astype(np.float64)
+
+
+class DiagonalPreconditioner:
+    """Solves with the diagonal of ``diag(penalty) + scale * Gram``."""
+
+    def __init__(self, problem: Problem, s: np.ndarray):
+        shift, d = problem.shift.astype(problem.dtype), problem.X.shape[1]
+        self.penalty, self.diagonal, self.scale = problem.penalty, np.ones(len(problem.penalty)), 0.0
+        self.diagonal[:d] = accumulate(
+            lambda x, a: (a @ (as_float(x) - shift) ** 2).astype(np.float64),
+            problem.X,
+            s,
+            rows=problem.rows,
+            n_jobs=problem.threads,
+        )
+
+    def prepare(self, scale: float) -> None:
+        """Take the scale."""
+        self.scale = scale
+
+    def solve(self, R: np.ndarray) -> np.ndarray:
+        """The preconditioner's inverse times R (k, D)."""
+        return R / (self.penalty + self.scale * self.diagonal)
+
+
+class RowKernel:
+    """Exact steps from K = X X' of the shifted rows (n, n), for fewer rows than features.
+
+    With u_i = a_i f_p(x_i) on the active rows, Newton's equation reads ``p = -g - X'u`` and
+    ``(K + diag(1/a)) u = beta - X g``, where the intercept's step beta solves ``sum(u) + penalty_b beta = -g_b``.
+    """
+
+    def __init__(self, problem: Problem):
+        self.K, self.setup_walks = kernel_matrix(problem), 1
+        self.potrf, self.potrs = get_lapack_funcs(("potrf", "potrs"), (self.K,))
+
+    def step(self, problem: Problem, G: np.ndarray, A: np.ndarray, enough: np.ndarray) -> tuple:
+        """Steps P (k, D) from gradients G, f at P (n, k), and the number of walks. A (n, k): the active a_i."""
+        d = problem.X.shape[1]
+        intercept = problem.has_intercept
+        slopes = G.copy()
+        slopes[:, d:] = 0
+        T = margins(problem, slopes)
+        alike = len(G) > 1 and (A == A[:, :1]).all()
+        groups = [np.arange(len(G))] if alike else [np.array([j]) for j in range(len(G))]
+        U, beta = np.zeros_like(A), np.zeros(len(G))
+
+        def solve(js):
+            rows = np.flatnonzero(A[:, js[0]])
+            if len(rows) == 0:
+                return
+            right = np.column_stack([T[np.ix_(rows, js)], np.ones(len(rows), dtype=T.dtype)])
+            inverse = self._solve(rows, 1 / A[rows, js[0]], right)
+            if intercept:
+                whole = inverse.sum(axis=0, dtype=np.float64)
+                beta[js] = (whole[:-1] - G[js, d]) / (whole[-1] + problem.penalty[d])
+            U[np.ix_(rows, js)] = inverse[:, -1:] * beta[js].astype(U.dtype) - inverse[:, :-1]
+
+        for _ in map_in_order(solve, groups, n_threads(problem.n_jobs) if len(groups) > 1 else 1):
+            pass
+        P = -G - gradient_of(problem, U)
+        P[:, d:] = beta[:, None]
+        return P, margins(problem, P), 3
+
+    def _solve(self, rows, diagonal, right):
+        for ridge in ridges(self.K):
+            S = np.asfortranarray(self.K[np.ix_(rows, rows)].T)
+            np.fill_diagonal(S, (1 + ridge) * (S.diagonal() + diagonal))
+            factor, failed = self.potrf(S, lower=1, clean=0, overwrite_a=1)
+            if not failed:
+                return self.potrs(factor, right, lower=1)[0]
+        return raise_too_large(self.K, self.K.diagonal())
+
+
+def ridges(matrix: np.ndarray) -> list[float]:
+    """What to add to the diagonal, relative to it, until a factorization succeeds: nothing, then ever more."""
+    first = 4 * float(np.finfo(matrix.dtype).eps)
+    return [0.0] + [first * 10**i for i in range(9) if first * 10**i < 10]
+
+
+def raise_too_large(matrix: np.ndarray, diagonal: np.ndarray) -> np.ndarray:
+    """Say that the products of the features overflow."""
+    raise ValueError(
+        f"The products of the features are too large for {matrix.dtype}: their squares reach {np.max(diagonal):.3g}. "
+        "Standardize the features, or pass float64."
+    )
+
+
+def gram(problem: Problem, s: np.ndarray) -> np.ndarray:
+    """``sum_i s_i x_i x_i'`` of the shifted rows, with the column of ones (D, D), above the diagonal; a walk.
+
+    Threads share the tiles of the result, not the rows, so there is one buffer whatever their number.
+    """
+    n, d = problem.X.shape
+    D = len(problem.penalty)
+    G = np.zeros((D, D), dtype=problem.dtype)
+    tiles = blocks(D, TILE)
+    pairs = [(i, j) for i in tiles for j in tiles if i.start <= j.start]
+    buffer = np.empty((min(n, TILE), D), dtype=problem.dtype)
+    for part in blocks(n, TILE):
+        x = _shifted(problem, part, buffer[: part.stop - part.start])
+        x *= np.sqrt(s[part, None])
+
+        def add(pair, x=x):
+            i, j = pair
+            G[i, j] += x[:, i].T @ x[:, j]
+
+        for _ in map_in_order(add, pairs, n_threads(problem.n_jobs) if len(pairs) > 1 else 1):
+            pass
+    return G
+
+
+def kernel_matrix(problem: Problem) -> np.ndarray:
+    """``x_i . x_j`` of the shifted rows (n, n), in tiles shared by the threads."""
+    n, d = problem.X.shape
+    K = np.empty((n, n), dtype=problem.dtype)
+    parts = blocks(n, TILE)
+    for low in parts:
+        x = _shifted(problem, low, np.empty((low.stop - low.start, d), dtype=K.dtype))
+
+        def fill(high, low=low, x=x):
+            y = x if high == low else _shifted(problem, high, np.empty((high.stop - high.start, d), dtype=K.dtype))
+            K[low, high] = x @ y.T
+            K[high, low] = K[low, high].T
+
+        above = [high for high in parts if high.start >= low.start]
+        for _ in map_in_order(fill, above, n_threads(problem.n_jobs) if len(above) > 1 else 1):
+            pass
+    return K
+
+
+def _shifted(problem, part, out):
+    """The shifted rows of a part, and ones in the last column if ``out`` has it."""
+    d = problem.X.shape[1]
+    np.subtract(problem.X[part], problem.shift.astype(out.dtype), out=out[:, :d], dtype=out.dtype)
+    out[:, d:] = 1
+    return out

@@ -1,0 +1,82 @@
+"""Slow, independent oracles: plain loops and float64, nothing of the code under test."""
+
+import numpy as np
+
+
+def contrast(patch, eps, ddof):
+    """Contrast normalization of one flat patch, by the formula."""
+    patch = np.asarray(patch, float)
+    d = len(patch)
+    mean = sum(patch) / d
+    variance = sum((v - mean) ** 2 for v in patch) / max(d - ddof, 1)
+    scale = np.sqrt(variance + eps)
+    return np.array([(v - mean) / scale if scale > 0 else 0.0 for v in patch])
+
+
+def code(x, atoms, encode, threshold=0.0):
+    """Code of one vector, atom by atom."""
+    responses = np.array([float(np.dot(a, x)) for a in atoms])
+    distances = np.array([np.sqrt(sum((x - a) ** 2)) for a in atoms])
+    if encode == "triangle":
+        return np.array([max(distances.mean() - z, 0.0) for z in distances])
+    if encode == "hard":
+        out = np.zeros(len(atoms))
+        out[min(range(len(atoms)), key=lambda k: (distances[k], k))] = 1
+        return out
+    if encode == "threshold":
+        return np.array([max(g - threshold, 0.0) for g in responses])
+    if encode == "split":
+        positive = [max(g - threshold, 0.0) for g in responses]
+        return np.array(positive + [max(-g - threshold, 0.0) for g in responses])
+    if encode == "omp":
+        out = np.zeros(len(atoms))
+        fits = [abs(g) / np.linalg.norm(a) for g, a in zip(responses, atoms, strict=True)]
+        k = int(np.argmax(fits))
+        out[k] = responses[k] / np.dot(atoms[k], atoms[k])
+        return out
+    raise ValueError(encode)
+
+
+def encode_image(image, atoms, encode, patch, *, stride=1, eps=None, ddof=1, mean=None, whitening=None, threshold=0.0):
+    """Map (h, w, outputs) of one image (H, W, c), patch by patch."""
+    image = np.asarray(image, float)
+    ph, pw = patch
+    rows = []
+    for top in range(0, image.shape[0] - ph + 1, stride):
+        row = []
+        for left in range(0, image.shape[1] - pw + 1, stride):
+            x = image[top : top + ph, left : left + pw].reshape(-1)
+            if eps is not None:
+                x = contrast(x, eps, ddof)
+            if whitening is not None:
+                x = (x - mean) @ whitening
+            row.append(code(x, np.asarray(atoms, float), encode, threshold))
+        rows.append(row)
+    return np.array(rows)
+
+
+def lloyd(X, centers, iterations):
+    """Plain K-means from given centers: centers after each iteration and the inertia before each."""
+    X, centers = np.asarray(X, float), np.array(centers, float)
+    inertias = []
+    for _ in range(iterations):
+        squares = ((X[:, None, :] - centers[None]) ** 2).sum(axis=2)
+        labels = squares.argmin(axis=1)
+        inertias.append(squares.min(axis=1).sum())
+        for k in range(len(centers)):
+            if (labels == k).any():
+                centers[k] = X[labels == k].mean(axis=0)
+    return centers, inertias
+
+
+def damped_spherical(X, D, iterations):
+    """The 2012 rule as printed, columns as samples: D := unit((X S' + D)(S S' + I)^-1). Returns atoms as rows."""
+    X, D = np.asarray(X, float).T, np.asarray(D, float).T
+    for _ in range(iterations):
+        responses = D.T @ X
+        winners = np.abs(responses).argmax(axis=0)
+        S = np.zeros_like(responses)
+        S[winners, np.arange(X.shape[1])] = responses[winners, np.arange(X.shape[1])]
+        D = (X @ S.T + D) @ np.linalg.inv(S @ S.T + np.eye(len(S)))
+        D = D / np.linalg.norm(D, axis=0)
+    return D.T
