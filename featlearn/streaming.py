@@ -7,8 +7,9 @@ has. Chunk boundaries depend on the data alone, so the number of workers never c
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import reduce
+from itertools import pairwise
 from operator import add
 from typing import Any
 
@@ -134,10 +135,10 @@ class _FoldBlock:
         if isinstance(block, (list, Iterator)):
             items = list(block)
             return self.statistic(_stack(items)) if items else None
-        aligned = [None if a is None else np.asarray(a) for a in aligned]
+        arrays = [None if a is None else np.asarray(a) for a in aligned]
         if len(block) == 0:
             return None
-        return accumulate(self.statistic, np.asarray(block), *aligned, n_jobs=1)
+        return accumulate(self.statistic, np.asarray(block), *arrays, n_jobs=1)
 
 
 def _merge(values: list) -> Any:
@@ -149,9 +150,9 @@ def _accumulate_dask(statistic, X, aligned):
     import dask
 
     if hasattr(X, "rechunk") and X.ndim > 1:
-        X = X.rechunk({axis: -1 for axis in range(1, X.ndim)})
-    parts = [part for part in np.ravel(X.to_delayed())]
-    others = []
+        X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
+    parts = list(np.ravel(X.to_delayed()))
+    others: list[list] = []
     for a in aligned:
         if a is None:
             others.append([None] * len(parts))
@@ -159,7 +160,7 @@ def _accumulate_dask(statistic, X, aligned):
             others.append(list(np.ravel(a.rechunk({0: X.chunks[0]}).to_delayed())))
         else:
             ends = np.cumsum((0, *X.chunks[0]))
-            others.append([a[lo:hi] for lo, hi in zip(ends[:-1], ends[1:], strict=True)])
+            others.append([a[low:high] for low, high in pairwise(ends)])
     fold, merge = dask.delayed(_FoldBlock(statistic), pure=False), dask.delayed(_merge, pure=False)
     values = [fold(*row) for row in zip(parts, *others, strict=True)]
     while len(values) > 1:
@@ -242,7 +243,7 @@ def map_chunks(
 
 
 def _map_dask(f, X):
-    X = X.rechunk({axis: -1 for axis in range(1, X.ndim)})
+    X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
     sample = f(np.zeros((1, *X.shape[1:]), dtype=X.dtype))
     tail = sample.shape[1:]
     axes = list(range(X.ndim, len(tail) + 1))
@@ -257,7 +258,7 @@ def _map_dask(f, X):
     )
 
 
-def first_chunk(X: Iterable) -> np.ndarray:
+def first_chunk(X: Any) -> np.ndarray:
     """The first chunk of rows of any kind of input, to learn the width and the dtype."""
     if is_dask(X):
         if hasattr(X, "rechunk"):

@@ -28,9 +28,9 @@ def real(low: float | None = None, high: float | None = None, above: float | Non
     """A finite real number within [low, high], and strictly greater than ``above``."""
 
     def rule(value):
-        if not isinstance(value, Real) or isinstance(value, (bool, np.bool_)) or not np.isfinite(value):
+        if not isinstance(value, Real) or isinstance(value, (bool, np.bool_)) or not np.isfinite(float(value)):
             return "a finite number"
-        if above is not None and not value > above:
+        if above is not None and not float(value) > above:
             return f"a number greater than {above}"
         return _range(value, low, high, "a number")
 
@@ -76,14 +76,15 @@ def either(*rules: Rule) -> Rule:
 
     def rule(value):
         messages = [r(value) for r in rules]
-        return None if None in messages else " or ".join(messages)
+        return None if None in messages else " or ".join(str(m) for m in messages)
 
     return rule
 
 
 def instance(*types: type) -> Rule:
     """An object of one of the types."""
-    return lambda value: None if isinstance(value, types) else "an instance of " + " or ".join(t.__name__ for t in types)
+    names = " or ".join(t.__name__ for t in types)
+    return lambda value: None if isinstance(value, types) else f"an instance of {names}"
 
 
 def has(*methods: str) -> Rule:
@@ -109,14 +110,14 @@ def unchanged_on_failure(fit: Callable) -> Callable:
 
     @functools.wraps(fit)
     def guarded(self, *args, **kwargs):
-        before = dict(vars(self))
+        before = dict(self.__dict__)
         try:
             return fit(self, *args, **kwargs)
         except BaseException:
             # scikit-learn's callback machinery removes its own attributes after us, so those must stay.
-            kept = {name: value for name, value in vars(self).items() if "callback" in name}
-            vars(self).clear()
-            vars(self).update(before | kept)
+            kept = {name: value for name, value in self.__dict__.items() if "callback" in name}
+            self.__dict__.clear()
+            self.__dict__.update(before | kept)
             raise
 
     return guarded

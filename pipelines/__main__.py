@@ -77,7 +77,9 @@ def main(argv: Sequence[str] | None = None, experiments: Mapping[str, Experiment
     except KeyboardInterrupt:
         print("Interrupted; records of the variants that were done are kept.", file=sys.stderr)
         return INTERRUPTED
-    console.print(table(experiment, results))
+    if arguments.quiet:
+        console.print(experiment.title, highlight=False)
+    console.print(table(results))
     for result in results:
         peak = "" if result.peak_memory_mb is None else f", peak memory {result.peak_memory_mb:,.0f} MB"
         files = ", ".join(map(str, (result.path, *result.pictures)))

@@ -35,7 +35,7 @@ def dictionary(variant: str, settings: Settings) -> list[Any]:
         return [*steps, RandomPatches(k, encode="split", threshold=0.25, random_state=settings.seed)]
     encode = "hard" if variant.startswith("kmeans_hard") else "triangle"
     iterations = 5 if settings.smoke else 50
-    return [*steps, KMeansDictionary(k, encode=encode, max_iter=iterations, random_state=settings.seed)]
+    return [*steps, KMeansDictionary(k, encode=encode, max_iter=iterations, tol=0.0, random_state=settings.seed)]
 
 
 def build(variant: str, settings: Settings) -> Any:
@@ -45,7 +45,8 @@ def build(variant: str, settings: Settings) -> Any:
     from featlearn import Flatten, LinearSVM, Stage, SumPool
     from pipelines.scaler import FeatureScaler
 
-    head = [Flatten(), FeatureScaler(eps=0.01, copy=False), LinearSVM(C=100.0)]
+    # Features are nobody else's and may be overwritten; pixels are the caller's.
+    head = [Flatten(), FeatureScaler(eps=0.01, copy=variant == "raw_pixels"), LinearSVM(C=100.0)]
     if variant == "raw_pixels":
         return make_pipeline(*head)
     stage = Stage(

@@ -65,7 +65,7 @@ def pictures(estimator: Any, variant: str, settings: Settings, steps: Steps) -> 
     from featlearn import FilterGridDisplay
     from featlearn.datasets import load_photo_patches
 
-    photos = load_photo_patches(2_000 if settings.smoke else 20_000, 12, random_state=settings.seed)
+    photos = load_photo_patches(2_000 if settings.smoke else 50_000, 12, random_state=settings.seed)
     stage = features(12, 25 if settings.smoke else 100, None, settings.seed)
     with steps("fit filters of photographs", stage):
         stage.fit(photos)

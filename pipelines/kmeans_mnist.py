@@ -1,9 +1,10 @@
 """K-means as a classifier on MNIST: 25 clusters by cosine, each labelled by the majority of its training digits.
 
-The table's 71.27 % and its distances were reached with the mini-batch rule fed with all images at every step: a center
-is the running mean of all it ever won, x += (sum - k x) / (n + k), so early assignments weigh on it to the end. The
-variant ``running_mean`` does that. The variant ``lloyd`` forgets the past at every step, as K-means does; it comes
-closer to the data and labels them better.
+The notes do not say by which rule the table was made. Ordinary K-means (the variant ``lloyd``) does not give it: its
+distances are lower by 0.005 and its accuracy higher by 5 points. The variant ``running_mean`` is an inference from the
+distances: the mini-batch rule fed with all images at every step, so that a center is the running mean of all it ever
+won, x += (sum - k x) / (n + k), here brought to unit length after each step. Left at its own length, and on the last
+55,000 images, that rule gave 73.0 % (standard deviation 2.1, 20 seeds), so the accuracy alone does not prove it.
 """
 
 from typing import Any
@@ -15,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 from pipelines.experiment import Experiment, Reported, Settings, Split
 from pipelines.progress import Steps
 
-N_SEEDS = 5
+# The table shows one run, and the accuracy of a run has a standard deviation of 2 points: 20 runs tell the mean to 0.5.
+N_SEEDS = 20
 CURVE = {1: 0.341471, 10: 0.221609, 20: 0.220328, 30: 0.219784, 40: 0.219427, 50: 0.219164}
 
 
@@ -96,7 +98,12 @@ def measure(estimator: Any, split: Split, variant: str, settings: Settings, step
         with steps(f"test seed {seed}"):
             accuracies[f"{variant}: accuracy %, seed {seed}"] = 100.0 * float(model.score(split.X_test, split.y_test))
         curves.append(np.asarray(model.distance_curve_, dtype=float))
-    rows = {f"{variant}: accuracy %, mean": float(np.mean(list(accuracies.values()))), **accuracies}
+    numbers = list(accuracies.values())
+    rows = {
+        f"{variant}: accuracy %, mean": float(np.mean(numbers)),
+        f"{variant}: accuracy %, standard deviation": float(np.std(numbers)),
+        **accuracies,
+    }
     for step in CURVE:
         # A run that settled before this step stays where it is.
         if max(map(len, curves)) >= step:
@@ -105,7 +112,7 @@ def measure(estimator: Any, split: Split, variant: str, settings: Settings, step
 
 
 def reported(variant: str) -> dict[str, Reported]:
-    """The table's rows; judged for the rule that it was made with."""
+    """The table's rows; judged for the rule inferred from it."""
     judged = variant == "running_mean"
     note = "" if judged else "another rule"
     rows = {f"{variant}: accuracy %, mean": Reported(71.27, "S", 1.0 if judged else None, note)}
@@ -130,8 +137,8 @@ KMEANS_MNIST = Experiment(
     paper="the lecture notes' table of a 25-cluster K-means classifier",
     data="MNIST (fetched, or mnist/ in the data folder)",
     variants={
-        "running_mean": "the table's rule: centers are running means over the steps; mean of five seeds",
-        "lloyd": "ordinary K-means steps; mean of five seeds",
+        "running_mean": "running means over the steps, the rule inferred from the table; mean of 20 seeds",
+        "lloyd": "ordinary K-means steps; mean of 20 seeds",
     },
     default=("running_mean", "lloyd"),
     load=load,

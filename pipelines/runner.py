@@ -102,7 +102,7 @@ def run(
     Raises
     ------
     UsageError
-        If an override is no parameter of what is built.
+        If an override is no parameter of what is built, or its value is refused.
     DatasetNotFoundError, DatasetCorruptError
         If the data set is absent or damaged.
     """
@@ -121,7 +121,12 @@ def run(
         reset_peak_memory()
         steps, start = Steps(console, quiet), time.perf_counter()
         estimator = estimators.pop(variant)
-        numbers = experiment.measure(estimator, split, variant, settings, steps)
+        try:
+            numbers = experiment.measure(estimator, split, variant, settings, steps)
+        except ValueError as error:
+            if not overrides:
+                raise
+            raise UsageError(f"--set {overrides}: {error}") from error
         rows = tuple(Row(name, number, experiment.reported.get(name)) for name, number in numbers.items())
         folder = Path(out) / experiment.name
         folder.mkdir(parents=True, exist_ok=True)
@@ -236,14 +241,16 @@ def _plain(value):
     return value.item() if hasattr(value, "item") else repr(value)
 
 
-def table(experiment: Experiment, results: Sequence[Result]) -> Table:
-    """Ours beside the paper's, one row a number."""
-    sheet = Table(title=experiment.title)
-    for heading in ("", "ours", "paper", "mark", "difference", "within tolerance"):
+def table(results: Sequence[Result]) -> Table:
+    """Ours beside the paper's, one row a number; ours alone where the paper reports none of them."""
+    sheet = Table()
+    compared = any(row.reported for result in results for row in result.rows)
+    headings = ("", "ours", "paper", "mark", "difference", "within tolerance") if compared else ("", "ours")
+    for heading in headings:
         sheet.add_column(heading, justify="left" if heading in ("", "mark", "within tolerance") else "right")
     for result in results:
         for row in result.rows:
-            sheet.add_row(row.name, *_cells(row, result))
+            sheet.add_row(row.name, *_cells(row, result)[: len(headings) - 1])
     return sheet
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import correlate1d
 
-from featlearn.images.reshape import MapTransformer
+from featlearn.images.maps import MapTransformer
 from featlearn.validation import check_parameters, either, integer, one_of, optional, real
 
 

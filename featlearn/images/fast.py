@@ -1,4 +1,4 @@
-"""Recognizing learners that the fused encoder can run: ContrastNormalizer -> whitening -> dictionary, or parts of it."""
+"""Recognizing learners that the fused encoder can run: contrast -> whitening -> dictionary, or parts of it."""
 
 from itertools import pairwise
 from typing import Any
@@ -18,10 +18,11 @@ def encoder_plan(learner: Any, patch: tuple[int, int], stride: int) -> EncoderPl
     steps = [step for step in steps if step is not None and step != "passthrough"]
     contrast = steps.pop(0) if steps and type(steps[0]) is ContrastNormalizer else None
     whitening = steps.pop(0) if steps and type(steps[0]) in (ZCA, PCAWhitening) else None
-    if len(steps) != 1 or not isinstance(steps[0], DictionaryMixin):
+    # A subclass with a transform of its own is another encoder.
+    if len(steps) != 1 or getattr(type(steps[0]), "transform", None) is not DictionaryMixin.transform:
         return None
     dictionary = steps[0]
-    if dictionary.encode not in ENCODINGS or (dictionary.encode == "hard" and dictionary._assignment != "euclidean"):
+    if dictionary.encode not in ENCODINGS or (dictionary.encode == "hard" and dictionary._rule() != "euclidean"):
         return None
     return EncoderPlan(
         atoms=dictionary.components_,

@@ -1,6 +1,6 @@
 """Patches of images: every one in order, or a random sample.
 
-An image (H, W, c) has (H - ph + 1) (W - pw + 1) patches of ph x pw; a patch is a row of ph * pw * c numbers, row by row,
+An image (H, W, c) has (H - ph + 1) (W - pw + 1) patches of ph x pw; a patch is ph * pw * c numbers, row by row,
 channels last.
 """
 
@@ -20,13 +20,13 @@ def extract_patches(images: np.ndarray, patch: tuple[int, int], stride: int = 1)
 
 def count_patches(images: np.ndarray, patch: tuple[int, int]) -> int:
     """Number of patches in images (n, H, W, c), at stride 1."""
-    height, width = map_size(*images.shape[1:3], patch, 1)
+    height, width = map_size(images.shape[1], images.shape[2], patch, 1)
     return len(images) * height * width
 
 
 def sample_patches(images: np.ndarray, patch: tuple[int, int], n: int, random_state) -> np.ndarray:
-    """``n`` different patches (n, ph * pw * c) of images (n_images, H, W, c), drawn at random, in order of the images."""
-    height, width = map_size(*images.shape[1:3], patch, 1)
+    """``n`` different patches (n, ph * pw * c) of images (n_images, H, W, c), at random, in order of the images."""
+    height, width = map_size(images.shape[1], images.shape[2], patch, 1)
     total = len(images) * height * width
     chosen = np.sort(sample_without_replacement(total, n, random_state=random_state))
     image, place = np.divmod(chosen, height * width)

@@ -17,7 +17,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from featlearn.images.reshape import MapTransformer, axes_rule
+from featlearn.images.maps import MapTransformer, axes_rule
 from featlearn.validation import check_parameters, either, integer, optional
 
 Cells = tuple[list[slice], list[slice]]

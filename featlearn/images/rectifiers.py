@@ -14,7 +14,7 @@ quantization", ICML 2011 (thresholds, split signs).
 
 import numpy as np
 
-from featlearn.images.reshape import MapTransformer
+from featlearn.images.maps import MapTransformer
 from featlearn.validation import check_parameters, real
 
 

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_array, check_is_fitted, check_memory
+from sklearn.utils.validation import check_is_fitted, check_memory
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, sub_fit, with_callbacks
 from featlearn.images.fast import encoder_plan, fusible_cells
+from featlearn.images.maps import axes_rule, check_images, place_names
 from featlearn.images.patches import count_patches, extract_patches, sample_patches
 from featlearn.images.pools import MeanPool
-from featlearn.images.reshape import axes_rule
 from featlearn.kernels.encode import FusedEncoder, map_size
 from featlearn.kernels.threads import as_float
 from featlearn.streaming import is_out_of_core, map_chunks
@@ -36,21 +36,6 @@ from featlearn.validation import (
 MAX_DEFAULT_PATCHES = 100_000
 CODE_BYTES = 32 << 20
 FUSED_IMAGES = 8
-
-
-def check_images(images: Any, who: str) -> np.ndarray:
-    """Images (n, H, W) or (n, H, W, c) as a finite numeric array, integers and memmaps left as they are."""
-    if not hasattr(images, "shape"):
-        images = np.asarray(images)
-    if images.ndim not in (3, 4):
-        raise ValueError(
-            f"{who} takes images of shape (n, height, width) or (n, height, width, channels) and got an array of shape "
-            f"{images.shape}. Turn flat rows into images with ToImages(shape)."
-        )
-    images = check_array(images, dtype="numeric", ensure_2d=False, allow_nd=True, input_name="images", estimator=who)
-    if 0 in images.shape:
-        raise ValueError(f"{who} got images of shape {images.shape}, which hold no pixel.")
-    return images
 
 
 def seeded(learner: Any, rng: np.random.RandomState) -> Any:
@@ -224,6 +209,10 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
                 f"only {exist} of {patch[0]} x {patch[1]}. Pass n_patches={exist} or less, n_patches=None, or more "
                 "images."
             )
+        height, width = (side + 2 * self.pad for side in X.shape[1:3])
+        if self.normalize is None and hasattr(self.pool, "cells"):
+            # A grid that does not fit is refused now, not after the learner took its time.
+            self.pool.cells(*map_size(height, width, patch, self.stride))
         rng = check_random_state(self.random_state)
         patches = sample_patches(images, patch, n, rng)
         remember = check_memory(self.memory).cache(_fit_learner, ignore=["stage", "context"])
@@ -231,7 +220,7 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         self.n_patches_ = n
         self.image_shape_ = X.shape[1:]
         self.patch_shape_ = patch + X.shape[3:]
-        self.output_shape_ = self._encoder(as_float(X[:0]).dtype)(images[:1]).shape[1:]
+        self.output_shape_ = _StageEncoder(self, as_float(X[:0]).dtype)(images[:1]).shape[1:]
         end_fit(context, self)
         return self
 
@@ -250,23 +239,8 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         """
         check_is_fitted(self)
         self._check()
-        if is_out_of_core(X):
-            return map_chunks(self._checked_transform, X)
-        return self._checked_transform(X)
-
-    def _checked_transform(self, X):
-        X = check_images(X, "Stage")
-        if X.shape[1:] != self.image_shape_:
-            raise ValueError(
-                f"Stage was fitted on images of shape {self.image_shape_} and now got {X.shape[1:]}. Resize the "
-                "images, or fit a stage on this size."
-            )
-        encoder = self._encoder(as_float(X[:0]).dtype)
-        images = X if X.ndim == 4 else X[..., None]
-        return map_chunks(encoder, images, n_jobs=1 if encoder.device == "gpu" else self.n_jobs, rows=encoder.rows)
-
-    def _encoder(self, dtype):
-        return _StageEncoder(self, dtype)
+        encode = _ChunkEncoder(self)
+        return map_chunks(encode, X) if is_out_of_core(X) else encode(X)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the flattened output, as `Flatten` gives them: ``y{row}_x{column}_{channel}``.
@@ -281,7 +255,7 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         names : array of str (height * width * channels,)
         """
         check_is_fitted(self)
-        return np.array([f"y{y}_x{x}_{k}" for y, x, k in np.ndindex(self.output_shape_)], dtype=object)
+        return place_names(self.output_shape_)
 
     def set_output(self, *, transform=None):
         """Do nothing: maps are no table, so they stay arrays. `Flatten` makes the data frame.
@@ -305,11 +279,38 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         return tags
 
 
+class _ChunkEncoder:
+    """A fitted stage on chunks of images as they come: made ready once for each dtype; picklable for a Dask cluster."""
+
+    def __init__(self, stage: Stage):
+        self.stage = stage
+        self.encoders: dict[np.dtype, _StageEncoder] = {}
+
+    def __reduce__(self):
+        return _ChunkEncoder, (self.stage,)
+
+    def __call__(self, images):
+        images = check_images(images, "Stage")
+        if images.shape[1:] != self.stage.image_shape_:
+            raise ValueError(
+                f"Stage was fitted on images of shape {self.stage.image_shape_} and now got {images.shape[1:]}. Resize "
+                "the images, or fit a stage on this size."
+            )
+        dtype = as_float(images[:0]).dtype
+        if dtype not in self.encoders:
+            self.encoders[dtype] = _StageEncoder(self.stage, dtype)
+        encoder = self.encoders[dtype]
+        images = images if images.ndim == 4 else images[..., None]
+        n_jobs = 1 if encoder.device == "gpu" else self.stage.n_jobs
+        return map_chunks(encoder, images, n_jobs=n_jobs, rows=encoder.rows)
+
+
 class _StageEncoder:
     """What a fitted stage does to a chunk of images (n, H, W, c); made once, called on every chunk."""
 
     def __init__(self, stage: Stage, dtype: np.dtype):
-        self.learner, self.patch, self.stride, self.pad = stage.learner_, stage._patch, stage.stride, stage.pad
+        self.learner, self.patch = stage.learner_, stage.patch_shape_[:2]
+        self.stride, self.pad = stage.stride, stage.pad
         height, width = (side + 2 * stage.pad for side in stage.image_shape_[:2])
         shape = map_size(height, width, self.patch, self.stride)
         plan = encoder_plan(self.learner, self.patch, self.stride)
@@ -351,7 +352,7 @@ class _StageEncoder:
         patches = extract_patches(images, self.patch, self.stride)
         codes = self.learner.transform(patches.reshape(-1, patches.shape[-1]))
         codes = codes.toarray() if hasattr(codes, "toarray") else np.asarray(codes)
-        return codes.reshape(*patches.shape[:3], -1)
+        return codes.astype(images.dtype, copy=False).reshape(*patches.shape[:3], -1)
 
 
 def _placed(plan, height, width, dtype, device):

@@ -24,7 +24,7 @@ def _least(row, bias):
     """The least row + bias."""
     least = row[0] + bias[0]
     for j in range(row.shape[0]):
-        least = fast_min(least, row[j] + bias[j])
+        least = fast_min(least, row[j] + bias[j])  # type: ignore[call-arg]
     return least
 
 
@@ -33,7 +33,7 @@ def _least_signless(row):
     """The least -|row|."""
     least = -abs(row[0])
     for j in range(row.shape[0]):
-        least = fast_min(least, -abs(row[j]))
+        least = fast_min(least, -abs(row[j]))  # type: ignore[call-arg]
     return least
 
 

@@ -33,10 +33,10 @@ BLOCK_BYTES = 3 << 19
 class EncoderPlan:
     """Everything the encoder needs to know, as arrays.
 
-    ``atoms`` (K, k); ``whitening`` (d, k) and ``mean`` (d,) of the patches, or None and k = d; ``eps`` and ``ddof`` of the contrast
-    normalization, or ``eps=None`` for none; ``encode`` one of `ENCODINGS`; ``patch`` (height, width); ``stride``;
-    ``row_cells`` and ``col_cells``: lists of disjoint, ordered slices of map rows and columns that are summed, or None
-    for every patch on its own.
+    ``atoms`` (K, k); ``whitening`` (d, k) and ``mean`` (d,) of the patches, or None and k = d; ``eps`` and ``ddof`` of
+    the contrast normalization, or ``eps=None`` for none; ``encode`` one of `ENCODINGS`; ``patch`` (height, width);
+    ``stride``; ``row_cells`` and ``col_cells``: disjoint, ordered slices of map rows and columns that are summed, or
+    None for every patch on its own.
     """
 
     atoms: np.ndarray
@@ -194,9 +194,10 @@ class FusedEncoder:
         self.A = -2 * atoms if plan.encode in ("triangle", "hard") else atoms
         self.bias = np.einsum("kd,kd->k", atoms, atoms)
         self.whiten = plan.whitening is not None
-        whitening = plan.whitening if self.whiten else np.empty((0, atoms.shape[1]))
-        self.W = np.ascontiguousarray(whitening, dtype=dtype)
-        self.offset = -(plan.mean @ plan.whitening).astype(dtype) if self.whiten else np.zeros(atoms.shape[1], dtype)
+        self.W, self.offset = np.empty((0, atoms.shape[1]), dtype), np.zeros(atoms.shape[1], dtype)
+        if plan.whitening is not None and plan.mean is not None:
+            self.W = np.ascontiguousarray(plan.whitening, dtype=dtype)
+            self.offset = -(plan.mean @ plan.whitening).astype(dtype)
         row_cells = plan.row_cells or tuple(slice(i, i + 1) for i in range(self.height))
         col_cells = plan.col_cells or tuple(slice(i, i + 1) for i in range(self.width))
         self.row_cell = np.full(self.height, -1)
@@ -221,4 +222,4 @@ class FusedEncoder:
 
 def encode_images(images: np.ndarray, plan: EncoderPlan) -> np.ndarray:
     """Codes of images (n, H, W, c), pooled: (n, row cells, column cells, outputs), float32 or float64 as the images."""
-    return FusedEncoder(plan, *images.shape[1:3], as_float(images[:0]).dtype)(images)
+    return FusedEncoder(plan, images.shape[1], images.shape[2], as_float(images[:0]).dtype)(images)

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+
 from featlearn.kernels.threads import as_float, cache_rows, n_threads, one_blas_thread
 from featlearn.streaming import CHUNK_BYTES, accumulate, map_chunks
 
@@ -128,7 +129,7 @@ def objectives(problem: Problem, V: np.ndarray, M: np.ndarray, C: float) -> np.n
 def step_length(linear: np.ndarray, square: np.ndarray, B: np.ndarray, M: np.ndarray, Q: np.ndarray) -> np.ndarray:
     """Exact line search: the t (k,) that minimizes ``linear t + square t^2 / 2 + 1/2 sum B max(0, M - t Q)^2``.
 
-    The derivative is piecewise linear and rises, so Newton's iteration, kept inside its bracket, ends after a few steps.
+    The derivative is piecewise linear and rises, so Newton's iteration, kept inside its bracket, ends soon.
     """
     t, low, high = np.ones(len(linear)), np.zeros(len(linear)), np.full(len(linear), np.inf)
     BQ = B * Q

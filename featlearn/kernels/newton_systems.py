@@ -29,9 +29,11 @@ FORCING = 0.3
 def newton_system(problem: Problem, s: np.ndarray) -> "ConjugateGradients | RowKernel":
     """The cheapest way to solve Newton's equation; s (n,) are the row weights, which add to one."""
     n, d = problem.X.shape
-    if SMALL < d and n <= min(d, LARGEST):
+    if d > SMALL and n <= min(d, LARGEST):
         return RowKernel(problem)
-    return ConjugateGradients(CholeskyPreconditioner(problem, s) if d <= LARGEST else DiagonalPreconditioner(problem, s))
+    return ConjugateGradients(
+        CholeskyPreconditioner(problem, s) if d <= LARGEST else DiagonalPreconditioner(problem, s)
+    )
 
 
 class ConjugateGradients:
@@ -40,8 +42,6 @@ class ConjugateGradients:
     A class stops when its residual, in the preconditioner's norm, has fallen by `FORCING`, or when what the residual
     could still gain is below ``enough``.
     """
-
-    setup_walks = 1
 
     def __init__(self, preconditioner: "CholeskyPreconditioner | DiagonalPreconditioner"):
         self.preconditioner = preconditioner
@@ -84,7 +84,7 @@ class CholeskyPreconditioner:
     def __init__(self, problem: Problem, s: np.ndarray):
         self.penalty, self.threads = problem.penalty, n_threads(problem.n_jobs)
         self.buffer = gram(problem, s)
-        self.diagonal = self.buffer.diagonal().astype(np.float64)
+        self.diagonal = check_finite(self.buffer)
         self.scale = 0.0
         self.potrf, self.potrs = get_lapack_funcs(("potrf", "potrs"), (self.buffer,))
 
@@ -96,10 +96,11 @@ class CholeskyPreconditioner:
             self._mirror(scale)
             np.fill_diagonal(self.buffer, self.penalty + scale * (1 + ridge) * self.diagonal)
             # LAPACK sees the transpose: its upper triangle lies below the diagonal here; the other is left alone.
-            if self.potrf(self.buffer.T, lower=0, clean=0, overwrite_a=1)[1] == 0:
+            failed = self.potrf(self.buffer.T, lower=0, clean=0, overwrite_a=1)[1]
+            if not failed and np.isfinite(self.buffer.diagonal()).all():
                 self.scale = scale
                 return
-        raise_too_large(self.buffer, self.diagonal)
+        raise_too_large(self.buffer, scale * self.diagonal)
 
     def _mirror(self, scale):
         G, tiles = self.buffer, blocks(len(self.penalty), TILE)
@@ -150,7 +151,8 @@ class RowKernel:
     """
 
     def __init__(self, problem: Problem):
-        self.K, self.setup_walks = kernel_matrix(problem), 1
+        self.K = kernel_matrix(problem)
+        check_finite(self.K)
         self.potrf, self.potrs = get_lapack_funcs(("potrf", "potrs"), (self.K,))
 
     def step(self, problem: Problem, G: np.ndarray, A: np.ndarray, enough: np.ndarray) -> tuple:
@@ -160,7 +162,7 @@ class RowKernel:
         slopes = G.copy()
         slopes[:, d:] = 0
         T = margins(problem, slopes)
-        alike = len(G) > 1 and (A == A[:, :1]).all()
+        alike = len(G) > 1 and (A[:, :1] == A).all()
         groups = [np.arange(len(G))] if alike else [np.array([j]) for j in range(len(G))]
         U, beta = np.zeros_like(A), np.zeros(len(G))
 
@@ -197,6 +199,12 @@ def ridges(matrix: np.ndarray) -> list[float]:
     return [0.0] + [first * 10**i for i in range(9) if first * 10**i < 10]
 
 
+def check_finite(matrix: np.ndarray) -> np.ndarray:
+    """The diagonal of a matrix of products in float64, finite or refused."""
+    diagonal = matrix.diagonal().astype(np.float64)
+    return diagonal if np.isfinite(diagonal).all() else raise_too_large(matrix, diagonal)
+
+
 def raise_too_large(matrix: np.ndarray, diagonal: np.ndarray) -> np.ndarray:
     """Say that the products of the features overflow."""
     raise ValueError(
@@ -210,8 +218,7 @@ def gram(problem: Problem, s: np.ndarray) -> np.ndarray:
 
     Threads share the tiles of the result, not the rows, so there is one buffer whatever their number.
     """
-    n, d = problem.X.shape
-    D = len(problem.penalty)
+    n, D = len(problem.X), len(problem.penalty)
     G = np.zeros((D, D), dtype=problem.dtype)
     tiles = blocks(D, TILE)
     pairs = [(i, j) for i in tiles for j in tiles if i.start <= j.start]

@@ -112,5 +112,7 @@ def root_row(row: np.ndarray, bias: np.ndarray, x: float) -> float:
 @overload(root_row)
 def _root_row(row, bias, x):
     if HAS_AVX512 and row.dtype == types.float32:
-        return lambda row, bias, x: _roots_avx512(row, bias, x) + _roots_from(row, bias, x, row.shape[0] // 16 * 16)
+        return lambda row, bias, x: (
+            _roots_avx512(row, bias, x) + _roots_from(row, bias, x, row.shape[0] // LANES * LANES)  # type: ignore[call-arg]
+        )
     return lambda row, bias, x: _roots_from(row, bias, x, 0)

@@ -59,7 +59,7 @@ def one_blas_thread() -> Iterator[None]:
     finally:
         with _lock:
             _holders -= 1
-            if _holders == 0:
+            if _holders == 0 and _limits is not None:
                 _limits.restore_original_limits()
                 _limits = None
 

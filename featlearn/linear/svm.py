@@ -100,14 +100,14 @@ def check_targets(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[A
     check_classification_targets(y)
     if sample_weight is None:
         return X, y, np.ones(len(y))
-    s = np.ones(len(y)) * sample_weight if np.isscalar(sample_weight) else sample_weight
+    s = np.full(len(y), sample_weight) if np.isscalar(sample_weight) else sample_weight
     s = check_array(s, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
     if s.shape != (len(y),):
         raise ValueError(f"sample_weight has shape {s.shape}; {name} needs one weight per row, shape {(len(y),)}.")
     if s.min() < 0 or not s.any():
         raise ValueError(
-            f"{name} needs every sample_weight to be zero or positive, and not all zero; the least is {s.min()} and the "
-            f"sum {s.sum()}."
+            f"{name} needs every sample_weight to be zero or positive, and not all zero; the least is "
+            f"{s.min()} and the sum {s.sum()}."
         )
     return X, y, s
 
@@ -117,8 +117,8 @@ def check_classes(estimator: Any, y: np.ndarray, s: np.ndarray) -> np.ndarray:
     classes = np.unique(y[s > 0])
     if len(classes) < 2:
         raise ValueError(
-            f"{type(estimator).__name__} needs samples of at least 2 classes with positive weight, but the data holds "
-            f"only one class: {classes[0]!r}."
+            f"{type(estimator).__name__} needs rows of at least 2 classes with positive weight to learn from; got "
+            f"{len(classes)} class(es): {classes.tolist()}."
         )
     return classes
 
@@ -167,11 +167,11 @@ def build_problem(
     return problem, share
 
 
-def coefficients(problem: Problem, V: np.ndarray) -> dict[str, np.ndarray]:
-    """``coef_`` (k, d) and ``intercept_`` (k,) from the solver's V (k, D)."""
+def coefficients(problem: Problem, V: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients (k, d) and intercepts (k,) of unshifted rows, in the rows' dtype, from the solver's V (k, D)."""
     d = problem.X.shape[1]
     b = V[:, d] - V[:, :d] @ problem.shift if problem.has_intercept else np.zeros(len(V))
-    return {"coef_": V[:, :d].astype(problem.dtype), "intercept_": b.astype(problem.dtype)}
+    return V[:, :d].astype(problem.dtype), b.astype(problem.dtype)
 
 
 def warn_unless_converged(estimator: Any, solution: Solution, C: float) -> None:
@@ -311,7 +311,8 @@ class LinearSVM(LinearPredictor):
         system = newton_system(problem, share)
 
         def fitted(V):
-            return {"classes_": classes, **coefficients(problem, V)}
+            coef, intercept = coefficients(problem, V)
+            return {"classes_": classes, "coef_": coef, "intercept_": intercept}
 
         def report(V, objective):
             return end_iteration(context, self, {"objective": float(objective.sum())}, lambda: fitted(V))
@@ -321,7 +322,8 @@ class LinearSVM(LinearPredictor):
         if not solution.stopped:
             warn_unless_converged(self, solution, self.C)
 
-        vars(self).update(fitted(solution.V))
+        self.classes_ = classes
+        self.coef_, self.intercept_ = coefficients(problem, solution.V)
         self.objective_, self.n_iter_ = solution.objective, solution.n_iter
         self.n_passes_ = solution.n_passes + 1 + int(problem.shift.any())
         end_fit(context, self)

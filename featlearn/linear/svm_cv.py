@@ -191,7 +191,7 @@ class LinearSVMCV(LinearPredictor):
         warn_unless_converged(self, solution, Cs[best])
 
         self.C_, self.Cs_, self.scores_, self.classes_ = float(Cs[best]), Cs[: len(scores)], np.array(scores).T, classes
-        vars(self).update(coefficients(problem, solution.V))
+        self.coef_, self.intercept_ = coefficients(problem, solution.V)
         self.objective_, self.n_iter_ = solution.objective, solution.n_iter
         self.n_passes_ = passes + solution.n_passes
         end_fit(context, self)

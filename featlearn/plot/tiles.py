@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from featlearn.images.reshape import axes_rule, infer_shape
+from featlearn.images.maps import axes_rule, infer_shape
 
 
 def picture_shape(n_features: int, shape: tuple[int, ...] | None = None) -> tuple[int, ...]:

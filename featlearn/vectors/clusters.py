@@ -19,7 +19,7 @@ from featlearn.vectors.kmeans import KMeansDictionary
 
 
 def majority_labels(counts: np.ndarray) -> np.ndarray:
-    """Class index of each cluster from counts (n_clusters, n_classes): the most frequent class, the lower index on ties.
+    """Class index of each cluster from counts (n_clusters, n_classes): the most frequent class, or the lower index.
 
     A cluster without training samples takes the most frequent class of all.
     """
@@ -129,9 +129,7 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         )
         with sub_fit(context, self, dictionary, "cluster"):
             dictionary.fit(X)
-        count = partial(
-            count_classes, atoms=dictionary.components_, assignment=self.metric, n_classes=len(classes)
-        )
+        count = partial(count_classes, atoms=dictionary.components_, assignment=self.metric, n_classes=len(classes))
         counts = accumulate(count, X, y)
         self.classes_, self.dictionary_, self.cluster_counts_ = classes, dictionary, counts
         self.cluster_labels_ = classes[majority_labels(counts)]

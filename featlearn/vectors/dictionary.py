@@ -70,7 +70,9 @@ class _Encode:
 class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """`transform`, `predict` and `inverse_transform` of an estimator with ``components_`` (K, d) and ``encode``."""
 
-    _assignment = "euclidean"
+    def _rule(self) -> str:
+        """How the winning atom is found; one of the assignments."""
+        return "euclidean"
 
     def transform(self, X):
         """Encode samples by the dictionary.
@@ -87,7 +89,7 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
-        return map_chunks(_Encode(self.components_, self.encode, self.threshold, self._assignment), X)
+        return map_chunks(_Encode(self.components_, self.encode, self.threshold, self._rule()), X)
 
     def predict(self, X):
         """The winning atom of each sample.
@@ -104,7 +106,7 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
-        return map_chunks(_Predict(self.components_, self._assignment), X)
+        return map_chunks(_Predict(self.components_, self._rule()), X)
 
     def inverse_transform(self, X):
         """Reconstruct samples from their codes.

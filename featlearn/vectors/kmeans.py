@@ -27,9 +27,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
 from featlearn.kernels.assign import assign, cluster_sums, prepared_atoms
+from featlearn.kernels.bounds import RememberingSearch
 from featlearn.kernels.sample import RowSample
 from featlearn.kernels.threads import as_float
-from featlearn.streaming import accumulate, is_out_of_core
+from featlearn.streaming import accumulate, chunk_rows, is_out_of_core
 from featlearn.validation import (
     check_parameters,
     check_rows,
@@ -41,6 +42,8 @@ from featlearn.validation import (
     unchanged_on_failure,
 )
 from featlearn.vectors.dictionary import ENCODE, DictionaryMixin, unit_rows
+
+REMEMBER = 64  # atoms from which bounds pay for themselves
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,28 @@ def cluster_step(chunk, weights=None, *, atoms: np.ndarray, assignment: str) -> 
     cluster_sums(X, labels, w * s, sums)
     by_atom = np.bincount(labels, weights=w * s.astype(np.float64) ** 2, minlength=len(atoms))
     return ClusterSums(sums, by_atom, float(w @ errors), float(w.sum()))
+
+
+class RememberedRows:
+    """`cluster_step` for an array in memory, with bounds kept between iterations; Euclidean only."""
+
+    def __init__(self, X: np.ndarray, weights: np.ndarray | None):
+        self.X, self.weights = np.ascontiguousarray(as_float(X)), weights
+        self.nearest = RememberingSearch(self.X, chunk_rows(self.X))
+
+    def step(self, atoms: np.ndarray) -> ClusterSums:
+        """The statistic of all rows under the present atoms."""
+        self.nearest.search(atoms)
+        statistic = partial(sums_of, n_atoms=len(atoms))
+        return accumulate(statistic, self.X, self.nearest.labels, self.nearest.errors, self.weights)
+
+
+def sums_of(X, labels, errors, weights, n_atoms: int) -> ClusterSums:
+    """Sums by atom of rows whose labels are known."""
+    w = np.ones(len(X)) if weights is None else weights
+    sums = np.zeros((n_atoms, X.shape[1]))
+    cluster_sums(X, labels, w, sums)
+    return ClusterSums(sums, np.bincount(labels, weights=w, minlength=n_atoms), float(w @ errors), float(w.sum()))
 
 
 def updated_atoms(stats: ClusterSums, atoms: np.ndarray, assignment: str, damping: float) -> np.ndarray:
@@ -208,8 +233,7 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
         self.damping = damping
         self.random_state = random_state
 
-    @property
-    def _assignment(self):
+    def _rule(self) -> str:
         return self.assignment
 
     def _check(self):
@@ -271,20 +295,25 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
     def _run(self, X, weights, dtype, rng, context):
         """One run from fresh atoms: the atoms, their statistics and the inertia of each iteration."""
         atoms, curve = self._first_atoms(X, weights, rng), []
+        memory = None
+        if self.assignment == "euclidean" and type(X) is np.ndarray and self.n_components >= REMEMBER:
+            memory = RememberedRows(X, weights)
         for _ in range(self.max_iter):
-            stats = self._walk(X, weights, atoms)
+            stats = self._walk(X, weights, atoms, memory)
             curve.append(stats.inertia)
             new = updated_atoms(stats, atoms, self.assignment, self.damping).astype(dtype)
             new = self._revived(X, weights, new, stats.weights <= 0, rng)
             moved = not np.array_equal(new, atoms)
             atoms = new
-            stop = end_iteration(context, self, {"inertia": stats.inertia}, lambda a=atoms: {"components_": a})
+            stop = end_iteration(context, self, {"inertia": stats.inertia}, partial(dict, components_=atoms))
             settled = len(curve) > 1 and abs(curve[-2] - curve[-1]) <= self.tol * abs(curve[-2]) and self.tol > 0
             if stop or settled or not moved:
                 break
-        return atoms, self._walk(X, weights, atoms), curve
+        return atoms, self._walk(X, weights, atoms, memory), curve
 
-    def _walk(self, X, weights, atoms):
+    def _walk(self, X, weights, atoms, memory=None):
+        if memory is not None:
+            return memory.step(atoms)
         statistic = partial(cluster_step, atoms=atoms, assignment=self.assignment)
         return accumulate(statistic, X) if weights is None else accumulate(statistic, X, weights)
 

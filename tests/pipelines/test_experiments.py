@@ -34,6 +34,7 @@ def test_coates_builds_the_papers_settings():
         "stage__learner__kmeansdictionary__n_components": 1_600,
         "stage__learner__kmeansdictionary__encode": "triangle",
         "stage__learner__kmeansdictionary__max_iter": 50,
+        "stage__learner__kmeansdictionary__tol": 0,
         "stage__learner__kmeansdictionary__random_state": 3,
         "featurescaler__eps": 0.01,
         "linearsvm__C": 100,
@@ -80,7 +81,9 @@ def test_kmeans_mnist_smoke(tmp_path, require_dataset):
     assert found["lloyd: mean distance, step 10"] < found["running_mean: mean distance, step 10"]
 
 
-def test_kmeans_mnist_rows_come_from_their_seeds():
+def test_kmeans_mnist_rows_come_from_their_seeds(monkeypatch):
+    monkeypatch.setattr("pipelines.kmeans_mnist.N_SEEDS", 5)
+
     class Known:
         def __init__(self, random_state=0):
             self.random_state = random_state
@@ -104,6 +107,7 @@ def test_kmeans_mnist_rows_come_from_their_seeds():
     found = measure(Known(2), nothing, "lloyd", Settings(seed=2), Steps())
     assert [found[f"lloyd: accuracy %, seed {seed}"] for seed in range(2, 7)] == pytest.approx([52, 53, 54, 55, 56])
     assert found["lloyd: accuracy %, mean"] == pytest.approx(54)
+    assert found["lloyd: accuracy %, standard deviation"] == pytest.approx(2**0.5)
     assert found["lloyd: mean distance, step 1"] == pytest.approx(401)
     assert found["lloyd: mean distance, step 50"] == pytest.approx((4 * 50 + 30) / 5 + 400)
 

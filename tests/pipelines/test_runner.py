@@ -163,6 +163,17 @@ def test_a_wrong_set_names_the_valid_parameters_before_any_work(tmp_path, capsys
     assert "write --set step__param=value" in capsys.readouterr().err
 
 
+def test_a_refused_value_is_told_without_a_traceback(tmp_path, capsys):
+    wrong = ["--set", "pca__n_components=-3"]
+    assert main(["run", "fake", "--out", str(tmp_path), *wrong], {"fake": FAKE}) == 2
+    message = capsys.readouterr().err
+    assert "--set {'pca__n_components': -3}: " in message
+    assert "'n_components' parameter of PCA must be" in message
+    broken = {"fake": replace(FAKE, build=lambda variant, settings: make_pipeline(PCA(-3), LogisticRegression()))}
+    with pytest.raises(ValueError, match="parameter of PCA must be"):  # a bug of the experiment's own is not hidden
+        main(["run", "fake", "--out", str(tmp_path)], broken)
+
+
 def test_set_values_are_literals_or_text():
     assert parse_override("a__b=1e-3") == ("a__b", 1e-3)
     assert parse_override("a__b=None") == ("a__b", None)

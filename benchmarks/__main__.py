@@ -1,0 +1,35 @@
+"""``python -m benchmarks NAME [--quick]``: print ours, the peers and the bound from one run, and write JSON."""
+
+import argparse
+from importlib import import_module
+
+from benchmarks.harness import save
+
+BENCHMARKS = {
+    "encoder": "the fused triangle encoder against NumPy, TensorFlow XLA and its own matrix products",
+    "kmeans": "a K-means iteration against scikit-learn, faiss and its matrix product",
+    "linear_svm": "LinearSVM against liblinear and L-BFGS, to an equal objective",
+    "imports": "`import featlearn` against `import sklearn.base`",
+    "memory": "peak memory of ZCA and K-means out of files, at 1x and 10x the samples",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the benchmarks named."""
+    names = "\n".join(f"  {name:12} {what}" for name, what in BENCHMARKS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=f"{__doc__}\n\nbenchmarks:\n{names}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", nargs="+", choices=[*BENCHMARKS, "all"], metavar="NAME")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes and fewer rounds, to see that it runs")
+    options = parser.parse_args(arguments)
+    for name in BENCHMARKS if "all" in options.name else options.name:
+        result = import_module(f"benchmarks.{name}").run(quick=options.quick)
+        print(f"wrote {save(name, result)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,264 @@
+"""The Newton solver against the objective written out, finite differences and SciPy's L-BFGS."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize as lbfgs
+
+from featlearn.kernels import newton, newton_systems
+from featlearn.kernels.newton import Problem, gradient, hessian_product, margins, minimize, objectives, step_length
+from featlearn.kernels.newton_systems import (
+    CholeskyPreconditioner,
+    ConjugateGradients,
+    DiagonalPreconditioner,
+    RowKernel,
+    gram,
+    kernel_matrix,
+    newton_system,
+)
+
+
+def slow_objective(X, Y, c, penalty, C, v):
+    """The objective of one class at v (D,), row by row: the reference."""
+    total = 0.5 * float(np.sum(penalty * v**2))
+    for x, y, weight in zip(X, Y, c):
+        f = float(x @ v[: len(x)]) + (v[len(x)] if len(v) > len(x) else 0.0)
+        total += C * weight * max(0.0, 1 - y * f) ** 2
+    return total
+
+
+def make_problem(n=40, d=6, k=3, intercept=True, free=True, dtype=np.float64, shift=False, seed=0):
+    rng = np.random.default_rng(seed)
+    X = (rng.normal(size=(n, d)) * rng.uniform(0.2, 3, size=d) + rng.normal(size=d)).astype(dtype)
+    y = rng.integers(0, k, size=n)
+    X[np.arange(n), y % d] += 1
+    Y = np.where(y[:, None] == np.arange(k), 1, -1).astype(np.int8)
+    s = rng.uniform(0.1, 2, size=n)
+    s[::7] = 0
+    s = (s / s.sum()).astype(dtype)
+    penalty = np.ones(d + intercept)
+    if intercept and free:
+        penalty[-1] = 0
+    mean = newton.row_mean(X, s, 64) if shift else np.zeros(d)
+    return Problem(X, Y, np.repeat(s[:, None], k, axis=1), mean, penalty), s
+
+
+def optimum(problem, C):
+    """Each class's least objective, by L-BFGS in float64 on the shifted rows."""
+    X = problem.X.astype(np.float64) - problem.shift
+    ones = np.ones((len(X), len(problem.penalty) - X.shape[1]))
+    Z, best = np.hstack([X, ones]), []
+    for y, c in zip(problem.Y.T.astype(float), problem.c.T.astype(float)):
+
+        def f(v, y=y, c=c):
+            m = np.maximum(0, 1 - y * (Z @ v))
+            return (
+                0.5 * np.sum(problem.penalty * v**2) + C * np.sum(c * m**2),
+                problem.penalty * v - 2 * C * Z.T @ (c * y * m),
+            )
+
+        options = {"maxiter": 20000, "maxfun": 20000, "ftol": 1e-15, "gtol": 1e-10}
+        best.append(lbfgs(f, np.zeros(Z.shape[1]), jac=True, method="L-BFGS-B", options=options).fun)
+    return np.array(best)
+
+
+def slacks(problem, V):
+    return 1 - problem.Y * margins(problem, V)
+
+
+@pytest.mark.parametrize("free", [True, False])
+def test_objective_is_the_formula(free):
+    problem, _ = make_problem(free=free)
+    V = np.random.default_rng(1).normal(size=(3, 7))
+    expected = [
+        slow_objective(problem.X, problem.Y[:, j], problem.c[:, j], problem.penalty, 3.0, V[j]) for j in range(3)
+    ]
+    np.testing.assert_allclose(objectives(problem, V, slacks(problem, V), 3.0), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("shift", [True, False])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_gradient_and_hessian_by_finite_differences(intercept, shift):
+    problem, _ = make_problem(intercept=intercept, shift=shift)
+    rng = np.random.default_rng(1)
+    V, P = 0.3 * rng.normal(size=(2, 3, len(problem.penalty)))
+    C, h = 5.0, 1e-6
+    G = gradient(problem, V, slacks(problem, V), C)
+    for i in range(V.shape[1]):
+        E = np.zeros_like(V)
+        E[:, i] = h
+        ahead, back = (objectives(problem, U, slacks(problem, U), C) for U in (V + E, V - E))
+        np.testing.assert_allclose(G[:, i], (ahead - back) / (2 * h), rtol=1e-5, atol=1e-7)
+    M = slacks(problem, V)
+    assert np.abs(M).min() > 1e-4  # no row changes sides within the step below
+    F = np.empty_like(M)
+    product = hessian_product(problem, P, 2 * C * problem.c * (M > 0), F)
+    ahead, back = (gradient(problem, U, slacks(problem, U), C) for U in (V + h * P, V - h * P))
+    np.testing.assert_allclose(product, (ahead - back) / (2 * h), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(F, margins(problem, P), rtol=1e-12)
+
+
+def test_step_length_minimizes_along_the_step():
+    rng = np.random.default_rng(0)
+    M, Q = rng.normal(size=(2, 200, 4))
+    B = rng.uniform(0, 1, size=(200, 4))
+    Q[:, 3] *= 1e-3  # a class whose best step is far beyond 1
+    square = np.full(4, 1e-6)
+    linear = -np.array([0.1, 5.0, 80.0, 0.01])
+    t = step_length(linear, square, B, M, Q)
+    grid = np.concatenate([np.linspace(0, 3, 2001), np.logspace(0, 5, 4001)])
+    for j in range(4):
+        values = [
+            linear[j] * u + square[j] * u * u / 2 + 0.5 * B[:, j] @ np.maximum(0, M[:, j] - u * Q[:, j]) ** 2
+            for u in grid
+        ]
+        at = linear[j] * t[j] + square[j] * t[j] ** 2 / 2 + 0.5 * B[:, j] @ np.maximum(0, M[:, j] - t[j] * Q[:, j]) ** 2
+        assert at <= min(values) + 1e-6 * np.ptp(values)
+
+
+def test_step_length_leaves_finished_classes_alone():
+    M, Q, B = np.ones((1, 2)), np.ones((1, 2)), np.ones((1, 2))
+    # The first class's minimum is 1 up to rounding; the second's is 5.
+    t = step_length(np.array([1e-17, -4.0]), np.array([0.0, 0.8]), B, M, Q)
+    np.testing.assert_allclose(t, [1.0, 5.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("tile", [3, 1024])
+def test_gram_and_kernel_are_the_products(tile, monkeypatch):
+    monkeypatch.setattr(newton_systems, "TILE", tile)
+    problem, s = make_problem(n=20, shift=True)
+    Z = np.hstack([problem.X - problem.shift, np.ones((20, 1))])
+    np.testing.assert_allclose(np.triu(gram(problem, s)), np.triu(Z.T @ (s[:, None] * Z)), atol=1e-12)
+    np.testing.assert_allclose(kernel_matrix(problem), Z[:, :-1] @ Z[:, :-1].T, atol=1e-12)
+
+
+@pytest.mark.parametrize("tile", [3, 1024])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_cholesky_preconditioner_inverts_at_every_scale(tile, dtype, monkeypatch):
+    monkeypatch.setattr(newton_systems, "TILE", tile)
+    problem, s = make_problem(dtype=dtype, shift=True)
+    solver = CholeskyPreconditioner(problem, s)
+    Z = np.hstack([problem.X - problem.shift, np.ones((40, 1))])
+    for scale in (7.0, 0.3, 200.0):
+        solver.prepare(scale)
+        dense = np.diag(problem.penalty) + scale * Z.T @ (s[:, None] * Z)
+        R = np.random.default_rng(2).normal(size=(3, 7))
+        np.testing.assert_allclose(
+            solver.solve(R), np.linalg.solve(dense, R.T).T, rtol=1e-3 if dtype == np.float32 else 1e-9
+        )
+
+
+def test_a_scale_near_the_last_keeps_the_factor():
+    problem, s = make_problem()
+    solver = CholeskyPreconditioner(problem, s)
+    solver.prepare(1.0)
+    solver.prepare(1.9)
+    assert solver.scale == 1.0
+    solver.prepare(2.1)
+    assert solver.scale == 2.1
+
+
+def systems(problem, s):
+    return {
+        "cholesky": ConjugateGradients(CholeskyPreconditioner(problem, s)),
+        "diagonal": ConjugateGradients(DiagonalPreconditioner(problem, s)),
+        "kernel": RowKernel(problem),
+    }
+
+
+@pytest.mark.parametrize("kind", ["cholesky", "diagonal", "kernel"])
+@pytest.mark.parametrize(("n", "d"), [(60, 8), (12, 30)])
+@pytest.mark.parametrize(("intercept", "free"), [(True, True), (True, False), (False, False)])
+def test_every_system_reaches_the_optimum(kind, n, d, intercept, free):
+    problem, s = make_problem(n=n, d=d, intercept=intercept, free=free, shift=free)
+    solution = minimize(problem, 20.0, systems(problem, s)[kind], tol=1e-9)
+    assert solution.converged
+    np.testing.assert_allclose(solution.objective, optimum(problem, 20.0), rtol=1e-7)
+    np.testing.assert_allclose(solution.M, slacks(problem, solution.V), atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["cholesky", "diagonal", "kernel"])
+@pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
+def test_default_tol_is_within_a_thousandth(kind, C):
+    problem, s = make_problem(n=300, d=20, dtype=np.float32)
+    best = optimum(problem, C)
+    objective = minimize(problem, C, systems(problem, s)[kind]).objective
+    assert (objective <= best * (1 + 1e-3)).all()
+    assert (objective >= best * (1 - 1e-5)).all()
+
+
+def test_exact_steps_solve_newtons_equation():
+    problem, _ = make_problem(n=12, d=30, shift=True)
+    C = 4.0
+    V = 0.1 * np.random.default_rng(3).normal(size=(3, 31))
+    M = slacks(problem, V)
+    A = 2 * C * problem.c * (M > 0)
+    G = gradient(problem, V, M, C)
+    P, F, _ = RowKernel(problem).step(problem, G, A, np.zeros(3))
+    again = np.empty_like(A)
+    np.testing.assert_allclose(hessian_product(problem, P, A, again), -G, atol=1e-9)
+    np.testing.assert_allclose(F, again, atol=1e-12)
+
+
+def test_choice_of_system_follows_the_shape(monkeypatch):
+    monkeypatch.setattr(newton_systems, "SMALL", 5)
+    monkeypatch.setattr(newton_systems, "LARGEST", 25)
+
+    def kind(n, d):
+        system = newton_system(*make_problem(n=n, d=d))
+        return type(getattr(system, "preconditioner", system))
+
+    assert kind(40, 6) is CholeskyPreconditioner
+    assert kind(4, 5) is CholeskyPreconditioner  # few features: the Gram matrix is small whatever the rows
+    assert kind(10, 30) is RowKernel
+    assert kind(30, 40) is DiagonalPreconditioner
+
+
+def test_warm_start_and_report():
+    problem, s = make_problem()
+    system = ConjugateGradients(CholeskyPreconditioner(problem, s))
+    cold = minimize(problem, 10.0, system, tol=1e-14)
+    warm = minimize(problem, 10.0, system, cold.V, tol=1e-14)
+    assert warm.n_iter == 1
+    np.testing.assert_allclose(warm.V, cold.V, atol=1e-6)
+    seen = []
+    stopped = minimize(
+        problem, 10.0, system, report=lambda V, objective: seen.append(objective.sum()) or len(seen) == 2
+    )
+    assert stopped.n_iter == 2
+    assert stopped.stopped
+    assert seen[1] < seen[0]
+
+
+def test_each_iteration_lowers_the_objective():
+    problem, s = make_problem(n=30, d=25)
+    history = []
+    minimize(
+        problem, 1e4, systems(problem, s)["kernel"], tol=1e-9, report=lambda V, objective: history.append(objective)
+    )
+    assert (np.diff(history, axis=0) <= 1e-12 * np.array(history[0])).all()
+
+
+@pytest.mark.parametrize("kind", [CholeskyPreconditioner, RowKernel])
+def test_a_factorization_that_fails_is_tried_with_a_ridge(kind):
+    problem, s = make_problem(n=30, d=4, dtype=np.float32)
+    problem.X[:, 1] = problem.X[:, 0]  # a singular Gram matrix, lifted by a penalty below its rounding
+    system = RowKernel(problem) if kind is RowKernel else ConjugateGradients(CholeskyPreconditioner(problem, s))
+    solution = minimize(problem, 1e9, system, max_iter=30)
+    assert np.isfinite(solution.objective).all()
+    assert (solution.objective <= objectives(problem, 0 * solution.V, np.ones_like(solution.M), 1e9)).all()
+
+
+@pytest.mark.parametrize("kind", [CholeskyPreconditioner, RowKernel])
+def test_overflowing_features_are_named(kind):
+    problem, s = make_problem(n=12, d=4, dtype=np.float32)
+    problem.X[:] *= np.float32(1e25)
+    arguments = (problem,) if kind is RowKernel else (problem, s)
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match=r"too large for float32.*Standardize"):
+        kind(*arguments)
+
+
+def test_overflow_by_the_scale_is_named():
+    problem, s = make_problem(dtype=np.float32)
+    solver = CholeskyPreconditioner(problem, s)
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match=r"too large for float32"):
+        solver.prepare(1e38)
