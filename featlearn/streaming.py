@@ -51,7 +51,7 @@ def chunk_rows(X: np.ndarray) -> int:
     return cache_rows(row, CHUNK_BYTES)
 
 
-def _stack(items: list) -> Any:
+def stacked(items: list) -> Any:
     """A bag's partition as one chunk: arrays are joined by rows, other items stay a list."""
     if items and all(isinstance(item, np.ndarray) for item in items):
         return np.stack(items) if items[0].ndim == 1 else np.concatenate(items)
@@ -65,7 +65,9 @@ def _pieces(arrays: tuple, rows: int | None) -> Iterator[tuple]:
         if aligned:
             raise ValueError("A stream carries its weights or labels itself: let it yield tuples (X, y) of chunks.")
         for item in X() if callable(X) else X:
-            yield item if isinstance(item, tuple) else (item,)
+            piece = item if isinstance(item, tuple) else (item,)
+            if len(piece[0]) > 0:
+                yield piece
         return
     n = len(X) if not hasattr(X, "shape") else X.shape[0]
     for other in aligned:
@@ -134,7 +136,7 @@ class _FoldBlock:
     def __call__(self, block, *aligned):
         if isinstance(block, (list, Iterator)):
             items = list(block)
-            return self.statistic(_stack(items)) if items else None
+            return self.statistic(stacked(items)) if items else None
         arrays = [None if a is None else np.asarray(a) for a in aligned]
         if len(block) == 0:
             return None
@@ -153,6 +155,11 @@ def _accumulate_dask(statistic, X, aligned):
         X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
     parts = list(np.ravel(X.to_delayed()))
     others: list[list] = []
+    for a in aligned:
+        if a is not None and not hasattr(X, "chunks"):
+            raise ValueError("A Dask bag takes no aligned weights or labels; pass a Dask array and one beside it.")
+        if a is not None and len(a) != X.shape[0]:
+            raise ValueError(f"Aligned arrays differ in length: {X.shape[0]} and {len(a)} rows.")
     for a in aligned:
         if a is None:
             others.append([None] * len(parts))
@@ -220,29 +227,26 @@ def map_chunks(
             return (f(piece[0]) for piece in _pieces((X,), rows))
         return _map_dask(f, X)
     parts = blocks(len(X), rows or chunk_rows(X))
-    if not parts:
-        return f(X) if out is None else out
-    if out is None:
-        first = f(X[parts[0]])
-        if len(parts) == 1:
-            return first
-        out = np.empty((len(X), *first.shape[1:]), dtype=first.dtype)
-        out[parts.pop(0)] = first
-    elif out.shape[0] != len(X):
+    if out is not None and out.shape[0] != len(X):
         raise ValueError(f"`out` has {out.shape[0]} rows and X has {len(X)}; give them the same number.")
-
-    def fill(part: slice) -> None:
-        result = f(X[part])
+    if len(parts) <= 1 and out is None:
+        return f(X)
+    results = map_in_order(lambda part: f(X[part]), parts, n_threads(n_jobs))
+    for part, result in zip(parts, results, strict=True):
+        if out is None:
+            out = np.empty((len(X), *result.shape[1:]), dtype=result.dtype)
         if result.shape[1:] != out.shape[1:]:
             raise ValueError(f"`out` has rows of shape {out.shape[1:]} and the result {result.shape[1:]}.")
         out[part] = result
-
-    for _ in map_in_order(fill, parts, n_threads(n_jobs)):
-        pass
     return out
 
 
 def _map_dask(f, X):
+    if not hasattr(X, "rechunk"):
+        raise ValueError(
+            "A Dask bag can be learned from, not transformed; pass a Dask array, or map over the chunks of the bag "
+            "yourself: `bag.map(transform)`."
+        )
     X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
     sample = f(np.zeros((1, *X.shape[1:]), dtype=X.dtype))
     tail = sample.shape[1:]
@@ -263,7 +267,7 @@ def first_chunk(X: Any) -> np.ndarray:
     if is_dask(X):
         if hasattr(X, "rechunk"):
             return X[:1].compute()
-        return np.asarray(_stack(list(X.take(1, npartitions=-1))))
+        return np.asarray(stacked(list(X.take(1, npartitions=-1))))
     for piece in _pieces((X,), None):
         return piece[0]
     raise ValueError("There is no data: the input holds no chunk of rows. Pass at least one row.")

@@ -1,14 +1,16 @@
 """The gates: parameters, rows and images are checked here, and a fit that fails leaves the estimator as it was."""
 
 import functools
+import itertools
 from collections.abc import Callable
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
-from featlearn.streaming import first_chunk, is_dask, is_out_of_core, require_many_passes
+from featlearn.streaming import first_chunk, is_dask, is_out_of_core, require_many_passes, stacked
 
 Rule = Callable[[Any], str | None]
 
@@ -137,11 +139,12 @@ def check_rows(
     if is_out_of_core(X):
         return _check_out_of_core(estimator, X, reset=reset, passes=passes)
     small = isinstance(X, np.ndarray) and X.dtype.kind in "ui" and X.dtype.itemsize <= 2
+    as_is = small or (isinstance(X, np.memmap) and X.dtype.kind in "uif")
     return validate_data(
         estimator,
         X,
         reset=reset,
-        dtype=None if small else [np.float64, np.float32],
+        dtype=None if as_is else [np.float64, np.float32],
         ensure_min_samples=min_samples,
         copy=copy,
         order=None,
@@ -149,28 +152,39 @@ def check_rows(
 
 
 def _check_out_of_core(estimator, X, *, reset, passes):
+    who = type(estimator).__name__
     if passes > 1:
-        require_many_passes(X, type(estimator).__name__)
+        require_many_passes(X, who)
+    first = None
+    if not is_dask(X) and not callable(X):  # a one-shot iterator: look at the first chunk and put it back
+        first = next(X, None)
+        if first is None:
+            raise ValueError(
+                "There is no data: the iterator holds no chunk of rows, or was walked already. Pass at least one row."
+            )
+        X = itertools.chain([first], X)
+    if hasattr(X, "rechunk"):
+        shape = X.shape
+    elif first is not None:
+        shape = np.shape(first[0] if isinstance(first, tuple) else first)
+    else:
+        shape = np.shape(first_chunk(X)) if reset else (0, estimator.n_features_in_)
+    if len(shape) != 2:
+        raise ValueError(
+            f"{who} takes rows (n_samples, n_features), so every chunk must have 2 dimensions; got shape {shape}. "
+            "Reshape with chunk.reshape(-1, 1) for a single feature."
+        )
     if reset:
-        head = X if is_dask(X) or callable(X) else None
-        if head is not None:
-            width = first_chunk(head).shape[1]
-        else:  # a one-shot iterator: look at the first chunk and put it back
-            import itertools
-
-            first = next(X, None)
-            if first is None:
-                raise ValueError("There is no data: the iterator holds no chunk of rows. Pass at least one row.")
-            width = (first[0] if isinstance(first, tuple) else first).shape[1]
-            X = itertools.chain([first], X)
-        estimator.n_features_in_ = int(width)
+        estimator.n_features_in_ = int(shape[1])
         if hasattr(estimator, "feature_names_in_"):
             del estimator.feature_names_in_
-    gate = RowGate(estimator.n_features_in_, type(estimator).__name__)
+    gate = RowGate(estimator.n_features_in_, who)
+    if hasattr(X, "rechunk"):
+        gate.check_width(shape[1])
+        X = X.rechunk({1: -1})
+        return X.map_blocks(gate, dtype=X.dtype, meta=np.empty((0, 0), dtype=X.dtype))
     if is_dask(X):
-        if hasattr(X, "map_blocks"):
-            return X.map_blocks(gate, dtype=X.dtype, meta=np.empty((0, 0), dtype=X.dtype))
-        return X
+        return X.map_partitions(partial(_gated_partition, gate))
     if callable(X):
         return lambda: _gated(gate, X())
     return _gated(gate, X)
@@ -178,7 +192,18 @@ def _check_out_of_core(estimator, X, *, reset, passes):
 
 def _gated(gate, chunks):
     for item in chunks:
-        yield (gate(item[0]), *item[1:]) if isinstance(item, tuple) else gate(item)
+        if isinstance(item, tuple):
+            if any(other is not None and len(other) != len(item[0]) for other in item[1:]):
+                sizes = " and ".join(str(len(part)) for part in item if part is not None)
+                raise ValueError(f"A chunk (X, weights) given to {gate.who} has parts of {sizes} rows; align them.")
+            yield gate(item[0]), *item[1:]
+        else:
+            yield gate(item)
+
+
+def _gated_partition(gate, items):
+    items = list(items)
+    return [gate(stacked(items))] if items else []
 
 
 class RowGate:
@@ -191,9 +216,13 @@ class RowGate:
         if len(chunk) == 0:
             return chunk
         chunk = check_array(chunk, dtype=None, ensure_all_finite=True, input_name=f"a chunk given to {self.who}")
-        if chunk.shape[1] != self.n_features:
-            raise ValueError(
-                f"A chunk has {chunk.shape[1]} features, but {self.who} is expecting {self.n_features} features as "
-                "input. Give every chunk the same columns."
-            )
+        self.check_width(chunk.shape[1])
         return chunk
+
+    def check_width(self, width: int) -> None:
+        """Refuse a chunk of another width."""
+        if width != self.n_features:
+            raise ValueError(
+                f"A chunk has {width} features, but {self.who} is expecting {self.n_features} features as input. Give "
+                "every chunk the same columns."
+            )

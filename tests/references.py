@@ -80,3 +80,36 @@ def damped_spherical(X, D, iterations):
         D = (X @ S.T + D) @ np.linalg.inv(S @ S.T + np.eye(len(S)))
         D = D / np.linalg.norm(D, axis=0)
     return D.T
+
+
+def pooled(maps, row_cells, col_cells):
+    """Sums of a map (h, w, outputs) over cells of rows and columns, cell by cell."""
+    out = np.zeros((len(row_cells), len(col_cells), maps.shape[2]))
+    for i, rows in enumerate(row_cells):
+        for j, cols in enumerate(col_cells):
+            for y in range(rows.start, rows.stop):
+                for x in range(cols.start, cols.stop):
+                    out[i, j] += maps[y, x]
+    return out
+
+
+def nearest(X, atoms):
+    """Index of the nearest atom of each row, and the squared distance."""
+    squares = ((np.asarray(X, float)[:, None, :] - np.asarray(atoms, float)[None]) ** 2).sum(axis=2)
+    return squares.argmin(axis=1), squares.min(axis=1)
+
+
+def cosine_kmeans(X, D, iterations):
+    """Plain spherical K-means (Dhillon & Modha 2001) from given unit atoms: the atoms, and the inertia before each."""
+    X = np.asarray(X, float)
+    X = X / np.linalg.norm(X, axis=1, keepdims=True)
+    D, inertias = np.array(D, float), []
+    for _ in range(iterations):
+        similarities = X @ D.T
+        labels = similarities.argmax(axis=1)
+        inertias.append((1 - similarities.max(axis=1)).sum())
+        for k in range(len(D)):
+            if (labels == k).any():
+                total = X[labels == k].sum(axis=0)
+                D[k] = total / np.linalg.norm(total)
+    return D, inertias

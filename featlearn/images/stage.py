@@ -92,6 +92,8 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         (height, width) or (height, width, channels) of a patch.
     n_patches_ : int
         Number of patches the learner was fitted on.
+    patch_dtype_ : dtype
+        float32 or float64: what the learner was fitted on.
     output_shape_ : tuple
         (height, width, channels) of the output for one image.
 
@@ -104,7 +106,9 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
     Notes
     -----
     A learner made of `ContrastNormalizer`, `ZCA` or `PCAWhitening`, and `KMeansDictionary` or `RandomPatches` (each but
-    the last may be missing) is run by one fused kernel that pools as it encodes. Anything else runs step by step.
+    the last may be missing) is run by one fused kernel that pools as it encodes. Anything else runs step by step. Images
+    do not influence each other's features, up to rounding, unless the learner's rows do (NMF stops once a batch has
+    converged: to within its ``tol``).
 
     References
     ----------
@@ -161,7 +165,7 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
             rectify=maps,
             normalize=maps,
             pool=maps,
-            n_jobs=optional(integer()),
+            n_jobs=optional(either(integer(1), integer(high=-1))),
             device=one_of("auto", "cpu", "gpu"),
         )
 
@@ -217,7 +221,7 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         patches = sample_patches(images, patch, n, rng)
         remember = check_memory(self.memory).cache(_fit_learner, ignore=["stage", "context"])
         self.learner_ = remember(seeded(self.learner, rng), patches, stage=self, context=context)
-        self.n_patches_ = n
+        self.n_patches_, self.patch_dtype_ = n, patches.dtype
         self.image_shape_ = X.shape[1:]
         self.patch_shape_ = patch + X.shape[3:]
         self.output_shape_ = _StageEncoder(self, as_float(X[:0]).dtype)(images[:1]).shape[1:]
@@ -310,7 +314,7 @@ class _StageEncoder:
 
     def __init__(self, stage: Stage, dtype: np.dtype):
         self.learner, self.patch = stage.learner_, stage.patch_shape_[:2]
-        self.stride, self.pad = stage.stride, stage.pad
+        self.stride, self.pad, self.patch_dtype = stage.stride, stage.pad, stage.patch_dtype_
         height, width = (side + 2 * stage.pad for side in stage.image_shape_[:2])
         shape = map_size(height, width, self.patch, self.stride)
         plan = encoder_plan(self.learner, self.patch, self.stride)
@@ -350,7 +354,8 @@ class _StageEncoder:
 
     def _codes(self, images):
         patches = extract_patches(images, self.patch, self.stride)
-        codes = self.learner.transform(patches.reshape(-1, patches.shape[-1]))
+        # Some learners (NMF) take no other precision than they were fitted on.
+        codes = self.learner.transform(patches.reshape(-1, patches.shape[-1]).astype(self.patch_dtype, copy=False))
         codes = codes.toarray() if hasattr(codes, "toarray") else np.asarray(codes)
         return codes.astype(images.dtype, copy=False).reshape(*patches.shape[:3], -1)
 

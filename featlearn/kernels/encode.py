@@ -195,7 +195,9 @@ class FusedEncoder:
         self.bias = np.einsum("kd,kd->k", atoms, atoms)
         self.whiten = plan.whitening is not None
         self.W, self.offset = np.empty((0, atoms.shape[1]), dtype), np.zeros(atoms.shape[1], dtype)
-        if plan.whitening is not None and plan.mean is not None:
+        if plan.whitening is not None:
+            if plan.mean is None:
+                raise ValueError("The plan has a whitening and no mean; give both, or neither.")
             self.W = np.ascontiguousarray(plan.whitening, dtype=dtype)
             self.offset = -(plan.mean @ plan.whitening).astype(dtype)
         row_cells = plan.row_cells or tuple(slice(i, i + 1) for i in range(self.height))

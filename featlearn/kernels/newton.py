@@ -168,7 +168,7 @@ def minimize(
     C: float,
     system: Any,
     V: np.ndarray | None = None,
-    tol: float = 1e-3,
+    tol: float = 1e-4,
     max_iter: int = 100,
     report: Callable[[np.ndarray, np.ndarray], bool] | None = None,
 ) -> Solution:

@@ -6,7 +6,8 @@ For class j with gradient g and weights a_i = 2 C c_i on active rows (0 elsewher
 
 * tall rows, d up to 12,000: conjugate gradients on all classes, preconditioned by the Cholesky factor of
   ``diag(penalty) + scale * Gram``;
-* more features than rows: exactly, by Woodbury's identity, from the kernel matrix X X' of the active rows;
+* few rows (n up to 1.5 d and 12,000), where conjugate gradients are slow: exactly, by Woodbury's
+  identity, from the kernel matrix X X' of the active rows;
 * both sides beyond 12,000: conjugate gradients with a diagonal preconditioner.
 
 Symbols as in `newton`. Chapelle (2007), "Training a support vector machine in the primal", Neural Computation 19.
@@ -23,13 +24,13 @@ TILE = 1024
 LARGEST = 12_000
 SMALL = 500
 CG_STEPS = 300
-FORCING = 0.3
+FORCING = 0.2
 
 
 def newton_system(problem: Problem, s: np.ndarray) -> "ConjugateGradients | RowKernel":
     """The cheapest way to solve Newton's equation; s (n,) are the row weights, which add to one."""
     n, d = problem.X.shape
-    if d > SMALL and n <= min(d, LARGEST):
+    if d > SMALL and n <= min(1.5 * d, LARGEST):
         return RowKernel(problem)
     return ConjugateGradients(
         CholeskyPreconditioner(problem, s) if d <= LARGEST else DiagonalPreconditioner(problem, s)
@@ -144,7 +145,7 @@ class DiagonalPreconditioner:
 
 
 class RowKernel:
-    """Exact steps from K = X X' of the shifted rows (n, n), for fewer rows than features.
+    """Exact steps from K = X X' of the shifted rows (n, n), for few rows.
 
     With u_i = a_i f_p(x_i) on the active rows, Newton's equation reads ``p = -g - X'u`` and
     ``(K + diag(1/a)) u = beta - X g``, where the intercept's step beta solves ``sum(u) + penalty_b beta = -g_b``.

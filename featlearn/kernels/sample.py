@@ -2,7 +2,7 @@
 
 Each row gets a number u in (0, 1) from a seeded hash of its bits, and the m rows of least key = -log(u) / weight are a
 sample without replacement with probabilities in proportion to the weights (Efraimidis & Spirakis 2006). Equal rows
-share a key and count once. So one machine, a shuffled file and a cluster all draw the same rows.
+share u and count once, by their least key. So one machine, a shuffled file and a cluster all draw the same rows.
 """
 
 from dataclasses import dataclass
@@ -13,11 +13,15 @@ from numba import njit
 
 @njit(nogil=True, cache=True)
 def _hash(bits, multipliers, out):
-    """Multiply-add over the words of a row (modulo 2^64), then the finalizer of splitmix64."""
+    """Multiply-add over the 32-bit words of a row (modulo 2^64), then the finalizer of splitmix64.
+
+    Words are folded first: those of small whole numbers end in up to 52 zero bits, which a product never gets rid of.
+    """
     for i in range(bits.shape[0]):
         h = np.uint64(0x9E3779B97F4A7C15)
         for j in range(bits.shape[1]):
-            h += np.uint64(bits[i, j]) * multipliers[j]
+            word = np.uint64(bits[i, j])
+            h += (word ^ (word >> np.uint64(15))) * multipliers[j]
         h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         out[i] = h ^ (h >> np.uint64(31))
@@ -26,8 +30,8 @@ def _hash(bits, multipliers, out):
 def row_uniforms(X: np.ndarray, seed: int) -> np.ndarray:
     """A number in (0, 1) for each row of X (n, d), a function of the seed and the row's contents."""
     X = np.ascontiguousarray(X) + X.dtype.type(0)  # -0.0 becomes 0.0, which equals it but has other bits
-    bits = X.view(np.uint32 if X.itemsize == 4 else np.uint64)
-    multipliers = np.random.default_rng(seed).integers(1, 2**63, size=X.shape[1], dtype=np.uint64) | np.uint64(1)
+    bits = X.view(np.uint32)
+    multipliers = np.random.default_rng(seed).integers(1, 2**63, size=bits.shape[1], dtype=np.uint64) | np.uint64(1)
     out = np.empty(len(X), np.uint64)
     _hash(bits, multipliers, out)
     return ((out >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
@@ -35,28 +39,35 @@ def row_uniforms(X: np.ndarray, seed: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class RowSample:
-    """The ``size`` distinct rows of least key, in the order of their keys; samples add."""
+    """The ``size`` distinct rows of least key, in the order of their keys; samples add.
+
+    ``uniforms`` (m,) tell rows apart: the keys of equal rows may differ by the rounding of their weights.
+    """
 
     size: int
     keys: np.ndarray
+    uniforms: np.ndarray
     rows: np.ndarray
 
     @classmethod
     def of(cls, X: np.ndarray, size: int, seed: int, weights: np.ndarray | None = None) -> "RowSample":
         """The sample of one chunk (n, d); rows of weight 0 are left out."""
-        keys = -np.log(row_uniforms(X, seed))
+        uniforms = row_uniforms(X, seed)
+        keys = -np.log(uniforms)
         if weights is not None:
             with np.errstate(divide="ignore"):
                 keys = np.where(weights > 0, keys / weights, np.inf)
-        return cls._least(size, keys, X)
+        return cls._least(size, keys, uniforms, X)
 
     @classmethod
-    def _least(cls, size, keys, rows):
-        keep = np.flatnonzero(np.isfinite(keys))
-        _, first = np.unique(keys[keep], return_index=True)
-        chosen = keep[first][:size]
-        return cls(size, keys[chosen], rows[chosen])
+    def _least(cls, size, keys, uniforms, rows):
+        order = np.lexsort((uniforms, keys))
+        order = order[: np.count_nonzero(np.isfinite(keys))]
+        _, first = np.unique(uniforms[order], return_index=True)
+        chosen = order[np.sort(first)[:size]]
+        return cls(size, keys[chosen], uniforms[chosen], rows[chosen])
 
     def __add__(self, other: "RowSample") -> "RowSample":
-        keys, rows = np.concatenate([self.keys, other.keys]), np.concatenate([self.rows, other.rows])
-        return self._least(self.size, keys, rows)
+        keys = np.concatenate([self.keys, other.keys])
+        uniforms = np.concatenate([self.uniforms, other.uniforms])
+        return self._least(self.size, keys, uniforms, np.concatenate([self.rows, other.rows]))

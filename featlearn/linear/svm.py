@@ -205,8 +205,9 @@ class LinearSVM(LinearPredictor):
         Whether to fit an intercept.
     penalize_intercept : bool, default=False
         Whether the intercept is penalized as a coefficient, as in liblinear; True agrees with `LinearSVC` exactly.
-    tol : float, default=1e-3
-        A class is done with the Newton step that promises to lower its objective by at most this fraction.
+    tol : float, default=1e-4
+        A class is done with the Newton step that promises to lower its objective by at most this fraction. With the
+        default, objectives came out within 5e-4 of the optimum, relative, and mostly within 1e-4.
     max_iter : int, default=100
         Most Newton iterations.
     class_weight : dict, "balanced" or None, default=None
@@ -245,8 +246,8 @@ class LinearSVM(LinearPredictor):
     Notes
     -----
     With sample weights s the mean is ``sum(s m^2) / sum(s)``: integer weights equal repeated rows, and C keeps its
-    meaning when all weights are scaled. Extra memory is one (d, d) matrix, for tall X up to 12,000 features wide, or
-    one (n, n) matrix for X with more features than rows, up to 12,000 rows; beyond both the method slows down instead.
+    meaning when all weights are scaled. Extra memory is one (d, d) matrix, up to 12,000
+    features, or one (n, n) matrix where n is at most 1.5 d and 12,000; beyond both the method takes more walks instead.
 
     References
     ----------
@@ -267,7 +268,7 @@ class LinearSVM(LinearPredictor):
         loss: str = "squared_hinge",
         fit_intercept: bool = True,
         penalize_intercept: bool = False,
-        tol: float = 1e-3,
+        tol: float = 1e-4,
         max_iter: int = 100,
         class_weight: dict | str | None = None,
         warm_start: bool = False,

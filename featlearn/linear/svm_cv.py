@@ -71,7 +71,7 @@ class LinearSVMCV(LinearPredictor):
         Whether to fit an intercept.
     penalize_intercept : bool, default=False
         Whether the intercept is penalized as a coefficient, as in liblinear.
-    tol : float, default=1e-3
+    tol : float, default=1e-4
         A class is done with the Newton step that promises to lower its objective by at most this fraction.
     max_iter : int, default=100
         Most Newton iterations for one fold and one C.
@@ -129,7 +129,7 @@ class LinearSVMCV(LinearPredictor):
         loss: str = "squared_hinge",
         fit_intercept: bool = True,
         penalize_intercept: bool = False,
-        tol: float = 1e-3,
+        tol: float = 1e-4,
         max_iter: int = 100,
         class_weight: dict | str | None = None,
         n_jobs: int | None = None,

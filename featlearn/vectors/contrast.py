@@ -6,7 +6,7 @@ The demo works on pixels 0..255 with eps = 10 and MATLAB's divisor d - 1; on pix
 """
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
 
 from featlearn.kernels.threads import as_float
 from featlearn.streaming import map_chunks
@@ -75,7 +75,7 @@ class ContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self
         """
         check_parameters(self, eps=real(0), ddof=integer(0, 1))
-        check_rows(self, X, reset=True)
+        check_rows(self, X, reset=True, passes=2)  # looking at an iterator would use up its first chunk
         return self
 
     def transform(self, X):
@@ -93,7 +93,8 @@ class ContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_parameters(self, eps=real(0), ddof=integer(0, 1))
         eps, ddof = self.eps, self.ddof
-        X = check_rows(self, X, reset=not hasattr(self, "n_features_in_"))
+        fitted = hasattr(self, "n_features_in_")
+        X = check_rows(self if fitted else clone(self), X, reset=not fitted)
         return map_chunks(_Normalize(eps, ddof), X)
 
     def __sklearn_tags__(self):

@@ -30,7 +30,7 @@ from featlearn.kernels.assign import assign, cluster_sums, prepared_atoms
 from featlearn.kernels.bounds import RememberingSearch
 from featlearn.kernels.sample import RowSample
 from featlearn.kernels.threads import as_float
-from featlearn.streaming import accumulate, chunk_rows, is_out_of_core
+from featlearn.streaming import accumulate, chunk_rows, first_chunk, is_out_of_core
 from featlearn.validation import (
     check_parameters,
     check_rows,
@@ -43,7 +43,7 @@ from featlearn.validation import (
 )
 from featlearn.vectors.dictionary import ENCODE, DictionaryMixin, unit_rows
 
-REMEMBER = 64  # atoms from which bounds pay for themselves
+REMEMBER = 400  # atoms from which bounds pay for themselves
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,24 @@ def fits(X: np.ndarray, atoms: np.ndarray, assignment: str) -> tuple[np.ndarray,
     return labels, -values, np.maximum(squares - values**2, 0)
 
 
+def chunk_weights(X: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """Weights (n,) of the rows of a chunk, in float64; 1 for None."""
+    if weights is None:
+        return np.ones(len(X))
+    weights = np.asarray(weights, dtype=np.float64)
+    if not (weights >= 0).all() or not np.isfinite(weights).all():
+        raise ValueError(
+            "KMeansDictionary: weights must be finite and at least 0; "
+            f"those of a chunk lie between {weights.min()} and {weights.max()}."
+        )
+    return weights
+
+
 def cluster_step(chunk, weights=None, *, atoms: np.ndarray, assignment: str) -> ClusterSums:
     """The statistic of one chunk under the present atoms."""
     X = as_samples(chunk, assignment)
     labels, s, errors = fits(X, atoms, assignment)
-    w = np.ones(len(X)) if weights is None else np.asarray(weights, dtype=np.float64)
+    w = chunk_weights(X, weights)
     sums = np.zeros(atoms.shape)
     cluster_sums(X, labels, w * s, sums)
     by_atom = np.bincount(labels, weights=w * s.astype(np.float64) ** 2, minlength=len(atoms))
@@ -129,12 +142,14 @@ def updated_atoms(stats: ClusterSums, atoms: np.ndarray, assignment: str, dampin
 def _sample(chunk, weights=None, *, size, seed, assignment, atoms=None):
     """Random rows of a chunk: uniform, or in proportion to their error under the atoms."""
     X = as_samples(chunk, assignment)
-    drawn = None if weights is None else (np.asarray(weights) > 0).astype(np.float64)
+    drawn = (chunk_weights(X, weights) > 0).astype(np.float64)
+    if assignment != "euclidean":  # a row of zeros has no direction
+        drawn *= X.any(axis=1)
     if atoms is not None:
         _, _, errors = fits(X, atoms, assignment)
         scale = 1 if assignment == "cosine" else np.einsum("nd,nd->n", X, X) + 1e-30
         uncovered = np.where(errors > 1e-5 * scale, errors, 0).astype(np.float64)
-        drawn = uncovered if drawn is None else drawn * uncovered
+        drawn *= uncovered
     return RowSample.of(X, size, seed, drawn)
 
 
@@ -284,7 +299,8 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
     def _gate(self, X, sample_weight, *, reset, passes):
         X = check_rows(self, X, reset=reset, passes=passes)
         if is_out_of_core(X):
-            return X, sample_weight, np.dtype(np.float32)
+            head = np.asarray(first_chunk(X))[:0] if passes > 1 else np.empty(0)
+            return X, sample_weight, as_float(head).dtype
         if len(X) < self.n_components and reset:
             raise ValueError(
                 f"KMeansDictionary: n_samples={len(X)} is fewer than n_components={self.n_components} atoms. Pass at "
@@ -296,7 +312,8 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
         """One run from fresh atoms: the atoms, their statistics and the inertia of each iteration."""
         atoms, curve = self._first_atoms(X, weights, rng), []
         memory = None
-        if self.assignment == "euclidean" and type(X) is np.ndarray and self.n_components >= REMEMBER:
+        as_is = isinstance(X, np.ndarray) and X.dtype == dtype and X.flags.c_contiguous  # or a copy would be made
+        if self.assignment == "euclidean" and as_is and self.n_components >= REMEMBER:
             memory = RememberedRows(X, weights)
         for _ in range(self.max_iter):
             stats = self._walk(X, weights, atoms, memory)
@@ -328,11 +345,18 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
             atoms = np.array(self.init, dtype=np.float64 if is_out_of_core(X) else as_float(X[:0]).dtype)
             if atoms.shape != (K, d):
                 raise ValueError(f"KMeansDictionary: init has shape {atoms.shape}; pass {K} atoms of {d} features.")
+            if not np.isfinite(atoms).all():
+                raise ValueError("KMeansDictionary: init contains NaN or infinity; pass finite atoms.")
         elif self.init == "normal":
             head = self._drawn(X, weights, rng, 1)
             atoms = (0.1 * rng.standard_normal((K, d))).astype(head.dtype)
         else:
             rows = self._drawn(X, weights, rng, K if self.init == "random" else 20 * K)
+            if len(rows) == 0:
+                raise ValueError(
+                    "KMeansDictionary: no sample can be an atom: all have weight 0, or are rows of zeros, which have "
+                    f"no direction for assignment={self.assignment!r}. Pass other samples or weights."
+                )
             if len(rows) < K:
                 warnings.warn(
                     f"KMeansDictionary: the data hold {len(rows)} distinct samples and n_components={K} atoms were "

@@ -22,25 +22,30 @@ from featlearn.validation import check_parameters, check_rows, integer, optional
 
 @dataclass(frozen=True)
 class Moments:
-    """Number of rows, their mean (d,) and their scatter about it (d, d), in float64; moments add."""
+    """Number of rows, their mean (d,) and their scatter about it (d, d), in float64; moments add.
+
+    ``rounding`` is the relative rounding of the rows themselves, the coarsest of all chunks.
+    """
 
     n: int
     mean: np.ndarray
     scatter: np.ndarray
+    rounding: float
 
     @classmethod
     def of(cls, chunk: np.ndarray) -> "Moments":
         """Moments of a chunk of rows (n, d)."""
+        rounding = float(np.finfo(as_float(chunk[:0]).dtype).eps)
         chunk = np.asarray(chunk, dtype=np.float64)
         mean = chunk.mean(axis=0)
         centered = chunk - mean
-        return cls(len(chunk), mean, centered.T @ centered)
+        return cls(len(chunk), mean, centered.T @ centered, rounding)
 
     def __add__(self, other: "Moments") -> "Moments":
         n = self.n + other.n
         shift = other.mean - self.mean
         scatter = self.scatter + other.scatter + np.outer(shift, shift) * (self.n * other.n / n)
-        return Moments(n, self.mean + shift * (other.n / n), scatter)
+        return Moments(n, self.mean + shift * (other.n / n), scatter, max(self.rounding, other.rounding))
 
 
 def principal_axes(moments: Moments) -> tuple[np.ndarray, np.ndarray]:
@@ -55,10 +60,14 @@ def principal_axes(moments: Moments) -> tuple[np.ndarray, np.ndarray]:
     return values, vectors * np.where(signs == 0, 1, signs)
 
 
-def whitening_scales(values: np.ndarray, eps: float) -> np.ndarray:
-    """1 / sqrt(l + eps); a direction without variance, up to rounding, gets 0 when eps is 0."""
+def whitening_scales(values: np.ndarray, eps: float, rounding: float = 0.0) -> np.ndarray:
+    """1 / sqrt(l + eps); a direction without variance, up to rounding, gets 0 when eps is 0.
+
+    Eigenvalues are known to about float64's precision, and those of rows with a relative ``rounding`` (float32 rows,
+    say) to that squared.
+    """
     total = values + eps
-    floor = values.max(initial=0) * len(values) * np.finfo(np.float64).eps * 8
+    floor = values.max(initial=0) * len(values) * max(np.finfo(np.float64).eps, rounding**2) * 8
     return np.divide(1, np.sqrt(total), out=np.zeros_like(total), where=total > (0 if eps > 0 else floor))
 
 
@@ -132,7 +141,7 @@ class _Whitening(TransformerMixin, BaseEstimator):
             )
         self.moments_, self.n_samples_seen_, self.mean_ = moments, n, moments.mean
         values, vectors = principal_axes(moments)
-        self._set_whitening(values, vectors)
+        self._set_whitening(values, vectors, moments.rounding)
         return self
 
     def transform(self, X):
@@ -233,8 +242,8 @@ class ZCA(OneToOneFeatureMixin, _Whitening):
     def _full_rank_wanted(self, n):
         return True
 
-    def _set_whitening(self, values, vectors):
-        scales = whitening_scales(values, self.eps)
+    def _set_whitening(self, values, vectors, rounding):
+        scales = whitening_scales(values, self.eps, rounding)
         self.explained_variance_ = values
         self.whitening_ = (vectors * scales) @ vectors.T
         self.dewhitening_ = (vectors * np.divide(1, scales, out=np.zeros_like(scales), where=scales > 0)) @ vectors.T
@@ -297,12 +306,12 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
     def _full_rank_wanted(self, n):
         return self.n_components is None or self.n_components > n - 1
 
-    def _set_whitening(self, values, vectors):
+    def _set_whitening(self, values, vectors, rounding):
         d = len(values)
         k = d if self.n_components is None else self.n_components
         if k > d:
             raise ValueError(f"PCAWhitening: n_components={k} is more than the {d} features; pass at most {d}.")
-        scales = whitening_scales(values, self.eps)[:k]
+        scales = whitening_scales(values, self.eps, rounding)[:k]
         self.explained_variance_ = values[:k]
         self.components_ = vectors[:, :k].T.copy()
         self.whitening_ = vectors[:, :k] * scales

@@ -1,0 +1,398 @@
+"""Stage: scikit-learn's learners lifted to images, stages stacked, data out of core, and every bad input."""
+
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.cluster import KMeans
+from sklearn.decomposition import NMF, PCA, FastICA, KernelPCA, MiniBatchDictionaryLearning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.kernel_approximation import Nystroem
+from sklearn.neural_network import BernoulliRBM
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, StandardScaler
+
+from featlearn import (
+    ZCA,
+    Abs,
+    ContrastNormalizer,
+    Flatten,
+    KMeansDictionary,
+    LocalContrastNormalizer,
+    MaxPool,
+    MeanPool,
+    RandomPatches,
+    SplitSign,
+    Stage,
+    SumPool,
+    ToImages,
+)
+from featlearn.images.patches import extract_patches
+
+rng = np.random.default_rng(0)
+IMAGES = rng.uniform(size=(12, 8, 9, 3))
+LEARNERS = [
+    PCA(5),
+    FastICA(4, whiten="unit-variance", tol=1e-2, max_iter=500, random_state=0),
+    NMF(4, init="nndsvda", tol=1e-3, max_iter=1000, random_state=0),
+    MiniBatchDictionaryLearning(5, max_iter=5, batch_size=64, random_state=0),
+    BernoulliRBM(6, n_iter=3, random_state=0),
+    KernelPCA(3, kernel="rbf"),
+    Nystroem(n_components=7, random_state=0),
+    KMeans(5, n_init=1, random_state=0),
+    make_pipeline(MinMaxScaler(), NMF(3, init="nndsvda", tol=1e-3, max_iter=1000, random_state=0)),
+    FeatureUnion([("pca", PCA(2)), ("raw", "passthrough")]),
+    OneHotEncoder(handle_unknown="ignore"),  # sparse codes
+    KMeansDictionary(5, encode="omp", random_state=0),
+]
+
+
+def name(learner):
+    return type(learner[-1] if hasattr(learner, "steps") else learner).__name__
+
+
+def chain(n_components=6, **parameters):
+    return make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(n_components, max_iter=5, **parameters))
+
+
+@pytest.mark.parametrize("learner", LEARNERS, ids=name)
+def test_a_lifted_learner_does_to_every_patch_what_it_does_to_a_row(learner):
+    images = (IMAGES[..., 0] > 0.5).astype(float) if isinstance(learner, (BernoulliRBM, OneHotEncoder)) else IMAGES
+    stage = Stage(learner, patch_size=(4, 3), stride=2, random_state=0)
+    maps = stage.fit(images).transform(images)
+    # By hand: cut all patches, fit the learner to them as rows, and code those at every second place.
+    images = images.reshape(*images.shape[:3], -1)
+    every = [x[top : top + 4, left : left + 3].ravel() for x in images for top in range(5) for left in range(7)]
+    by_hand = clone(learner).fit(np.array(every))
+    places = [x[top : top + 4, left : left + 3].ravel() for x in images for top in (0, 2, 4) for left in (0, 2, 4, 6)]
+    expected = by_hand.transform(np.array(places))
+    expected = expected.toarray() if hasattr(expected, "toarray") else expected
+    assert stage.n_patches_ == len(every)
+    assert maps.shape == (12, 3, 4, expected.shape[1]) == (12, *stage.output_shape_)
+    scale = abs(expected).max()
+    np.testing.assert_allclose(maps.reshape(expected.shape), expected, rtol=1e-6, atol=1e-6 * scale)
+
+
+def test_the_steps_come_in_order():
+    """rectify, then normalize, then pool: by hand, one after the other."""
+    steps = {"rectify": Abs(), "normalize": LocalContrastNormalizer(size=3), "pool": MaxPool()}
+    stage = Stage(PCA(4), patch_size=3, random_state=0, **steps).fit(IMAGES)
+    patches = extract_patches(IMAGES, (3, 3))
+    maps = stage.learner_.transform(patches.reshape(-1, 27)).reshape(12, 6, 7, 4)
+    for step in steps.values():
+        maps = step.transform(maps)
+    np.testing.assert_allclose(stage.transform(IMAGES), maps, rtol=1e-9)
+
+
+@pytest.mark.parametrize("learner", [PCA(3), chain()], ids=["generic", "fused"])
+def test_padding_puts_zeros_around(learner):
+    padded = Stage(learner, patch_size=3, pad=2, random_state=0).fit(IMAGES)
+    wide = np.zeros((12, 12, 13, 3))
+    wide[:, 2:-2, 2:-2] = IMAGES
+    plain = Stage(learner, patch_size=3, random_state=0).fit(IMAGES)
+    plain.image_shape_ = (12, 13, 3)  # the same learner on larger images
+    np.testing.assert_allclose(padded.transform(IMAGES), plain.transform(wide), rtol=1e-9, atol=1e-12)
+    assert padded.output_shape_[:2] == (10, 11)
+
+
+def test_two_stages_stack():
+    first = Stage(chain(), patch_size=3, pool=MeanPool(window=2, step=1), random_state=0)
+    second = Stage(make_pipeline(ContrastNormalizer(eps=1e-3), PCA(5)), patch_size=2, pool=SumPool(), random_state=1)
+    pipe = make_pipeline(ToImages((8, 9, 3)), first, second, Flatten())
+    rows = IMAGES.reshape(12, -1)
+    out = pipe.fit_transform(rows)
+    assert out.shape == (12, 2 * 2 * 5)
+    maps = clone(first).fit_transform(IMAGES)
+    assert maps.shape == (12, 5, 6, 6)
+    np.testing.assert_array_equal(out, clone(second).fit_transform(maps).reshape(12, -1))
+    assert pipe[2].image_shape_ == (5, 6, 6)
+    assert pipe.get_feature_names_out()[[0, -1]].tolist() == ["y0_x0_0", "y1_x1_4"]
+
+
+def test_a_stage_may_end_in_split_channels():
+    stage = Stage(PCA(3), patch_size=4, rectify=SplitSign(), pool=SumPool(grid=(1, 2)), random_state=0).fit(IMAGES)
+    assert stage.output_shape_ == (1, 2, 6)
+    assert stage.get_feature_names_out().tolist() == [f"y0_x{x}_{k}" for x in range(2) for k in range(6)]
+
+
+def test_parameters_changed_after_fit():
+    """Pooling needs no learning, so it may change; patches of another size would not fit the learner."""
+    stage = Stage(chain(), patch_size=3, random_state=0).fit(IMAGES)
+    out = stage.set_params(pool=SumPool(grid=1)).transform(IMAGES)
+    np.testing.assert_allclose(out[:, 0, 0], stage.set_params(pool=None).transform(IMAGES).sum(axis=(1, 2)), rtol=1e-9)
+    before = stage.transform(IMAGES)
+    np.testing.assert_array_equal(stage.set_params(patch_size=5).transform(IMAGES), before)
+
+
+def test_seeds_reach_inside_the_learner():
+    """Pitfall 49, for a learner whose own random_state is None; one that is set stays."""
+    learner = make_pipeline(PCA(6, svd_solver="randomized"), KMeansDictionary(5))
+    stage = Stage(learner, patch_size=3, n_patches=200, random_state=3).fit(IMAGES)
+    seeds = [stage.learner_.get_params()[f"{step}__random_state"] for step in ("pca", "kmeansdictionary")]
+    assert len({*seeds, None}) == 3
+    assert learner.get_params()["pca__random_state"] is None
+    again = clone(stage).fit(IMAGES)
+    np.testing.assert_array_equal(again.transform(IMAGES), stage.transform(IMAGES))
+    fixed = Stage(RandomPatches(5, random_state=7), patch_size=3, random_state=3).fit(IMAGES)
+    assert fixed.learner_.random_state == 7
+
+
+def test_without_a_seed_every_fit_is_another():
+    stage = Stage(RandomPatches(5), patch_size=3)
+    assert (stage.fit_transform(IMAGES) != stage.fit_transform(IMAGES)).any()
+
+
+def test_many_chunks_and_workers_change_nothing(monkeypatch):
+    images = rng.uniform(0, 255, size=(200, 12, 12)).astype(np.float32)
+    for stage in (
+        Stage(chain(20), patch_size=4, n_patches=500, pool=SumPool(), random_state=0).fit(images),
+        Stage(PCA(4), patch_size=4, n_patches=500, pool=MaxPool(), random_state=0).fit(images),
+    ):
+        out = stage.transform(images)
+        for rows in (1, 7, 64):
+            monkeypatch.setattr("featlearn.images.stage.FUSED_IMAGES", rows)
+            monkeypatch.setattr("featlearn.images.stage.CODE_BYTES", rows * 64 * 81 * 8)
+            for n_jobs in (1, 3):
+                again = stage.set_params(n_jobs=n_jobs).transform(images)
+                np.testing.assert_allclose(again, out, rtol=1e-5, atol=1e-5 * abs(out).max())
+        with ThreadPoolExecutor(3) as pool:  # a fitted stage may serve several threads at once
+            parts = list(pool.map(stage.transform, np.array_split(images, 5)))
+        np.testing.assert_allclose(np.concatenate(parts), out, rtol=1e-5, atol=1e-5 * abs(out).max())
+
+
+# Out of core
+
+
+def test_streams_and_dask_through_a_whole_pipeline():
+    dask = pytest.importorskip("dask.array", reason="pip install 'featlearn[dask]'")
+    pipe = make_pipeline(Stage(chain(), patch_size=3, pool=SumPool(), random_state=0), Flatten()).fit(IMAGES)
+    out = pipe.transform(IMAGES)
+    chunks = pipe.transform(IMAGES[i : i + 5] for i in (0, 5, 10))
+    np.testing.assert_array_equal(np.concatenate(list(chunks)), out)
+    fresh = pipe.transform(lambda: iter([IMAGES[:7], IMAGES[7:]]))
+    np.testing.assert_array_equal(np.concatenate(list(fresh)), out)
+    lazy = pipe.transform(dask.from_array(IMAGES, chunks=(5, 4, 9, 1)))
+    assert lazy.shape == out.shape
+    np.testing.assert_array_equal(lazy.compute(), out)
+    np.testing.assert_array_equal(lazy.compute(scheduler="synchronous"), out)
+
+
+def test_a_stream_is_checked_chunk_by_chunk():
+    stage = Stage(chain(), patch_size=3, random_state=0).fit(IMAGES)
+    bad = IMAGES[:2].copy()
+    bad[1, 0, 0, 0] = np.nan
+    chunks = stage.transform(iter([IMAGES[:3], bad]))
+    assert next(chunks).shape == (3, 6, 7, 6)
+    with pytest.raises(ValueError, match="NaN"):
+        next(chunks)
+
+
+@pytest.mark.parametrize("make", [lambda: iter([IMAGES]), lambda: lambda: iter([IMAGES])], ids=["iterator", "function"])
+def test_fit_says_why_it_takes_no_stream(make):
+    with pytest.raises(ValueError, match=r"array or an np.memmap.*Fit on a sample of the images; transform takes"):
+        Stage(PCA(3), patch_size=3).fit(make())
+
+
+def test_a_read_only_memmap_is_never_copied_whole(tmp_path):
+    shape = (6000, 96, 96, 3)  # 166 MB; as float32 it would be 664 MB
+    np.memmap(tmp_path / "images", np.uint8, "w+", shape=shape)[::10] = rng.integers(0, 256, (600, 96, 96, 3), np.uint8)
+    images = np.memmap(tmp_path / "images", np.uint8, "r", shape=shape)
+    stage = Stage(chain(), patch_size=6, stride=15, n_patches=2000, pool=SumPool(), random_state=0)
+    stage.fit(images[:20]).transform(images[:20])  # compiles
+    tracemalloc.start()
+    try:
+        out = stage.fit(images).transform(images)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert out.dtype == np.float32
+    assert peak < 60e6
+    np.testing.assert_array_equal(out[500:510], stage.transform(np.array(images[500:510]).astype(np.float32)))
+
+
+# Bad input
+
+
+def test_flat_rows_hint_at_to_images():
+    with pytest.raises(
+        ValueError, match=r"\(n, height, width\) or .*got an array of shape \(5, 64\).*ToImages\(shape\)"
+    ):
+        Stage(PCA(3)).fit(np.ones((5, 64)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_not_finite(value):
+    bad = IMAGES.copy()
+    bad[3, 2, 1, 0] = value
+    stage = Stage(PCA(3), patch_size=3, random_state=0)
+    with pytest.raises(ValueError, match=r"Input images contains (NaN|infinity)"):
+        stage.fit(bad)
+    with pytest.raises(ValueError, match=r"Input images contains (NaN|infinity)"):
+        stage.fit(IMAGES).transform(bad)
+
+
+def test_no_images_and_no_pixels():
+    with pytest.raises(ValueError, match=r"0 sample\(s\).*minimum of 1 is required by Stage"):
+        Stage(PCA(3)).fit(np.ones((0, 8, 8)))
+    with pytest.raises(ValueError, match=r"shape \(2, 8, 0\), which hold no pixel"):
+        Stage(PCA(3)).fit(np.ones((2, 8, 0)))
+
+
+@pytest.mark.parametrize("learner", [PCA(3), chain(3)], ids=["generic", "fused"])
+def test_one_image_is_enough(learner):
+    stage = Stage(learner, patch_size=3, random_state=0).fit(IMAGES[:1])
+    assert stage.n_patches_ == 42
+    assert stage.transform(IMAGES[:1]).shape == (1, 6, 7, 3)
+
+
+def test_images_of_another_size_than_fitted():
+    stage = Stage(PCA(3), patch_size=3, random_state=0).fit(IMAGES)
+    with pytest.raises(ValueError, match=r"fitted on images of shape \(8, 9, 3\) and now got \(8, 9, 1\)"):
+        stage.transform(IMAGES[..., :1])
+    with pytest.raises(ValueError, match=r"\(8, 9, 3\) and now got \(9, 8, 3\).*Resize"):
+        stage.transform(IMAGES.transpose(0, 2, 1, 3))
+
+
+def test_patches_larger_than_the_images():
+    with pytest.raises(
+        ValueError, match=r"patches of 9 x 5 do not fit images of 8 x 9. Pass patch_size=\(8, 5\) or less"
+    ):
+        Stage(PCA(3), patch_size=(9, 5)).fit(IMAGES)
+
+
+def test_more_patches_than_exist():
+    message = r"n_patches=505 patches were asked for and 12 images of 8 x 9 hold only 504 of 3 x 3. Pass n_patches=504"
+    with pytest.raises(ValueError, match=message):
+        Stage(PCA(3), patch_size=3, n_patches=505).fit(IMAGES)
+    assert Stage(PCA(3), patch_size=3, n_patches=504).fit(IMAGES).n_patches_ == 504
+
+
+def test_fewer_patches_than_the_learner_needs():
+    with pytest.raises(ValueError, match="n_samples=4 is fewer than n_components=8"):
+        Stage(KMeansDictionary(8), patch_size=3, n_patches=4, random_state=0).fit(IMAGES)
+
+
+def test_a_pool_that_does_not_fit_is_refused_before_anything_is_learned():
+    learner = Interrupting(when=True)
+    for pool in (SumPool(grid=7), MaxPool(window=(2, 8))):
+        with pytest.raises(ValueError, match=r"does not fit maps of height 6 and width 7"):
+            Stage(learner, patch_size=3, pool=pool).fit(IMAGES)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # PCA's ratio of explained variance
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+@pytest.mark.parametrize("value", [0, 1, 200])
+@pytest.mark.parametrize(
+    "learner",
+    [
+        PCA(2),
+        make_pipeline(ContrastNormalizer(eps=0), ZCA(eps=0), KMeansDictionary(3, max_iter=2)),
+        make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(3, encode="split", max_iter=2)),
+        KMeansDictionary(3, encode="hard", max_iter=2),
+    ],
+    ids=["PCA", "no eps", "split", "hard"],
+)
+def test_constant_images_give_no_nan(learner, value, dtype):
+    images = np.full((4, 8, 8), value, dtype)
+    stage = Stage(learner, patch_size=3, pool=MeanPool(), rectify=Abs(), random_state=0)
+    if name(learner) == "KMeansDictionary":
+        with pytest.warns(ConvergenceWarning, match="1 distinct"):
+            stage.fit(images)
+    else:
+        stage.fit(images)
+    assert np.isfinite(stage.transform(images)).all()
+    assert np.isfinite(stage.transform(rng.uniform(0, 255, size=(2, 8, 8)))).all()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"device": "tpu"}, r"device='tpu' is not valid; pass one of 'auto', 'cpu', 'gpu'"),
+        ({"learner": KMeans}, "learner=.*pass an object with `fit` and `transform`"),
+        ({"learner": NotImplemented}, "pass an object with `fit` and `transform`"),
+        ({"patch_size": 0}, "patch_size=0 is not valid; pass an integer of at least 1 or a tuple of 2"),
+        ({"patch_size": (3, 3, 3)}, "patch_size="),
+        ({"patch_size": 2.5}, "patch_size=2.5"),
+        ({"stride": 0}, "stride=0"),
+        ({"stride": (1, 2)}, "stride="),
+        ({"n_patches": 0}, "n_patches=0"),
+        ({"n_patches": 1e3}, "n_patches=1000.0"),
+        ({"pad": -1}, "pad=-1"),
+        ({"rectify": "abs"}, "rectify='abs' is not valid; pass None or an object with `transform`"),
+        ({"normalize": 1}, "normalize=1"),
+        ({"pool": SumPool}, "pool="),
+        ({"n_jobs": "all"}, "n_jobs='all'"),
+        ({"n_jobs": 0}, "n_jobs=0 is not valid"),
+    ],
+    ids=lambda p: str(p)[:30],
+)
+def test_bad_parameters(parameters, message):
+    stage = Stage(PCA(3), patch_size=3).set_params(**parameters)
+    with pytest.raises(ValueError, match=message):
+        stage.fit(IMAGES).transform(IMAGES)
+
+
+def test_a_learner_without_transform():
+    from sklearn.cluster import DBSCAN
+
+    for learner in (DBSCAN(), make_pipeline(StandardScaler(), DBSCAN())):
+        with pytest.raises(ValueError, match=r"learner=.*pass an object with `fit` and `transform`"):
+            Stage(learner).fit(IMAGES)
+
+
+def test_transform_before_fit():
+    with pytest.raises(NotFittedError):
+        Stage(PCA(3)).transform(IMAGES)
+
+
+# Failures in the middle
+
+
+class Interrupting(TransformerMixin, BaseEstimator):
+    """A learner that the user stops."""
+
+    def __init__(self, when=False, error=KeyboardInterrupt):
+        self.when, self.error = when, error
+
+    def fit(self, X, y=None):
+        if self.when:
+            raise self.error("stop")
+        self.mean_ = X.mean(axis=0)
+        return self
+
+    def transform(self, X):
+        return X - self.mean_
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_an_interrupted_fit_leaves_the_stage_as_it_was(error):
+    stage = Stage(Interrupting(), patch_size=3, random_state=0).fit(IMAGES)
+    out, before = stage.transform(IMAGES), dict(vars(stage))
+    stage.set_params(learner__when=True, learner__error=error)
+    with pytest.raises(error, match="stop"):
+        stage.fit(IMAGES[:, :7, :7])
+    assert vars(stage) == before
+    np.testing.assert_array_equal(stage.transform(IMAGES), out)
+    fresh = Stage(Interrupting(True, error), patch_size=3)
+    with pytest.raises(error, match="stop"):
+        fresh.fit(IMAGES)
+    assert not [key for key in vars(fresh) if key.endswith("_")]
+
+
+def test_a_failure_after_learning_leaves_the_stage_as_it_was():
+    stage = Stage(PCA(3), patch_size=3, random_state=0).fit(IMAGES)
+    before = dict(vars(stage))
+    stage.set_params(rectify=FunctionTransformer(lambda maps: 1 / 0))
+    with pytest.raises(ZeroDivisionError):
+        stage.fit(IMAGES)
+    assert vars(stage) == before | {"rectify": stage.rectify}
+
+
+def test_an_error_in_a_worker_comes_out():
+    images = np.tile(IMAGES, (40, 1, 1, 1))
+    stage = Stage(chain(), patch_size=3, n_patches=100, random_state=0, n_jobs=2).fit(images)
+    stage.rectify = FunctionTransformer(lambda maps: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        stage.transform(images)
