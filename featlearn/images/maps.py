@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_array
 
+from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
 from featlearn.kernels.threads import as_float
 from featlearn.streaming import first_chunk, is_out_of_core, is_stream, map_chunks
 from featlearn.validation import Rule, integer
@@ -78,13 +79,14 @@ def place_names(shape: tuple[int, ...]) -> np.ndarray:
     return np.array(["_".join(f"{mark}{i}" for mark, i in place) for place in places], dtype=object)
 
 
-class MapTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class MapTransformer(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]  # fmt: skip
     """Base of the transformers that learn nothing and treat every map by itself: maps in, maps out.
 
     A subclass says how: `_check_parameters` refuses bad ones, `_check_size` refuses maps of a wrong height and width,
     and `_apply` turns maps (n, height, width, channels) into others.
     """
 
+    @with_callbacks
     def fit(self, maps: Any = None, y: Any = None) -> "MapTransformer":
         """Check the parameters and the shape of the maps; there is nothing to learn.
 
@@ -98,11 +100,13 @@ class MapTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         -------
         self : estimator
         """
+        context = begin_fit(self, 0, maps)
         self._check_parameters()
         if maps is not None and (callable(maps) or not is_stream(maps)):
             head = first_chunk(maps) if is_out_of_core(maps) else np.asarray(maps)
             require_axes(head.shape, type(self).__name__, "maps")
             self._check_size(*check_maps(head[:1], type(self).__name__).shape[1:3])
+        end_fit(context, self)
         return self
 
     def transform(self, maps: Any) -> Any:

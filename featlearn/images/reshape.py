@@ -11,12 +11,13 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
 from featlearn.images.maps import axes_rule, infer_shape, place_names
 from featlearn.streaming import first_chunk, is_out_of_core, map_chunks, require_many_passes
-from featlearn.validation import check_parameters, check_rows, one_of, optional
+from featlearn.validation import check_parameters, check_rows, one_of, optional, unchanged_on_failure
 
 
-class Flatten(TransformerMixin, BaseEstimator):
+class Flatten(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Images or maps to flat rows: (n, ...) to (n, n_features), in row-major order, as a view where possible.
 
     Attributes
@@ -39,6 +40,8 @@ class Flatten(TransformerMixin, BaseEstimator):
     ['y0_x0_0', 'y0_x0_1', 'y0_x1_0']
     """
 
+    @with_callbacks
+    @unchanged_on_failure
     def fit(self, X: Any, y: Any = None) -> "Flatten":
         """Remember the shape of a sample.
 
@@ -56,12 +59,14 @@ class Flatten(TransformerMixin, BaseEstimator):
         ValueError
             If X has fewer than two axes or no sample.
         """
+        context = begin_fit(self, 0, X)
         if is_out_of_core(X):
             require_many_passes(X, "Flatten.fit, which looks at the first chunk,")
             X = first_chunk(X)
         for name in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)
         self.shape_ = self._check(X, reset=True).shape[1:]
+        end_fit(context, self)
         return self
 
     def transform(self, X: Any) -> Any:
@@ -159,7 +164,7 @@ class Flatten(TransformerMixin, BaseEstimator):
         return tags
 
 
-class ToImages(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class ToImages(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Flat rows to images: (n, n_features) to (n, height, width[, channels]), as a view.
 
     Parameters
@@ -192,6 +197,8 @@ class ToImages(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # 
         self.shape = shape
         self.order = order
 
+    @with_callbacks
+    @unchanged_on_failure
     def fit(self, X: Any, y: Any = None) -> "ToImages":
         """Check that the columns make images of the shape asked.
 
@@ -210,6 +217,7 @@ class ToImages(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # 
             If a parameter is not valid, or the number of columns does not make an image of this shape.
         """
         check_parameters(self, shape=optional(axes_rule(2, 3)), order=one_of("hwc", "chw"))
+        context = begin_fit(self, 0, X)
         # Looking at the first chunk spends an iterator, so none may come here.
         check_rows(self, X, reset=True, passes=2)
         shape = infer_shape(self.n_features_in_) if self.shape is None else tuple(int(size) for size in self.shape)
@@ -220,6 +228,7 @@ class ToImages(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # 
                 "Pass the shape that the rows have."
             )
         self.shape_ = shape
+        end_fit(context, self)
         return self
 
     def transform(self, X: Any) -> Any:

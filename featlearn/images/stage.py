@@ -106,9 +106,9 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
     Notes
     -----
     A learner made of `ContrastNormalizer`, `ZCA` or `PCAWhitening`, and `KMeansDictionary` or `RandomPatches` (each but
-    the last may be missing) is run by one fused kernel that pools as it encodes. Anything else runs step by step. Images
-    do not influence each other's features, up to rounding, unless the learner's rows do (NMF stops once a batch has
-    converged: to within its ``tol``).
+    the last may be missing) is run by one fused kernel that pools as it encodes. Anything else runs step by step. An
+    image's features do not depend on its neighbors, up to rounding, unless the learner's rows do (NMF stops once a
+    batch has converged: to within its ``tol``).
 
     References
     ----------

@@ -58,7 +58,7 @@ def winner(row, bias, signless):
 def assign(X, A, bias, signless, labels, values):
     """labels[i] = the winning atom of X[i]; values[i] = X[i].A[label] + bias[label]. X (n, d), A (K, d)."""
     n, K = X.shape[0], A.shape[0]
-    rows = min(n, BLOCK_ROWS)
+    rows = max(1, min(n, BLOCK_ROWS))
     G = np.empty((rows, K), A.dtype)
     for top in range(0, n, rows):
         m = min(rows, n - top)

@@ -39,7 +39,7 @@ def keep_or_list(X, atoms, fast_A, fast_bias, fast_place, drift, rounding, large
     """Phase 1: move the bounds, keep the rows they settle and list the others; returns how many are listed."""
     n, F = X.shape[0], fast_A.shape[0]
     infinity, zero = X.dtype.type(np.inf), X.dtype.type(0)
-    rows = min(n, BLOCK_ROWS)
+    rows = max(1, min(n, BLOCK_ROWS))
     G = np.empty((rows, F), X.dtype)
     count = 0
     for top in range(0, n, rows):
@@ -66,7 +66,7 @@ def search(X, atoms, A, bias, listed, labels, lower, errors):
     """Phase 2: nearest and second nearest center of the listed rows, one product a block."""
     n, K = listed.shape[0], A.shape[0]
     infinity, zero = X.dtype.type(np.inf), X.dtype.type(0)
-    rows = min(n, BLOCK_ROWS)
+    rows = max(1, min(n, BLOCK_ROWS))
     gathered = np.empty((rows, X.shape[1]), X.dtype)
     G = np.empty((rows, K), X.dtype)
     for top in range(0, n, rows):

@@ -1,6 +1,6 @@
 """The fused convolutional encoder: patches, contrast, whitening, distances, coding and pooling, a block at a time.
 
-For each image and each block of map rows (small enough that its responses stay in the second-level cache):
+For each block of map rows of the images, in order (small enough that its responses stay in the cache):
 
     P  (m, d)  patches, each (x - mean) / sqrt(var + eps)                    contrast normalization
     Z  (m, d)  = P W + o,   o = -mean_patch W                                whitening
@@ -26,7 +26,9 @@ from featlearn.kernels.threads import as_float
 
 TRIANGLE, HARD, THRESHOLD, SPLIT = range(4)
 ENCODINGS = {"triangle": TRIANGLE, "hard": HARD, "threshold": THRESHOLD, "split": SPLIT}
-BLOCK_BYTES = 3 << 19
+BLOCK_BYTES = 4 << 20
+BLOCK_PATCHES = 512
+FLAT = 64  # without eps, a patch whose deviation is within so many roundings of its mean is constant, and gives zeros
 
 
 @dataclass(frozen=True)
@@ -58,17 +60,23 @@ class EncoderPlan:
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def _extract(image, top, rows, width, stride, ph, pw, eps, ddof, out):
-    """Patches of ``rows`` map rows below map row ``top`` into out (rows * width, ph * pw * c), contrast-normalized."""
-    run = pw * image.shape[2]
+def _extract(images, first, rows, height, width, stride, ph, pw, eps, ddof, out):
+    """Patches of ``rows`` map rows from the ``first`` on (of all images, in order), contrast-normalized.
+
+    images (n, H, W, c); map row r is row r % height of image r // height; out (rows * width, ph * pw * c).
+    """
+    channels = images.shape[3]
+    run = pw * channels
     d = ph * run
-    flat = image.reshape(image.shape[0], image.shape[1] * image.shape[2])
+    flat = images.reshape(images.shape[0], images.shape[1], images.shape[2] * channels)
     for y in range(rows):
+        image = flat[(first + y) // height]
+        top = (first + y) % height * stride
         for x in range(width):
             patch = out[y * width + x]
-            left = x * stride * image.shape[2]
+            left = x * stride * channels
             for r in range(ph):
-                source = flat[(top + y) * stride + r, left : left + run]
+                source = image[top + r, left : left + run]
                 target = patch[r * run : (r + 1) * run]
                 for j in range(run):
                     target[j] = source[j]
@@ -82,7 +90,9 @@ def _extract(image, top, rows, width, stride, ph, pw, eps, ddof, out):
                     patch[j] -= mean
                     square += patch[j] * patch[j]
                 variance = square / patch.dtype.type(max(d - ddof, 1)) + eps
-                scale = patch.dtype.type(1) / np.sqrt(variance) if variance > 0 else patch.dtype.type(0)
+                noise = patch.dtype.type(FLAT * np.finfo(patch.dtype).eps) * mean
+                constant = variance <= noise * noise and eps == 0
+                scale = patch.dtype.type(0) if constant else patch.dtype.type(1) / np.sqrt(variance)
                 for j in range(d):
                     patch[j] *= scale
 
@@ -135,7 +145,7 @@ def _add_hard(g, bias, cell):
 def _encode_images(
     images, A, bias, W, offset, whiten, eps, ddof, encode, t, ph, pw, stride, height, width, rows, row_cell, cols, out
 ):
-    """A few padded images (n, H, W, c) into out (n, row cells, column cells, outputs), with one set of buffers."""
+    """Padded images (n, H, W, c) into out (n, row cells, column cells, outputs), ``rows`` map rows at a time."""
     K, d = A.shape
     one = A.dtype.type(1)
     patches = np.empty((rows * width, W.shape[0] if whiten else d), A.dtype)
@@ -143,36 +153,36 @@ def _encode_images(
     responses = np.empty((rows * width, K), A.dtype)
     norms = np.empty(rows * width, A.dtype)
     out[:] = 0
-    for i in range(images.shape[0]):
-        for top in range(0, height, rows):
-            used = min(rows, height - top)
-            m = used * width
-            _extract(images[i], top, used, width, stride, ph, pw, eps, ddof, patches)
-            Z = patches[:m]
-            if whiten:
-                Z = white[:m]
-                np.dot(patches[:m], W, Z)
-            _shift_and_norm(Z, offset, norms)
-            G = responses[:m]
-            np.dot(Z, A.T, G)
-            if encode == TRIANGLE:
-                for p in range(m):
-                    norms[p] = root_row(G[p], bias, norms[p]) / A.dtype.type(K)
-            for y in range(used):
-                r = row_cell[top + y]
-                if r < 0:
-                    continue
-                for c in range(cols.shape[0]):
-                    lo, hi = y * width + cols[c, 0], y * width + cols[c, 1]
-                    cell = out[i, r, c]
-                    if encode == TRIANGLE:
-                        _add_triangle(G[lo:hi], norms[lo:hi], cell)
-                    elif encode == HARD:
-                        _add_hard(G[lo:hi], bias, cell)
-                    else:
-                        _add_threshold(G[lo:hi], t, one, cell[:K])
-                        if encode == SPLIT:
-                            _add_threshold(G[lo:hi], t, -one, cell[K:])
+    total = images.shape[0] * height
+    for first in range(0, total, rows):
+        used = min(rows, total - first)
+        m = used * width
+        _extract(images, first, used, height, width, stride, ph, pw, eps, ddof, patches)
+        Z = patches[:m]
+        if whiten:
+            Z = white[:m]
+            np.dot(patches[:m], W, Z)
+        _shift_and_norm(Z, offset, norms)
+        G = responses[:m]
+        np.dot(Z, A.T, G)
+        if encode == TRIANGLE:
+            for p in range(m):
+                norms[p] = root_row(G[p], bias, norms[p]) / A.dtype.type(K)
+        for y in range(used):
+            i, r = (first + y) // height, row_cell[(first + y) % height]
+            if r < 0:
+                continue
+            for c in range(cols.shape[0]):
+                lo, hi = y * width + cols[c, 0], y * width + cols[c, 1]
+                cell = out[i, r, c]
+                if encode == TRIANGLE:
+                    _add_triangle(G[lo:hi], norms[lo:hi], cell)
+                elif encode == HARD:
+                    _add_hard(G[lo:hi], bias, cell)
+                else:
+                    _add_threshold(G[lo:hi], t, one, cell[:K])
+                    if encode == SPLIT:
+                        _add_threshold(G[lo:hi], t, -one, cell[K:])
 
 
 def map_size(height: int, width: int, patch: tuple[int, int], stride: int) -> tuple[int, int]:
@@ -207,9 +217,9 @@ class FusedEncoder:
             self.row_cell[cell] = i
         self.cols = np.array([(cell.start, cell.stop) for cell in col_cells])
         self.shape = (len(row_cells), len(col_cells), plan.n_outputs)
-        # Equal blocks: 27 map rows in blocks of at most 10 are better cut 9 + 9 + 9 than 10 + 10 + 7.
-        rows = int(np.clip(BLOCK_BYTES // (self.width * len(atoms) * self.dtype.itemsize), 1, self.height))
-        self.rows = -(-self.height // -(-self.height // rows))
+        # A block is some map rows of as many images as it takes: some 500 patches feed the product well.
+        row_bytes = self.width * len(atoms) * self.dtype.itemsize
+        self.rows = max(1, min(BLOCK_BYTES // row_bytes, BLOCK_PATCHES // self.width))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         out = np.empty((len(images), *self.shape), self.dtype)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from featlearn.kernels.encode import EncoderPlan, map_size
+from featlearn.kernels.encode import FLAT, EncoderPlan, map_size
 
 MAP_BYTES = 256 << 20
 
@@ -93,9 +93,11 @@ class KerasEncoder:
         )
         x = ops.reshape(x, (-1, x.shape[-1]))
         if plan.eps is not None:
-            x = x - ops.mean(x, axis=1, keepdims=True)
+            mean = ops.mean(x, axis=1, keepdims=True)
+            x = x - mean
             variance = ops.sum(x * x, axis=1, keepdims=True) / max(x.shape[1] - plan.ddof, 1) + plan.eps
-            x = ops.where(variance > 0, x / ops.sqrt(ops.maximum(variance, 1e-30)), 0.0)
+            flat = 0.0 if plan.eps else (FLAT * np.finfo(np.float32).eps * mean) ** 2
+            x = ops.where(variance > flat, x / ops.sqrt(ops.maximum(variance, 1e-30)), 0.0)
         if plan.whitening is not None and plan.mean is not None:
             x = ops.matmul(x - np.asarray(plan.mean, np.float32), np.asarray(plan.whitening, np.float32))
         g = ops.matmul(x, ops.transpose(atoms))

@@ -12,13 +12,13 @@ from numba import njit
 
 
 @njit(nogil=True, cache=True)
-def _hash(bits, multipliers, out):
+def _hash(bits, start, multipliers, out):
     """Multiply-add over the 32-bit words of a row (modulo 2^64), then the finalizer of splitmix64.
 
     Words are folded first: those of small whole numbers end in up to 52 zero bits, which a product never gets rid of.
     """
     for i in range(bits.shape[0]):
-        h = np.uint64(0x9E3779B97F4A7C15)
+        h = start
         for j in range(bits.shape[1]):
             word = np.uint64(bits[i, j])
             h += (word ^ (word >> np.uint64(15))) * multipliers[j]
@@ -31,9 +31,9 @@ def row_uniforms(X: np.ndarray, seed: int) -> np.ndarray:
     """A number in (0, 1) for each row of X (n, d), a function of the seed and the row's contents."""
     X = np.ascontiguousarray(X) + X.dtype.type(0)  # -0.0 becomes 0.0, which equals it but has other bits
     bits = X.view(np.uint32)
-    multipliers = np.random.default_rng(seed).integers(1, 2**63, size=bits.shape[1], dtype=np.uint64) | np.uint64(1)
+    numbers = np.random.default_rng(seed).integers(2**64, size=1 + bits.shape[1], dtype=np.uint64)
     out = np.empty(len(X), np.uint64)
-    _hash(bits, multipliers, out)
+    _hash(bits, numbers[0], numbers[1:] | np.uint64(1), out)
     return ((out >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
 
 

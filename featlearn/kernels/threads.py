@@ -44,6 +44,16 @@ def n_threads(n_jobs: int | None = None) -> int:
     return n_jobs if n_jobs > 0 else max(1, joblib.cpu_count() + 1 + n_jobs)
 
 
+def _free_openblas() -> None:
+    """Let any thread set limits: threadpoolctl 3.8 ignores all but the thread that set one first.
+
+    The last to leave `one_blas_thread` is often another thread than the first to enter, and would restore nothing.
+    """
+    clear = getattr(threadpoolctl.OpenBLASController, "clear_controlling_thread", None)
+    if clear is not None:
+        clear(force=True)
+
+
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Limit every BLAS pool to one thread; nests, and may be entered from several threads at once."""
@@ -53,6 +63,7 @@ def one_blas_thread() -> Iterator[None]:
         if _holders == 1:
             import scipy.linalg.blas  # noqa: F401  (loads SciPy's own pool, or the limit would miss it)
 
+            _free_openblas()
             _limits = threadpoolctl.threadpool_limits(1, user_api="blas")
     try:
         yield
@@ -60,7 +71,9 @@ def one_blas_thread() -> Iterator[None]:
         with _lock:
             _holders -= 1
             if _holders == 0 and _limits is not None:
+                _free_openblas()
                 _limits.restore_original_limits()
+                _free_openblas()
                 _limits = None
 
 

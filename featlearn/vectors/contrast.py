@@ -8,6 +8,7 @@ The demo works on pixels 0..255 with eps = 10 and MATLAB's divisor d - 1; on pix
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
 
+from featlearn.kernels.encode import FLAT
 from featlearn.kernels.threads import as_float
 from featlearn.streaming import map_chunks
 from featlearn.validation import check_parameters, check_rows, integer, real, unchanged_on_failure
@@ -16,9 +17,12 @@ from featlearn.validation import check_parameters, check_rows, integer, real, un
 def contrast_normalize(X: np.ndarray, eps: float, ddof: int) -> np.ndarray:
     """Rows of X (n, d) with their mean removed, divided by sqrt(variance + eps); a constant row gives zeros."""
     X = as_float(X)
-    centered = X - X.mean(axis=1, keepdims=True)
+    mean = X.mean(axis=1, keepdims=True)
+    centered = X - mean
+    centered -= centered.mean(axis=1, keepdims=True)  # the rounding of a mean far from 0; whitening would amplify it
     variance = np.einsum("nd,nd->n", centered, centered) / max(X.shape[1] - ddof, 1) + X.dtype.type(eps)
-    scale = np.divide(1, np.sqrt(variance), out=np.zeros_like(variance), where=variance > 0)
+    flat = 0 if eps > 0 else (FLAT * np.finfo(X.dtype).eps * mean[:, 0]) ** 2
+    scale = np.divide(1, np.sqrt(variance), out=np.zeros_like(variance), where=variance > flat)
     centered *= scale[:, None]
     return centered
 

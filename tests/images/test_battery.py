@@ -239,12 +239,10 @@ def test_transform_before_fit(name):
         estimator.get_feature_names_out()
 
 
-@every
+@pytest.mark.parametrize("name", [name for name in CASES if name != "Flatten"])  # which reads no number
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_not_finite(name, value):
     estimator, _, X = case(name)
-    if name == "Flatten":
-        pytest.skip("Flatten neither reads nor changes a number")
     bad = X.copy()
     bad[0].flat[7] = value
     estimator.fit(X)
@@ -253,6 +251,45 @@ def test_not_finite(name, value):
         with pytest.raises(ValueError, match=r"NaN|infinity"):
             call(bad)
     assert pickle.dumps(estimator) == before
+
+
+@every
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_failed_fit_changes_nothing(name, error, monkeypatch):
+    estimator, _, X = case(name)
+    estimator.fit(X)
+    before = pickle.dumps(estimator)
+    other = X[:, :-1]
+    if error is KeyboardInterrupt:
+        other = X[:20] if name == "ToImages" else other
+
+        def interrupted(*_):
+            raise KeyboardInterrupt
+
+        for module in ("images.maps", "images.reshape", "images.stage"):
+            monkeypatch.setattr(f"featlearn.{module}.end_fit", interrupted)
+    else:
+        other = other.astype(complex)
+    with pytest.raises(error):
+        estimator.fit(other)
+    assert pickle.dumps(estimator) == before
+
+
+@every
+def test_callbacks_are_supported(name):
+    """scikit-learn warns of every step of a pipeline that does not."""
+    estimator, _, X = case(name)
+    seen = []
+
+    class Recorder:
+        setup = teardown = on_fit_task_end = lambda self, *args, **kwargs: None
+
+        def on_fit_task_begin(self, estimator, context):
+            seen.append((type(estimator).__name__, context.task_name))
+
+    estimator.set_callbacks(Recorder()).fit(X)
+    assert (type(estimator).__name__, "fit") in seen
+    assert not [key for key in vars(estimator) if "callback" in key and key != "_skl_callbacks"]
 
 
 @every
@@ -268,10 +305,8 @@ def test_lists_do(name):
     np.testing.assert_array_equal(estimator.fit(X.tolist()).transform(X.tolist()), estimator.fit(X).transform(X))
 
 
-@every
+@pytest.mark.parametrize("name", [name for name in CASES if name != "ToImages"])  # which takes rows
 def test_gray_images_need_no_channel_axis(name):
-    if name == "ToImages":
-        pytest.skip("takes rows")
     estimator, _, X = case(name)
     out, expected = estimator.fit_transform(X[..., 0]), clone(estimator).fit_transform(X[..., :1])
     np.testing.assert_array_equal(out, expected.reshape(out.shape))

@@ -34,7 +34,7 @@ from tests import references
 rng = np.random.default_rng(0)
 PATCH = (3, 4)
 # Not noise alone: neighboring pixels of a picture go together.
-PICTURES = np.cumsum(rng.normal(size=(4, 11, 12, 3)), axis=1)
+PICTURES = np.cumsum(rng.normal(size=(3, 10, 11, 3)), axis=1)
 PICTURES = np.round(255 * (PICTURES - PICTURES.min()) / np.ptp(PICTURES))
 ENCODINGS = ["triangle", "hard", "threshold", "split"]
 POOLS = {
@@ -138,7 +138,7 @@ def test_fused_equals_generic_equals_loops(encode, pool, monkeypatch):
             generic = stage.transform(X)
         expected = pooled_by_loops(reference(encode, *setting), POOLS[pool])
         assert fused.dtype == generic.dtype == (np.float64 if setting[3] in (float, np.float64) else np.float32)
-        assert fused.shape == generic.shape == (4, *stage.output_shape_)
+        assert fused.shape == generic.shape == (3, *stage.output_shape_)
         assert_close(fused, expected)
         assert_close(generic, expected)
 
@@ -276,19 +276,20 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 from featlearn import ZCA, ContrastNormalizer, KMeansDictionary, MeanPool, SplitSign, Stage, SumPool
 X = np.random.default_rng(0).uniform(0, 255, size=(5, 12, 11, 3)).astype(np.float32)
+gpu = None
 for encode in ("triangle", "hard", "threshold", "split"):
     learner = make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(6, encode=encode, threshold=0.1))
     stage = Stage(learner, patch_size=4, n_patches=300, pad=1, random_state=0, pool=SumPool()).fit(X)
-    for parameters in ({}, {"pool": MeanPool(grid=3), "stride": 2}, {"pool": None, "rectify": SplitSign()}):
+    others = {"hard": {"pool": MeanPool(grid=3), "stride": 2}, "split": {"pool": None, "rectify": SplitSign()}}
+    for parameters in ({}, others[encode]) if encode in others else ({},):
         cpu = stage.set_params(device="cpu", **parameters).transform(X)
+        assert gpu is not None or "keras" not in sys.modules, "the CPU needs no Keras"
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             gpu = stage.set_params(device="gpu").transform(X)
         seen = [str(w.message) for w in caught if "sees no GPU" in str(w.message)]
         assert gpu.shape == cpu.shape and gpu.dtype == cpu.dtype == np.float32
         print("error", float(abs(gpu - cpu).max() / max(1, abs(cpu).max())), "warned", len(seen))
-    stage.set_params(rectify=None, stride=1)
-assert "keras" in sys.modules
 """
 
 
@@ -301,17 +302,9 @@ def test_keras_device_equals_the_cpu(backend):
     done = subprocess.run([sys.executable, "-c", DEVICE_SCRIPT], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     lines = [line.split() for line in done.stdout.splitlines() if line.startswith("error")]
-    assert len(lines) == 12
+    assert len(lines) == 6
     assert max(float(line[1]) for line in lines) < 1e-5
     assert all(int(line[3]) == 1 for line in lines)
-
-
-def test_the_cpu_path_needs_no_keras():
-    script = "import sys; " + DEVICE_SCRIPT.replace('device="gpu"', 'device="cpu"').replace(
-        'assert "keras" in', 'assert "keras" not in'
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_a_stage_of_one_abs_step_is_not_pooled_twice():

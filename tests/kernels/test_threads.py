@@ -1,0 +1,154 @@
+"""Thread counts, order, one BLAS pool, and sizes of blocks."""
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+
+import joblib
+import numpy as np
+import pytest
+import threadpoolctl
+
+from featlearn.kernels.threads import as_float, blocks, cache_rows, map_in_order, n_threads, one_blas_thread
+
+
+def blas_threads():
+    return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
+
+
+def test_n_threads(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 8)
+    assert [n_threads(n) for n in (None, -1, -2, -8, -20, 1, 3, 12)] == [8, 8, 7, 1, 1, 1, 3, 12]
+    monkeypatch.setenv("OMP_NUM_THREADS", "2,1")
+    assert [n_threads(n) for n in (None, -1, 3)] == [2, 8, 3]
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    assert n_threads() == 8
+
+
+def test_n_threads_of_zero_is_refused():
+    with pytest.raises(ValueError, match="n_jobs=0 asks for no worker at all; use n_jobs=1"):
+        n_threads(0)
+
+
+def test_workers_of_a_parallel_search_do_not_oversubscribe():
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    code = "from featlearn.kernels.threads import n_threads; print(n_threads())"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_results_come_in_order_however_long_each_takes(threads):
+    def slow(i):
+        time.sleep(0.002 * (i % 3))
+        return i * i
+
+    assert list(map_in_order(slow, iter(range(40)), threads)) == [i * i for i in range(40)]
+
+
+def test_items_are_taken_as_needed_and_not_all_at_once():
+    taken = []
+
+    def items():
+        for i in range(1000):
+            taken.append(i)
+            yield i
+
+    results = map_in_order(lambda i: i, items(), 2)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    assert len(taken) <= 3 + 2 * 2
+    results.close()
+
+
+def test_blocks_run_side_by_side():
+    barrier = threading.Barrier(2, timeout=10)
+    assert list(map_in_order(lambda i: barrier.wait() >= 0, range(2), 2)) == [True, True]
+
+
+def test_a_block_within_a_block_takes_one_thread():
+    assert set(map_in_order(lambda i: n_threads(), range(4), 2)) == {1}
+    assert set(map_in_order(lambda i: n_threads(8), range(4), 2)) == {1}
+    assert n_threads(8) == 8
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_error_comes_through_and_frees_the_blas(threads):
+    before = blas_threads()
+
+    def fail(i):
+        if i == 3:
+            raise ArithmeticError("block 3")
+        return i
+
+    seen = []
+    with pytest.raises(ArithmeticError, match="block 3"):
+        for value in map_in_order(fail, range(10), threads):
+            seen.append(value)  # noqa: PERF402
+    assert seen == [0, 1, 2]
+    assert blas_threads() == before
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_every_block_has_one_blas_thread_and_gives_it_back(threads):
+    before = blas_threads()
+    seen = list(map_in_order(lambda i: blas_threads(), range(3), threads))
+    assert seen == [{1}] * 3
+    assert blas_threads() == before
+
+
+def test_one_blas_thread_nests_and_overlaps():
+    before = blas_threads()
+    with one_blas_thread():
+        with one_blas_thread():
+            assert blas_threads() == {1}
+        assert blas_threads() == {1}
+    assert blas_threads() == before
+    entered, leave = threading.Barrier(2), threading.Event()
+
+    def hold():
+        with one_blas_thread():
+            entered.wait(10)
+            leave.wait(10)
+
+    other = threading.Thread(target=hold)
+    with one_blas_thread():
+        other.start()
+        entered.wait(10)
+    assert blas_threads() == {1}  # the other thread still holds it
+    leave.set()
+    other.join()
+    assert blas_threads() == before
+
+
+@pytest.mark.parametrize(("n", "size"), [(0, 5), (1, 5), (5, 5), (6, 5), (23, 4)])
+def test_blocks_cover_every_row_once(n, size):
+    parts = blocks(n, size)
+    assert [i for part in parts for i in range(n)[part]] == list(range(n))
+    assert all(part.stop - part.start <= size for part in parts)
+
+
+def test_cache_rows_fill_the_cache_in_multiples():
+    assert cache_rows(1024, 1 << 20) == 1024
+    assert cache_rows(1000, 1 << 20) == 1024  # 1048 rounded down to a multiple of 64
+    assert cache_rows(1e12) == 64
+    assert cache_rows(0, 640) == 640
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("uint8", "float32"), ("bool", "float32"), ("int16", "float32"), ("float16", "float32"), ("int32", "float64")]
+    + [("int64", "float64"), ("float32", "float32"), ("float64", "float64")],
+)
+def test_as_float(given, expected):
+    X = np.array([0, 1, 1], dtype=given)
+    assert as_float(X).dtype == expected
+    np.testing.assert_array_equal(as_float(X), [0, 1, 1])
+    assert (as_float(X) is X) == (given in ("float32", "float64"))
+
+
+def test_nothing_here_hinders_pickling():
+    assert pickle.loads(pickle.dumps(n_threads)) is n_threads

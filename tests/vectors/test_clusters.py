@@ -1,0 +1,101 @@
+"""ClusterClassifier: labels by hand, from training counts only."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV
+
+import featlearn
+from featlearn import ClusterClassifier
+from featlearn.vectors.clusters import majority_labels
+
+
+def test_majority_labels_by_hand():
+    counts = np.array([[5, 1, 0], [2, 2, 1], [0, 0, 0], [0, 0, 9]])
+    # the second cluster ties, and takes the lower class; the third is empty, and takes the most frequent class, 2
+    np.testing.assert_array_equal(majority_labels(counts), [0, 0, 2, 2])
+    np.testing.assert_array_equal(majority_labels(np.zeros((2, 3), int)), [0, 0])
+
+
+def test_labels_come_from_training_counts_only():
+    X = np.array([[0.0], [1], [2], [10], [11], [12], [13]])
+    y = np.array(["a", "a", "b", "b", "b", "b", "a"])
+    model = ClusterClassifier(2, init=np.array([[0.0], [10]])).fit(X, y)
+    np.testing.assert_array_equal(model.cluster_counts_, [[2, 1], [1, 3]])
+    assert model.cluster_labels_.tolist() == ["a", "b"]
+    before = model.cluster_labels_.copy()
+    assert model.predict(np.array([[-3.0], [5], [8], [99]])).tolist() == ["a", "a", "b", "b"]
+    np.testing.assert_array_equal(model.cluster_labels_, before)
+    assert model.score(X, y) == 5 / 7
+    assert model.classes_.tolist() == ["a", "b"]
+
+
+def test_an_empty_cluster_has_the_label_of_the_training_majority():
+    X, y = np.array([[0.0], [1], [2], [3]]), np.array([7, 7, 7, 4])
+    model = ClusterClassifier(2, init=np.array([[0.0], [3]])).fit(X, y)
+    model.cluster_counts_ = np.array([[3, 1], [0, 0]])
+    assert model.classes_[majority_labels(np.array([[1, 3], [0, 0]]))].tolist() == [7, 7]
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_digits(metric):
+    X, y = load_digits(return_X_y=True)
+    model = ClusterClassifier(60, metric=metric, random_state=0).fit(X[:1200], y[:1200])
+    assert model.score(X[1200:], y[1200:]) > 0.8
+    assert model.cluster_counts_.sum() == 1200
+    np.testing.assert_array_equal(model.cluster_counts_.sum(axis=0), np.bincount(y[:1200]))
+    assert (np.diff(model.distance_curve_) <= 1e-9).all()
+    assert len(model.distance_curve_) == model.n_iter_ <= 50
+
+
+def test_cosine_labels_do_not_depend_on_the_length_of_samples():
+    X, y = load_digits(return_X_y=True)
+    model = ClusterClassifier(30, metric="cosine", random_state=0).fit(X, y)
+    np.testing.assert_array_equal(model.predict(X * 3.7), model.predict(X))
+    U = X / np.linalg.norm(X, axis=1, keepdims=True)
+    D = model.dictionary_.components_
+    np.testing.assert_array_equal(model.predict(X), model.cluster_labels_[(U @ D.T).argmax(axis=1)])
+    np.testing.assert_allclose(1 - (U @ D.T).max(axis=1).mean(), model.distance_curve_[-1], rtol=0.01)
+
+
+def test_y_is_not_used_for_the_clustering():
+    X, y = load_digits(return_X_y=True)
+    one = ClusterClassifier(20, random_state=0).fit(X, y)
+    other = ClusterClassifier(20, random_state=0).fit(X, np.random.default_rng(0).permutation(y))
+    np.testing.assert_array_equal(one.dictionary_.components_, other.dictionary_.components_)
+
+
+def test_grid_search_over_the_number_of_clusters_with_two_workers():
+    X, y = load_digits(return_X_y=True)
+    results = []
+    for n_jobs in (1, 2):
+        grid = GridSearchCV(ClusterClassifier(random_state=0), {"n_components": [5, 40]}, cv=2, n_jobs=n_jobs)
+        results.append(grid.fit(X[:600], y[:600]))
+    assert results[1].best_params_ == {"n_components": 40}
+    np.testing.assert_array_equal(*(r.cv_results_["mean_test_score"] for r in results))
+
+
+def test_streams_and_chunks_predict_alike(monkeypatch):
+    X, y = load_digits(return_X_y=True)
+    names = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
+    model = ClusterClassifier(20, random_state=0).fit(X, names[y])
+    whole = model.predict(X)
+    assert set(whole) <= set(names)
+    np.testing.assert_array_equal(np.concatenate(list(model.predict(iter([X[:100], X[100:]])))), whole)
+    monkeypatch.setattr(featlearn.streaming, "CHUNK_BYTES", 1)
+    np.testing.assert_array_equal(model.predict(X), whole)
+
+
+def test_bad_input_is_named():
+    X, y = load_digits(return_X_y=True)
+    with pytest.raises(ValueError, match="ClusterClassifier: metric='l1' is not valid; pass one of 'euclidean', 'cos"):
+        ClusterClassifier(metric="l1").fit(X, y)
+    with pytest.raises(ValueError, match="continuous"):
+        ClusterClassifier().fit(X, X[:, 2] / 3)
+    with pytest.raises(ValueError, match="n_samples=10 is fewer than n_components=25"):
+        ClusterClassifier().fit(X[:10], y[:10])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        ClusterClassifier().fit(X, y[:10])
+    model = ClusterClassifier(random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="has 63 features, but ClusterClassifier is expecting 64"):
+        model.predict(X[:, :63])

@@ -1,0 +1,541 @@
+"""KMeansDictionary against plain loops, the printed update, and scikit-learn."""
+
+import os
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.callback import CallbackSupportMixin
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+
+import featlearn
+from featlearn import EarlyStopping, KMeansDictionary
+from featlearn.vectors import kmeans
+from featlearn.vectors.kmeans import ClusterSums, cluster_step, updated_atoms
+from tests import references
+
+RULES = pytest.mark.parametrize("assignment", ["euclidean", "spherical", "cosine"])
+DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+def blobs(n=600, d=6, seed=0):
+    """Eight clouds of unequal size that touch, with unequal rows."""
+    rng = np.random.default_rng(seed)
+    return (2 * rng.normal(size=(8, d)))[rng.integers(0, 8, n) // (1 + (rng.random(n) < 0.3))] + rng.normal(size=(n, d))
+
+
+def unit(X):
+    return X / np.linalg.norm(X, axis=1, keepdims=True)
+
+
+@pytest.fixture(params=[False, True], ids=["full-search", "with-bounds"])
+def bounds(request, monkeypatch):
+    """Both ways to find the nearest centers, whatever the number of atoms."""
+    monkeypatch.setattr(kmeans, "REMEMBER", 1 if request.param else 10**9)
+
+
+# --- the learning rules -------------------------------------------------------------------------------------------
+
+
+@DTYPES
+@pytest.mark.parametrize("iterations", [1, 2, 10])
+@pytest.mark.usefixtures("bounds")
+def test_euclidean_equals_plain_lloyd(iterations, dtype):
+    X = blobs()
+    learner = KMeansDictionary(7, init=X[:7], tol=0, max_iter=iterations).fit(X.astype(dtype))
+    centers, inertias = references.lloyd(X, X[:7], iterations)
+    tolerance = 1e-4 if dtype == np.float32 else 1e-10
+    np.testing.assert_allclose(learner.components_, centers, atol=tolerance)
+    np.testing.assert_allclose(learner.inertia_curve_, inertias, rtol=tolerance)
+    assert learner.components_.dtype == dtype
+    assert learner.n_iter_ == iterations
+
+
+@DTYPES
+@pytest.mark.usefixtures("bounds")
+def test_euclidean_equals_scikit_learn(dtype):
+    X = load_digits().data[:800].astype(dtype)
+    ours = KMeansDictionary(30, init=X[:30], tol=0, max_iter=300, encode="hard").fit(X)
+    theirs = KMeans(30, init=X[:30], n_init=1, tol=0, max_iter=300, algorithm="lloyd").fit(X)
+    np.testing.assert_allclose(ours.components_, theirs.cluster_centers_, atol=1e-4)
+    np.testing.assert_allclose(ours.inertia_, theirs.inertia_, rtol=1e-5)
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+    np.testing.assert_allclose(ours.counts_, np.bincount(theirs.labels_))
+
+
+@pytest.mark.parametrize("offset", [1e3, 1e6])
+def test_data_far_from_the_origin_in_float64(offset):
+    X = blobs()
+    ours = KMeansDictionary(7, init=X[:7] + offset, tol=0, max_iter=20).fit(X + offset)
+    centers, _ = references.lloyd(X, X[:7], 20)
+    np.testing.assert_allclose(ours.components_ - offset, centers, atol=1e-6)
+
+
+@DTYPES
+@pytest.mark.parametrize("iterations", [1, 5, 20])
+def test_spherical_equals_the_damped_update_as_printed(iterations, dtype):
+    """unit((X S' + D)(S S' + I)^-1) is unit(X S' + D), for S S' is diagonal."""
+    X = blobs()
+    D = unit(X[:9])
+    learner = KMeansDictionary(9, "spherical", init=D, tol=0, max_iter=iterations).fit(X.astype(dtype))
+    expected = references.damped_spherical(X, D, iterations)
+    np.testing.assert_allclose(learner.components_, expected, atol=2e-4 if dtype == np.float32 else 1e-10)
+
+
+@DTYPES
+@pytest.mark.parametrize("iterations", [1, 5])
+def test_cosine_equals_plain_spherical_kmeans(iterations, dtype):
+    X = blobs() + 1
+    learner = KMeansDictionary(9, "cosine", init=X[:9], tol=0, max_iter=iterations).fit(X.astype(dtype))
+    D, inertias = references.cosine_kmeans(X, unit(X[:9]), iterations)
+    tolerance = 1e-4 if dtype == np.float32 else 1e-9
+    np.testing.assert_allclose(learner.components_, D, atol=tolerance)
+    np.testing.assert_allclose(learner.inertia_curve_, inertias, rtol=tolerance)
+
+
+def test_the_two_rules_are_two_modes():
+    """Samples on both sides of the origin: one signed atom for all of them, or a center for each side."""
+    X = np.outer(np.r_[np.linspace(2, 3, 30), -np.linspace(2, 3, 30)], [0.6, 0.8])
+    X += 1e-3 * np.random.default_rng(0).normal(size=X.shape)
+    spherical = KMeansDictionary(1, "spherical", random_state=0).fit(X)
+    assert abs(spherical.components_[0] @ [0.6, 0.8]) > 0.9999
+    assert spherical.inertia_ < 1e-3
+    euclidean = KMeansDictionary(2, init=X[[0, 30]]).fit(X)
+    np.testing.assert_allclose(euclidean.components_, [[1.5, 2], [-1.5, -2]], atol=0.01)
+    assert euclidean.inertia_ > 1
+
+
+@pytest.mark.parametrize(("assignment", "damping"), [("euclidean", 1), ("spherical", 0), ("cosine", 1)])
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.usefixtures("bounds")
+def test_the_error_never_increases_without_damping(assignment, damping, seed):
+    X = blobs(seed=seed)
+    learner = KMeansDictionary(20, assignment, damping=damping, tol=0, max_iter=40, random_state=seed).fit(X)
+    curve = np.r_[learner.inertia_curve_, learner.inertia_]
+    assert len(curve) > 4
+    assert (np.diff(curve) <= 1e-9 * curve[0]).all()
+
+
+def test_damping_slows_the_atoms_down():
+    X = blobs()
+    moves = []
+    for damping in (0, 1, 1e4):
+        D = KMeansDictionary(5, "spherical", damping=damping, init=X[:5], max_iter=1, tol=0).fit(X).components_
+        moves.append(np.linalg.norm(D - unit(X[:5])))
+    assert moves[0] > moves[1] > moves[2] > 0
+
+
+@pytest.mark.parametrize("assignment", ["spherical", "cosine"])
+@pytest.mark.parametrize("init", ["random", "normal", "k-means++"])
+def test_atoms_have_norm_1(assignment, init):
+    learner = KMeansDictionary(12, assignment, init=init, random_state=0).fit(blobs())
+    np.testing.assert_allclose(np.linalg.norm(learner.components_, axis=1), 1, rtol=1e-12)
+
+
+def test_negating_a_sample_flips_its_code():
+    X = blobs()
+    learner = KMeansDictionary(12, "spherical", encode="omp", random_state=0).fit(X)
+    codes = learner.transform(X)
+    np.testing.assert_array_equal(learner.transform(-X), -codes)
+    assert (codes < 0).any()
+    assert ((codes != 0).sum(axis=1) == 1).all()
+    learner.set_params(encode="split", threshold=0.1)
+    codes, flipped = learner.transform(X), learner.transform(-X)
+    np.testing.assert_array_equal(flipped, np.hstack([codes[:, 12:], codes[:, :12]]))
+
+
+# --- first atoms and empty clusters --------------------------------------------------------------------------------
+
+
+@RULES
+@pytest.mark.parametrize("init", ["random", "normal", "k-means++"])
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.usefixtures("bounds")
+def test_duplicate_heavy_data_give_no_nan_and_no_dead_atom(assignment, init, seed):
+    rng = np.random.default_rng(seed)
+    X = np.repeat(rng.normal(size=(40, 5)), rng.integers(1, 60, 40), axis=0)
+    learner = KMeansDictionary(30, assignment, init=init, tol=0, max_iter=60, random_state=seed).fit(X)
+    assert np.isfinite(learner.components_).all()
+    assert (learner.counts_ > 0).all()
+    assert len(np.unique(learner.components_.round(9), axis=0)) == 30
+
+
+@RULES
+def test_atoms_far_from_all_samples_are_drawn_anew(assignment):
+    X = blobs() + 6
+    init = np.vstack([X[:4], np.full((4, 6), -1e3)])
+    learner = KMeansDictionary(8, assignment, init=init, tol=0, random_state=0).fit(X)
+    assert (learner.counts_ > 0).all()
+    assert np.abs(learner.components_).max() < 20
+    assert len(np.unique(learner.components_.round(6), axis=0)) == 8
+
+
+@pytest.mark.parametrize("assignment", ["spherical", "cosine"])
+def test_rows_of_zeros_never_become_atoms(assignment):
+    X = np.vstack([np.zeros((500, 5)), np.random.default_rng(0).normal(size=(12, 5))])
+    learner = KMeansDictionary(12, assignment, random_state=0).fit(X)
+    np.testing.assert_allclose(np.linalg.norm(learner.components_, axis=1), 1)
+    with pytest.raises(ValueError, match="no sample can be an atom"):
+        KMeansDictionary(2, assignment).fit(np.zeros((5, 3)))
+
+
+def test_fewer_distinct_samples_than_atoms_warn_with_both_numbers():
+    X = np.repeat(np.eye(3), 4, axis=0)
+    with pytest.warns(ConvergenceWarning, match="hold 3 distinct samples and n_components=5.*2 atoms will repeat"):
+        learner = KMeansDictionary(5, random_state=0).fit(X)
+    assert np.isfinite(learner.components_).all()
+    assert learner.inertia_ < 1e-12
+
+
+def test_random_first_atoms_are_samples():
+    X = blobs()
+    first = KMeansDictionary(20, max_iter=1, random_state=0)
+    X_, weights, _ = first._gate(X, None, reset=True, passes=3)
+    atoms = first._first_atoms(X_, weights, np.random.RandomState(0))
+    assert len(np.unique(atoms, axis=0)) == 20
+    assert all((X == atom).all(axis=1).any() for atom in atoms)
+
+
+def test_kmeans_plusplus_spreads_the_first_atoms():
+    """Ten tight clouds: k-means++ finds each of them, most random draws do not."""
+    rng = np.random.default_rng(0)
+    X = np.repeat(100 * rng.normal(size=(10, 4)), 30, axis=0) + rng.normal(size=(300, 4))
+    inertias = {
+        init: [KMeansDictionary(10, init=init, random_state=s, max_iter=30).fit(X).inertia_ for s in range(8)]
+        for init in ("k-means++", "random")
+    }
+    assert np.median(inertias["k-means++"]) < np.median(inertias["random"]) / 10
+
+
+def test_normal_first_atoms_are_those_of_the_demo():
+    learner = KMeansDictionary(2000, init="normal")
+    X_, weights, _ = learner._gate(np.random.default_rng(0).normal(size=(2000, 6)), None, reset=True, passes=3)
+    atoms = learner._first_atoms(X_, weights, np.random.RandomState(0))
+    assert atoms.std() == pytest.approx(0.1, rel=0.03)
+    assert atoms.mean() == pytest.approx(0, abs=0.003)
+
+
+def test_n_init_keeps_the_best_run():
+    X = blobs()
+    rng = np.random.RandomState(3)
+    singles = [KMeansDictionary(8, random_state=rng, max_iter=3, tol=0).fit(X).inertia_ for _ in range(6)]
+    best = KMeansDictionary(8, random_state=3, max_iter=3, tol=0, n_init=6).fit(X)
+    assert best.inertia_ == min(singles) < max(singles)
+    assert best.n_iter_ == len(best.inertia_curve_) == 3
+
+
+# --- invariances ---------------------------------------------------------------------------------------------------
+
+
+@RULES
+@pytest.mark.usefixtures("bounds")
+def test_chunks_threads_and_order_change_nothing_beyond_rounding(assignment, monkeypatch):
+    X = blobs(n=1000)
+    learner = KMeansDictionary(9, assignment, max_iter=8, tol=0, random_state=0)
+    expected = learner.fit(X).components_
+    np.testing.assert_array_equal(clone(learner).fit(X).components_, expected)
+    order = np.random.default_rng(1).permutation(1000)
+    np.testing.assert_allclose(clone(learner).fit(X[order]).components_, expected, atol=1e-9)
+    monkeypatch.setattr(featlearn.streaming, "CHUNK_BYTES", 1)  # chunks of 64 rows
+    in_chunks = clone(learner).fit(X).components_
+    np.testing.assert_allclose(in_chunks, expected, atol=1e-9)
+    for threads in ("1", "2", "5"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        monkeypatch.setattr("joblib.cpu_count", lambda: 8)
+        np.testing.assert_array_equal(clone(learner).fit(X).components_, in_chunks)
+
+
+@pytest.mark.usefixtures("bounds")
+def test_float32_runs_agree_whatever_the_threads(monkeypatch):
+    X = blobs(n=2000, d=20).astype(np.float32)
+    monkeypatch.setattr(featlearn.streaming, "CHUNK_BYTES", 1)
+    results = []
+    for threads in (1, 4):
+        monkeypatch.setattr(featlearn.streaming, "n_threads", lambda n_jobs=None, t=threads: t)
+        results.append(KMeansDictionary(40, max_iter=10, random_state=0).fit(X).components_)
+    np.testing.assert_array_equal(*results)
+
+
+def test_streams_give_what_the_array_gives():
+    X = blobs()
+    learner = KMeansDictionary(9, max_iter=8, random_state=0)
+    expected = learner.fit(X).components_
+    assert expected.dtype == np.float64
+    for stream in (lambda: iter([X[:100], X[100:]]), lambda: [X[:1], X[1:1], X[1:]]):
+        learned = clone(learner).fit(stream)
+        np.testing.assert_allclose(learned.components_, expected, atol=1e-9)
+        assert learned.components_.dtype == np.float64
+    codes = np.concatenate(list(learner.transform(iter([X[:100], X[100:]]))))
+    np.testing.assert_allclose(codes, learner.transform(X), atol=1e-12)
+    assert learner.score(iter([X[:100], X[100:]])) == pytest.approx(learner.score(X))
+
+
+@RULES
+@pytest.mark.usefixtures("bounds")
+def test_a_weight_of_w_counts_as_w_samples(assignment):
+    X = blobs(n=200)
+    weights = np.random.default_rng(0).integers(0, 4, 200)
+    repeated = KMeansDictionary(6, assignment, random_state=0).fit(np.repeat(X, weights, axis=0))
+    weighted = KMeansDictionary(6, assignment, random_state=0).fit(X, sample_weight=weights)
+    np.testing.assert_allclose(weighted.components_, repeated.components_, atol=1e-9)
+    np.testing.assert_allclose(weighted.inertia_, repeated.inertia_)
+    np.testing.assert_allclose(weighted.counts_, repeated.counts_)
+    assert weighted.score(X, sample_weight=weights) == pytest.approx(-weighted.inertia_)
+    stream = KMeansDictionary(6, assignment, random_state=0).fit(lambda: [(X[:50], weights[:50]), (X[50:], weights[50:])])
+    np.testing.assert_allclose(stream.components_, repeated.components_, atol=1e-9)
+
+
+@RULES
+def test_a_weight_of_zero_removes_a_sample(assignment):
+    X = blobs(n=200)
+    weights = np.r_[np.ones(150), np.zeros(50)]
+    far = X.copy()
+    far[150:] *= 1e3
+    kept = KMeansDictionary(6, assignment, random_state=0).fit(X[:150])
+    weighted = KMeansDictionary(6, assignment, random_state=0).fit(far, sample_weight=weights)
+    np.testing.assert_allclose(weighted.components_, kept.components_, atol=1e-9)
+
+
+@DTYPES
+def test_bytes_and_read_only_memmaps_are_taken(tmp_path, dtype):
+    X = np.random.default_rng(0).integers(0, 256, (300, 9)).astype(np.uint8)
+    np.save(tmp_path / "bytes.npy", X)
+    np.save(tmp_path / "floats.npy", X.astype(dtype))
+    expected = KMeansDictionary(5, random_state=0).fit(X.astype(np.float32))
+    for data in (X, np.load(tmp_path / "bytes.npy", mmap_mode="r")):
+        learner = KMeansDictionary(5, random_state=0).fit(data)
+        np.testing.assert_array_equal(learner.components_, expected.components_)
+        assert learner.transform(data).dtype == np.float32
+    learner = KMeansDictionary(5, random_state=0).fit(np.load(tmp_path / "floats.npy", mmap_mode="r"))
+    assert learner.transform(np.load(tmp_path / "floats.npy", mmap_mode="r")).dtype == dtype
+
+
+# --- partial_fit, score, stopping ----------------------------------------------------------------------------------
+
+
+def test_partial_fit_comes_close_to_fit_and_is_deterministic():
+    X = blobs(n=4000)
+    batches = [X[i : i + 200] for i in range(0, 4000, 200)]
+
+    def learn():
+        learner = KMeansDictionary(8, init="k-means++", random_state=0)
+        for _ in range(3):
+            for batch in batches:
+                learner.partial_fit(batch)
+        return learner
+
+    learner, full = learn(), KMeansDictionary(8, init="k-means++", random_state=0, n_init=3).fit(X)
+    np.testing.assert_array_equal(learner.components_, learn().components_)
+    assert -learner.score(X) < 1.1 * full.inertia_
+    assert learner.n_iter_ == 60
+    assert learner.n_samples_seen_ == 12000
+    assert learner.counts_.sum() == 12000
+
+
+def test_partial_fit_is_the_running_mean_of_what_an_atom_won():
+    X = np.array([[0.0, 0], [1, 0], [10, 0], [2, 0], [12, 0], [11, 0]])
+    learner = KMeansDictionary(2, init=np.array([[0.0, 0], [10, 0]]))
+    learner.partial_fit(X[:3]).partial_fit(X[3:])
+    np.testing.assert_allclose(learner.components_, [[1, 0], [11, 0]])  # (0 + 1 + 2) / 3 and (10 + 12 + 11) / 3
+    np.testing.assert_array_equal(learner.counts_, [3, 3])
+
+
+@pytest.mark.parametrize("assignment", ["spherical", "cosine"])
+def test_partial_fit_of_unit_atoms(assignment):
+    X = blobs(n=1000) + 1
+    learner = KMeansDictionary(8, assignment, random_state=0)
+    for i in range(0, 1000, 100):
+        learner.partial_fit(X[i : i + 100])
+    np.testing.assert_allclose(np.linalg.norm(learner.components_, axis=1), 1)
+    assert -learner.score(X) < 1.3 * KMeansDictionary(8, assignment, random_state=0, n_init=3).fit(X).inertia_
+
+
+def test_partial_fit_after_fit_weighs_what_fit_saw():
+    X = blobs(n=1000)
+    learner = KMeansDictionary(8, random_state=0, tol=0, max_iter=200).fit(X)
+    before, counts = learner.components_.copy(), learner.counts_.copy()
+    learner.partial_fit(X[:10])
+    labels = KMeansDictionary(8, init=before, encode="hard", max_iter=1).fit(X).predict(X[:10])
+    moved = np.linalg.norm(learner.components_ - before, axis=1)
+    assert (moved[np.setdiff1d(range(8), labels)] < 1e-12).all()
+    assert 0 < moved.max() < 0.5
+    np.testing.assert_array_equal(learner.counts_, counts + np.bincount(labels, minlength=8))
+    assert learner.n_samples_seen_ == 1010
+
+
+def test_score_is_minus_the_inertia():
+    X, T = blobs(seed=0), blobs(seed=1)
+    learner = KMeansDictionary(8, random_state=0).fit(X)
+    assert learner.score(X) == pytest.approx(-learner.inertia_)
+    assert learner.score(T) == pytest.approx(-references.nearest(T, learner.components_)[1].sum())
+    spherical = KMeansDictionary(8, "spherical", random_state=0).fit(X)
+    G = T @ spherical.components_.T
+    best = np.abs(G).argmax(axis=1)
+    error = T - G[np.arange(len(T)), best, None] * spherical.components_[best]
+    assert spherical.score(T) == pytest.approx(-(error**2).sum())
+
+
+def test_tol_stops_at_the_relative_change():
+    X = blobs(n=1000)
+    long = KMeansDictionary(20, tol=0, max_iter=300, random_state=0).fit(X)
+    assert long.n_iter_ < 300  # nothing moves any more
+    short = KMeansDictionary(20, tol=1e-2, max_iter=300, random_state=0).fit(X)
+    change = -np.diff(short.inertia_curve_) / short.inertia_curve_[:-1]
+    assert change[-1] <= 1e-2 < change[:-1].min()
+    np.testing.assert_allclose(short.inertia_curve_, long.inertia_curve_[: short.n_iter_])
+
+
+# --- callbacks and interrupts --------------------------------------------------------------------------------------
+
+
+class Watch:
+    """A callback that collects the inertia of each iteration and can raise at one."""
+
+    max_propagation_depth = None
+
+    def __init__(self, raise_at=None, error=KeyboardInterrupt):
+        self.raise_at, self.error, self.inertias = raise_at, error, []
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, metadata=None):
+        if metadata and "inertia" in metadata:
+            self.inertias.append(metadata["inertia"])
+            if len(self.inertias) == self.raise_at:
+                raise self.error
+
+
+def test_callbacks_see_the_inertia_of_each_iteration():
+    watch = Watch()
+    learner = KMeansDictionary(8, random_state=0, n_init=2, max_iter=5, tol=0).set_callbacks(watch)
+    assert isinstance(learner, CallbackSupportMixin)
+    learner.fit(blobs())
+    assert len(watch.inertias) == 10
+    curve = learner.inertia_curve_.tolist()
+    assert curve in (watch.inertias[:5], watch.inertias[5:])
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ArithmeticError])
+def test_an_interrupted_fit_leaves_no_trace(error):
+    learner = KMeansDictionary(8, random_state=0).set_callbacks(Watch(3, error))
+    attributes = set(vars(learner))
+    with pytest.raises(error):
+        learner.fit(blobs())
+    assert set(vars(learner)) == attributes
+    with pytest.raises(NotFittedError):
+        learner.transform(blobs())
+
+
+def test_an_interrupted_second_fit_leaves_the_first():
+    X = blobs()
+    learner = KMeansDictionary(8, random_state=0).fit(X)
+    before = {name: np.copy(value) for name, value in vars(learner).items() if name.endswith("_")}
+    with pytest.raises(KeyboardInterrupt):
+        learner.set_callbacks(Watch(2)).fit(blobs(d=9))
+    assert {name for name in vars(learner) if name.endswith("_")} == set(before)
+    for name, value in before.items():
+        np.testing.assert_array_equal(getattr(learner, name), value)
+    codes = learner.transform(X)
+    learner.set_callbacks(Watch()).fit(X)
+    np.testing.assert_array_equal(learner.transform(X), codes)
+
+
+def test_early_stopping_stops():
+    X = blobs(n=1000)
+    stop = EarlyStopping(patience=2, tol=0.01)
+    learner = KMeansDictionary(20, random_state=0, tol=0, max_iter=200).set_callbacks(stop).fit(X)
+    full = KMeansDictionary(20, random_state=0, tol=0, max_iter=200).fit(X)
+    assert learner.n_iter_ < full.n_iter_
+    np.testing.assert_allclose(learner.inertia_curve_, full.inertia_curve_[: learner.n_iter_])
+    gains = -np.diff(learner.inertia_curve_) / learner.inertia_curve_[:-1]
+    assert (gains[-2:] < 0.01).all()
+    assert len(stop.stopped_) == 1
+
+
+# --- statistics ----------------------------------------------------------------------------------------------------
+
+
+@RULES
+def test_cluster_sums_of_parts_add_to_those_of_the_whole(assignment):
+    X, atoms = blobs() + 1, unit(blobs(9, seed=5))
+    whole = cluster_step(X, atoms=atoms, assignment=assignment)
+    parts = cluster_step(X[:100], atoms=atoms, assignment=assignment)
+    parts = parts + cluster_step(X[100:], atoms=atoms, assignment=assignment)
+    for name in ("sums", "weights", "inertia", "total"):
+        np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-12, atol=1e-9)
+
+
+@RULES
+def test_an_atom_that_won_nothing_stays(assignment):
+    atoms = unit(blobs(3))
+    stats = ClusterSums(np.zeros((3, 6)), np.zeros(3), 0.0, 0.0)
+    np.testing.assert_allclose(updated_atoms(stats, atoms, assignment, 1.0), atoms)
+    np.testing.assert_allclose(updated_atoms(stats, atoms, assignment, 0.0), atoms)
+
+
+# --- the estimator -------------------------------------------------------------------------------------------------
+
+
+def test_a_fitted_dictionary_works_in_another_process(tmp_path):
+    X = blobs()
+    learner = KMeansDictionary(9, random_state=0).fit(X)
+    (tmp_path / "learner.pickle").write_bytes(pickle.dumps(learner))
+    np.save(tmp_path / "X.npy", X)
+    code = (
+        "import pickle, numpy as np\n"
+        "learner = pickle.load(open('learner.pickle', 'rb'))\n"
+        "np.save('codes.npy', learner.transform(np.load('X.npy')))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "codes.npy"), learner.transform(X))
+
+
+def test_set_params_then_fit_equals_a_fresh_fit():
+    X = blobs()
+    changed = KMeansDictionary(5, random_state=0).fit(X)
+    changed.set_params(n_components=9, assignment="spherical", encode="split", threshold=0.1, random_state=4).fit(X)
+    fresh = KMeansDictionary(9, "spherical", encode="split", threshold=0.1, random_state=4).fit(X)
+    np.testing.assert_array_equal(changed.transform(X), fresh.transform(X))
+    assert vars(changed).keys() == vars(fresh).keys()
+    copy = clone(changed)
+    assert copy.get_params() == changed.get_params()
+    assert not hasattr(copy, "components_")
+    np.testing.assert_array_equal(copy.fit(X).transform(X), fresh.transform(X))
+
+
+@RULES
+def test_the_same_seed_gives_the_same_atoms_and_another_gives_others(assignment):
+    X = blobs()
+    fit = lambda seed: KMeansDictionary(9, assignment, random_state=seed, max_iter=3).fit(X).components_  # noqa: E731
+    np.testing.assert_array_equal(fit(0), fit(0))
+    np.testing.assert_array_equal(fit(np.random.RandomState(0)), fit(0))
+    assert not np.array_equal(fit(0), fit(1))
+
+
+def test_the_input_and_first_atoms_are_left_alone():
+    X, init = blobs(), blobs()[:5]
+    before = X.copy(), init.copy()
+    learner = KMeansDictionary(5, "spherical", init=init).fit(X)
+    learner.transform(X)
+    np.testing.assert_array_equal(X, before[0])
+    np.testing.assert_array_equal(init, before[1])
+
+
+def test_feature_names():
+    X = blobs()
+    assert KMeansDictionary(3, random_state=0).fit(X).get_feature_names_out()[-1] == "kmeansdictionary2"
+    split = KMeansDictionary(3, encode="split", random_state=0).fit(X)
+    assert len(split.get_feature_names_out()) == 6 == split.transform(X).shape[1]
