@@ -97,9 +97,9 @@ def ours(X, y, tol=1e-4):
 
 
 def liblinear(X, y, goal, dual, patience):
-    """LinearSVC at the loosest tol that reaches the goal, unless that takes more than ``patience`` seconds in all."""
+    """LinearSVC at the loosest tol that reaches the goal; no further try once ``patience`` seconds have gone."""
     begin = time.perf_counter()
-    for tol in (3, 1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001):
+    for tol in (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001):
         start = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -226,7 +226,7 @@ def run(quick: bool = False) -> dict:
     """Time the contenders, print the tables and return the record."""
     if quick:
         return {"equal_objective": compare(600, 100, 10, 1), "large": alone(3000, 100)}
-    return {"equal_objective": compare(5_000, 1600, 300, 3), "large": alone(50_000, 1600)}
+    return {"equal_objective": compare(5_000, 1600, 120, 3), "large": alone(50_000, 1600)}
 
 
 if __name__ == "__main__":

@@ -303,7 +303,7 @@ class LinearSVM(LinearPredictor):
         self : LinearSVM
         """
         check_parameters(self, C=real(above=0), warm_start=boolean(), **RULES)
-        earlier = (self.classes_, self.coef_, self.intercept_) if self.warm_start and hasattr(self, "coef_") else None
+        earlier = dict(vars(self)) if self.warm_start else {}
         X, y, s = check_targets(self, X, y, sample_weight)
         classes = check_classes(self, y, s)
         context = begin_fit(self, self.max_iter, X, y)
@@ -333,9 +333,9 @@ class LinearSVM(LinearPredictor):
     def _start(self, problem, classes, earlier):
         """The solver's V (k, D) from an earlier fit of the same shape, or None."""
         k, d = problem.Y.shape[1], problem.X.shape[1]
-        if earlier is None or not np.array_equal(earlier[0], classes) or earlier[1].shape != (k, d):
+        if "coef_" not in earlier or not np.array_equal(earlier["classes_"], classes):
             return None
-        V = earlier[1].astype(np.float64)
-        if problem.has_intercept:
-            V = np.column_stack([V, earlier[2] + V @ problem.shift])
-        return V
+        V = earlier["coef_"].astype(np.float64)
+        if V.shape != (k, d):
+            return None
+        return np.column_stack([V, earlier["intercept_"] + V @ problem.shift]) if problem.has_intercept else V

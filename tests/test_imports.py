@@ -1,0 +1,89 @@
+"""What `import featlearn` costs, what it offers, and that every example in a docstring runs."""
+
+import doctest
+import importlib
+import pkgutil
+import subprocess
+import sys
+import warnings
+
+import pytest
+
+import featlearn
+
+HEAVY = ("tensorflow", "gensim", "matplotlib", "keras", "jax", "torch", "dask", "numba", "sklearn", "scipy", "pandas")
+OPTIONAL = {"tensorflow", "keras", "gensim", "matplotlib", "dask", "distributed", "jieba"}
+MODULES = sorted(m.name for m in pkgutil.walk_packages(featlearn.__path__, "featlearn."))
+PUBLIC_MODULES = [name for name in MODULES if not any(part.startswith("_") for part in name.split("."))]
+
+
+def loaded_after(code):
+    """Which heavy packages a fresh process holds after running the code."""
+    code += f"\nimport sys; print(*(name for name in {HEAVY} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_import_loads_nothing_heavy():
+    assert loaded_after("import featlearn; dir(featlearn)") == set()
+
+
+def test_learning_and_encoding_load_no_optional_package():
+    code = (
+        "import numpy as np, featlearn\n"
+        "X = np.random.default_rng(0).normal(size=(50, 4))\n"
+        "featlearn.KMeansDictionary(3).fit(featlearn.ZCA().fit_transform(X)).transform(X)\n"
+        "for name in featlearn.__all__: getattr(featlearn, name)"
+    )
+    assert loaded_after(code) & {"tensorflow", "keras", "jax", "torch", "gensim", "matplotlib", "dask"} == set()
+
+
+def test_every_public_name_resolves():
+    for name in featlearn.__all__:
+        assert getattr(featlearn, name) is not None
+    assert featlearn.__all__ == sorted(set(featlearn.__all__))
+    for module, names in featlearn._HOME.items():
+        for name in names:
+            assert getattr(featlearn, name) is getattr(importlib.import_module(f"featlearn.{module}"), name)
+            assert getattr(featlearn, name).__doc__
+
+
+def test_dir_lists_the_public_names():
+    assert set(featlearn.__all__) | {"__version__"} == set(dir(featlearn))
+
+
+def test_star_import():
+    namespace = {}
+    exec("from featlearn import *", namespace)
+    assert set(featlearn.__all__) <= set(namespace)
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    with pytest.raises(AttributeError, match="no attribute 'KMeanDictionary'; public names: .*KMeansDictionary"):
+        featlearn.KMeanDictionary  # noqa: B018
+    with pytest.raises(ImportError):
+        exec("from featlearn import Nothing")
+
+
+def test_every_module_says_what_it_is():
+    for name in MODULES:
+        if name.split(".")[-1] == "__main__":
+            continue
+        assert importlib.import_module(name).__doc__, name
+
+
+@pytest.mark.parametrize("name", PUBLIC_MODULES)
+def test_examples_run(name):
+    module = importlib.import_module(name)
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for test in finder.find(module, name):
+            try:
+                runner.run(test, clear_globs=True)
+            except ModuleNotFoundError as error:
+                if error.name not in OPTIONAL:
+                    raise
+                pytest.skip(f"{error.name} is not installed: pip install 'featlearn[all]'")
+    assert runner.failures == 0
