@@ -8,12 +8,6 @@ from featlearn import ZCA, KMeansDictionary
 pytest.importorskip("distributed", reason="pip install 'featlearn[dask]'")
 pytest.importorskip("dask.array", reason="pip install 'featlearn[dask]'")
 
-# A cluster that closes leaves sockets and event loops to the garbage collector, which warns; not ours to close.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-]
-
 
 @pytest.fixture(scope="module")
 def cluster():

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import importlib.util
 import pkgutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 import featlearn
 
 HEAVY = ("tensorflow", "gensim", "matplotlib", "keras", "jax", "torch", "dask", "numba", "sklearn", "scipy", "pandas")
-OPTIONAL = {"tensorflow", "keras", "gensim", "matplotlib", "dask", "distributed", "jieba"}
+OPTIONAL = ("tensorflow", "keras", "gensim", "matplotlib", "dask", "distributed", "jieba")
 MODULES = sorted(m.name for m in pkgutil.walk_packages(featlearn.__path__, "featlearn."))
 PUBLIC_MODULES = [name for name in MODULES if not any(part.startswith("_") for part in name.split("."))]
 
@@ -59,7 +60,7 @@ def test_star_import():
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(AttributeError, match="no attribute 'KMeanDictionary'; public names: .*KMeansDictionary"):
+    with pytest.raises(AttributeError, match=r"no attribute 'KMeanDictionary'; public names: .*KMeansDictionary"):
         featlearn.KMeanDictionary  # noqa: B018
     with pytest.raises(ImportError):
         exec("from featlearn import Nothing")
@@ -75,15 +76,17 @@ def test_every_module_says_what_it_is():
 @pytest.mark.parametrize("name", PUBLIC_MODULES)
 def test_examples_run(name):
     module = importlib.import_module(name)
-    finder = doctest.DocTestFinder(exclude_empty=True)
-    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    runner = doctest.DebugRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for test in finder.find(module, name):
+        for test in doctest.DocTestFinder(exclude_empty=True).find(module, name):
             try:
-                runner.run(test, clear_globs=True)
-            except ModuleNotFoundError as error:
-                if error.name not in OPTIONAL:
-                    raise
-                pytest.skip(f"{error.name} is not installed: pip install 'featlearn[all]'")
-    assert runner.failures == 0
+                runner.run(test)
+            except doctest.UnexpectedException as failure:
+                absent = [package for package in OPTIONAL if importlib.util.find_spec(package) is None]
+                if isinstance(failure.exc_info[1], ImportError) and absent:
+                    pytest.skip(f"{', '.join(absent)} not installed: pip install 'featlearn[all]'")
+                raise failure.exc_info[1] from None
+            except doctest.DocTestFailure as failure:
+                line = test.lineno + failure.example.lineno + 1
+                pytest.fail(f"{name}:{line}\nexpected {failure.example.want}got {failure.got}")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import featlearn
-from featlearn import KMeansDictionary, ZCA, accumulate, map_chunks
+from featlearn import ZCA, KMeansDictionary, accumulate, map_chunks
 from featlearn.streaming import chunk_rows, first_chunk, is_dask, is_out_of_core, is_stream
 
 X = np.random.default_rng(0).normal(size=(500, 3))
@@ -80,9 +80,9 @@ def test_aligned_arrays_of_another_length_are_refused():
         accumulate(weighted_sums, iter([X]), WEIGHTS)
 
 
-@pytest.mark.parametrize("data", [np.empty((0, 3)), iter([]), lambda: [], lambda: [np.empty((0, 3))], []])
+@pytest.mark.parametrize("data", [np.empty((0, 3)), iter([]), list, lambda: [np.empty((0, 3))], []])
 def test_no_data_is_refused(data):
-    with pytest.raises(ValueError, match="There is no data.*Pass at least one row"):
+    with pytest.raises(ValueError, match=r"There is no data.*Pass at least one row"):
         accumulate(column_sums, data)
 
 
@@ -341,7 +341,9 @@ print(max(0, peak - before))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/status")
-@pytest.mark.parametrize(("kind", "dtype"), [("zca", "float32"), ("kmeans", "uint8"), ("sum", "int32"), ("map", "uint8")])
+@pytest.mark.parametrize(
+    ("kind", "dtype"), [("zca", "float32"), ("kmeans", "uint8"), ("sum", "int32"), ("map", "uint8")]
+)
 def test_memory_does_not_grow_with_the_data(kind, dtype, tmp_path):
     """Ten times the rows, the same peak; as float32 the larger file alone would take 160 MB."""
     peaks = []

@@ -8,6 +8,7 @@ The demo works on pixels 0..255 with eps = 10 and MATLAB's divisor d - 1; on pix
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
 
+from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
 from featlearn.kernels.encode import FLAT
 from featlearn.kernels.threads import as_float
 from featlearn.streaming import map_chunks
@@ -27,7 +28,7 @@ def contrast_normalize(X: np.ndarray, eps: float, ddof: int) -> np.ndarray:
     return centered
 
 
-class ContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class ContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, CallbackSupportMixin, BaseEstimator):
     """Remove each sample's mean and divide by its standard deviation.
 
     Parameters
@@ -63,6 +64,7 @@ class ContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.eps = eps
         self.ddof = ddof
 
+    @with_callbacks
     @unchanged_on_failure
     def fit(self, X, y=None):
         """Check the parameters and the data; nothing is learned.
@@ -79,7 +81,9 @@ class ContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self
         """
         check_parameters(self, eps=real(0), ddof=integer(0, 1))
+        context = begin_fit(self, 0, X=X)
         check_rows(self, X, reset=True, passes=2)  # looking at an iterator would use up its first chunk
+        end_fit(context, self)
         return self
 
     def transform(self, X):

@@ -10,6 +10,7 @@ from functools import partial
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
+from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
 from featlearn.kernels.sample import RowSample
 from featlearn.kernels.threads import as_float
 from featlearn.streaming import accumulate
@@ -21,7 +22,7 @@ def _sample(chunk, size, seed):
     return RowSample.of(as_float(chunk), size, seed)
 
 
-class RandomPatches(DictionaryMixin, BaseEstimator):
+class RandomPatches(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
     """A dictionary of samples drawn at random, without repetition.
 
     Parameters
@@ -67,6 +68,7 @@ class RandomPatches(DictionaryMixin, BaseEstimator):
         self.threshold = threshold
         self.random_state = random_state
 
+    @with_callbacks
     @unchanged_on_failure
     def fit(self, X, y=None):
         """Draw the atoms.
@@ -84,6 +86,7 @@ class RandomPatches(DictionaryMixin, BaseEstimator):
         """
         check_parameters(self, n_components=integer(1), encode=ENCODE, threshold=real(0))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        context = begin_fit(self, 0, X=X)
         X = check_rows(self, X, reset=True)
         rows = accumulate(partial(_sample, size=self.n_components, seed=seed), X).rows
         if len(rows) < self.n_components:
@@ -93,4 +96,5 @@ class RandomPatches(DictionaryMixin, BaseEstimator):
                 "components."
             )
         self.components_ = unit_rows(rows) if self.encode in ("threshold", "split", "omp") else rows
+        end_fit(context, self)
         return self

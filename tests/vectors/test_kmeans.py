@@ -184,6 +184,21 @@ def test_rows_of_zeros_never_become_atoms(assignment):
         KMeansDictionary(2, assignment).fit(np.zeros((5, 3)))
 
 
+@RULES
+def test_new_atoms_are_drawn_in_proportion_to_the_error(assignment):
+    """990 samples lie at the only atom, but for little; ten do not."""
+    rng = np.random.default_rng(0)
+    atom = np.array([[1.0, 0, 0]])
+    X = np.vstack([atom + 0.01 * rng.normal(size=(990, 3)), [0, 1, 1] + 0.1 * rng.normal(size=(10, 3))])
+    drawn = [kmeans._sample(X, size=1, seed=s, assignment=assignment, atoms=atom).rows[0] for s in range(200)]
+    away = np.mean([row[0] < 0.5 for row in drawn])
+    errors = kmeans.fits(kmeans.as_samples(X, assignment), atom, assignment)[2]
+    assert away == pytest.approx(errors[990:].sum() / errors.sum(), abs=0.05)
+    assert away > 0.9
+    covered = kmeans._sample(np.repeat(atom, 5, axis=0), size=3, seed=0, assignment=assignment, atoms=atom)
+    assert len(covered.rows) == 0
+
+
 def test_fewer_distinct_samples_than_atoms_warn_with_both_numbers():
     X = np.repeat(np.eye(3), 4, axis=0)
     with pytest.warns(ConvergenceWarning, match="hold 3 distinct samples and n_components=5.*2 atoms will repeat"):
@@ -198,7 +213,7 @@ def test_random_first_atoms_are_samples():
     X_, weights, _ = first._gate(X, None, reset=True, passes=3)
     atoms = first._first_atoms(X_, weights, np.random.RandomState(0))
     assert len(np.unique(atoms, axis=0)) == 20
-    assert all((X == atom).all(axis=1).any() for atom in atoms)
+    assert all((atom == X).all(axis=1).any() for atom in atoms)
 
 
 def test_kmeans_plusplus_spreads_the_first_atoms():
@@ -286,7 +301,9 @@ def test_a_weight_of_w_counts_as_w_samples(assignment):
     np.testing.assert_allclose(weighted.inertia_, repeated.inertia_)
     np.testing.assert_allclose(weighted.counts_, repeated.counts_)
     assert weighted.score(X, sample_weight=weights) == pytest.approx(-weighted.inertia_)
-    stream = KMeansDictionary(6, assignment, random_state=0).fit(lambda: [(X[:50], weights[:50]), (X[50:], weights[50:])])
+    stream = KMeansDictionary(6, assignment, random_state=0).fit(
+        lambda: [(X[:50], weights[:50]), (X[50:], weights[50:])]
+    )
     np.testing.assert_allclose(stream.components_, repeated.components_, atol=1e-9)
 
 

@@ -19,7 +19,7 @@ def test_atoms_are_distinct_samples(dtype):
     atoms = RandomPatches(150, random_state=0).fit(X).components_
     assert atoms.dtype == dtype
     assert len(np.unique(atoms, axis=0)) == 150
-    assert all((X == atom).all(axis=1).any() for atom in atoms)
+    assert all((atom == X).all(axis=1).any() for atom in atoms)
 
 
 @pytest.mark.parametrize("encode", ["threshold", "split", "omp"])
@@ -55,7 +55,7 @@ def test_binary_samples_in_float64_are_all_found():
 
 
 def test_more_atoms_than_distinct_samples_are_refused_with_the_numbers():
-    with pytest.raises(ValueError, match="n_components=201 atoms.*only 200 distinct samples.*fewer components"):
+    with pytest.raises(ValueError, match=r"n_components=201 atoms.*only 200 distinct samples.*fewer components"):
         RandomPatches(201).fit(data())
 
 

@@ -89,6 +89,15 @@ def test_channels_centered_by_themselves_are_singular_by_one_dimension_each():
     np.testing.assert_allclose(eigenvalues[3:], 1, rtol=1e-9)
 
 
+def test_a_feature_that_follows_from_others_up_to_float32_rounding_has_no_direction_of_its_own():
+    A = np.random.default_rng(0).normal(size=(500, 2)).astype(np.float32)
+    X = np.column_stack([A, (10 * A[:, 0] + A[:, 1]) - 10 * A[:, 0]])  # A's second column, but for rounding
+    assert 0 < np.abs(X[:, 1] - X[:, 2]).max() < 1e-5
+    for whitening in (ZCA(eps=0), PCAWhitening(eps=0)):
+        eigenvalues = np.linalg.eigvalsh(np.cov(whitening.fit_transform(X).T.astype(float)))
+        np.testing.assert_allclose(np.sort(eigenvalues), [0, 1, 1], atol=1e-4)
+
+
 def test_constant_features_give_zeros_and_never_nan():
     X = np.column_stack([correlated(100, 2), np.full(100, 5.0)])
     for whitening in (ZCA(eps=0), PCAWhitening(eps=0)):
