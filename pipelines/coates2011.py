@@ -1,8 +1,8 @@
 """Single-layer networks on CIFAR-10: K-means with whitening against raw pixels and random patches.
 
 Settings of the authors' demo: pixels 0..255; 400,000 patches of 6 x 6 x 3; normalization (x - mean) / sqrt(var + 10)
-with the n-1 variance; ZCA with 0.1; K centers from 0.1 N(0, 1), 50 iterations; stride 1; sums over quadrants split at 14 of 27; features
-standardized by sqrt(var + 0.01); squared hinge, one against all, C = 100 on the mean loss.
+with the n-1 variance; ZCA with 0.1; K centers from 0.1 N(0, 1), 50 iterations; stride 1; sums over quadrants split at
+14 of 27; features standardized by sqrt(var + 0.01); squared hinge, one against all, C = 100 on the mean loss.
 """
 
 from typing import Any
@@ -35,7 +35,10 @@ def dictionary(variant: str, settings: Settings) -> list[Any]:
         return [*steps, RandomPatches(k, encode="split", threshold=0.25, random_state=settings.seed)]
     encode = "hard" if variant.startswith("kmeans_hard") else "triangle"
     iterations = 5 if settings.smoke else 50
-    return [*steps, KMeansDictionary(k, encode=encode, max_iter=iterations, tol=0.0, init="normal", random_state=settings.seed)]
+    return [
+        *steps,
+        KMeansDictionary(k, encode=encode, max_iter=iterations, tol=0.0, init="normal", random_state=settings.seed),
+    ]
 
 
 def build(variant: str, settings: Settings) -> Any:

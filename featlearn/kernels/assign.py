@@ -16,6 +16,7 @@ from featlearn.kernels.simd import fast_min
 EUCLIDEAN, COSINE, SPHERICAL = range(3)
 ASSIGNMENTS = {"euclidean": EUCLIDEAN, "cosine": COSINE, "spherical": SPHERICAL}
 BLOCK_ROWS = 512
+FAR = 64.0
 SCAN = 256
 
 
@@ -88,8 +89,22 @@ def prepared_atoms(atoms: np.ndarray, assignment: str, dtype: np.dtype) -> tuple
     return -atoms, np.zeros(len(atoms), dtype), assignment == "spherical"
 
 
+def about_origin(X: np.ndarray, atoms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and atoms, moved together to the origin if the atoms crowd far from it; distances stay.
+
+    |x|^2 - 2 x.a + |a|^2 would cancel there: in float32, atoms 1 apart about (2000, 2000, ...) look alike.
+    """
+    center = atoms.mean(axis=0, dtype=np.float64).astype(X.dtype)
+    spread = np.mean(np.sum((atoms - center) ** 2, axis=1, dtype=np.float64))
+    if center @ center <= FAR * spread:
+        return X, atoms
+    return X - center, atoms - center
+
+
 def nearest(X: np.ndarray, atoms: np.ndarray, assignment: str) -> tuple[np.ndarray, np.ndarray]:
     """Labels (n,) and, by assignment, squared distances, similarities or signed codes (n,) of rows X (n, d)."""
+    if assignment == "euclidean":
+        X, atoms = about_origin(X, atoms)
     A, bias, signless = prepared_atoms(atoms, assignment, X.dtype)
     labels, values = np.empty(len(X), np.int32), np.empty(len(X), X.dtype)
     assign(np.ascontiguousarray(X), A, bias, signless, labels, values)

@@ -1,7 +1,7 @@
 """Exact nearest centers that remember: an iteration of K-means that measures only what may have changed.
 
 For every row x_i we keep lower_i, a lower bound on its distance to every center but its own. When the centers move by
-drift_k = |a_k - a_k_before|, the few that moved far (the fast ones, F of them) are measured again for every row, and for
+drift_k = |a_k - a_k_before|, the few that moved far (the F fast ones) are measured again for every row, and for
 the rest the triangle inequality holds with the largest drift among them:
 
     lower_i := min(lower_i - max_{k not fast} drift_k,  min_{k fast, k != label(i)} |x_i - a_k|)

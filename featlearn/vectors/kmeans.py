@@ -26,7 +26,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
-from featlearn.kernels.assign import assign, cluster_sums, prepared_atoms
+from featlearn.kernels.assign import about_origin, assign, cluster_sums, prepared_atoms
 from featlearn.kernels.bounds import RememberingSearch
 from featlearn.kernels.sample import RowSample
 from featlearn.kernels.threads import as_float
@@ -72,6 +72,8 @@ def as_samples(chunk: np.ndarray, assignment: str) -> np.ndarray:
 
 def fits(X: np.ndarray, atoms: np.ndarray, assignment: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Labels, codes and errors (n,) of samples X (n, d): the error is what the inertia sums."""
+    if assignment == "euclidean":
+        X, atoms = about_origin(X, atoms)
     A, bias, signless = prepared_atoms(atoms, assignment, X.dtype)
     labels, values = np.empty(len(X), np.int32), np.empty(len(X), X.dtype)
     assign(X, A, bias, signless, labels, values)
@@ -327,7 +329,16 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
             settled = len(curve) > 1 and abs(curve[-2] - curve[-1]) <= self.tol * abs(curve[-2]) and self.tol > 0
             if stop or settled or not moved:
                 break
-        return atoms, self._walk(X, weights, atoms, memory), curve
+        stats = self._walk(X, weights, atoms, memory)
+        idle = np.count_nonzero(stats.weights <= 0)
+        if idle and len(self._drawn(X, weights, rng, 1, atoms)) == 0:
+            warnings.warn(
+                f"KMeansDictionary: {idle} of n_components={self.n_components} atoms win nothing, because every sample "
+                "already lies at an atom. Ask for fewer components, or pass more samples that differ.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        return atoms, stats, curve
 
     def _walk(self, X, weights, atoms, memory=None):
         if memory is not None:
@@ -359,12 +370,6 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
                     f"no direction for assignment={self.assignment!r}. Pass other samples or weights."
                 )
             if len(rows) < K:
-                warnings.warn(
-                    f"KMeansDictionary: the data hold {len(rows)} distinct samples and n_components={K} atoms were "
-                    f"asked for; {K - len(rows)} atoms will repeat others and win nothing.",
-                    ConvergenceWarning,
-                    stacklevel=5,
-                )
                 rows = rows[np.arange(max(K, len(rows))) % len(rows)]
             if self.init == "k-means++":
                 rows = kmeans_plusplus(rows, K, random_state=rng)[0]

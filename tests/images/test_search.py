@@ -182,7 +182,6 @@ def test_features_are_standardized_over_images():
 # Callbacks
 
 # scikit-learn warns of steps without an iteration to report.
-quiet = pytest.mark.filterwarnings("ignore:The estimator (ContrastNormalizer|ZCA) does not support callbacks")
 
 
 class Recorder:
@@ -224,14 +223,12 @@ def test_a_callback_on_the_search_sees_every_level():
     assert not hasattr(search.best_estimator_[0].learner_, "_skl_callbacks")
 
 
-@quiet
 def test_a_learner_in_a_pipeline_in_a_stage_is_seen():
     recorder = Recorder()
     Stage(learner(), patch_size=4, random_state=0).set_callbacks(recorder).fit(IMAGES)
     assert ("Stage", "Pipeline", "KMeansDictionary") in {path for path, _ in recorder.paths}
 
 
-@quiet
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_progress_bars_of_every_level(n_jobs, capsys):
     search = GridSearchCV(pipeline(), {"stage__pool__grid": [1, 2]}, cv=2, n_jobs=n_jobs)
@@ -242,7 +239,6 @@ def test_progress_bars_of_every_level(n_jobs, capsys):
     assert search.best_score_ > 0.5
 
 
-@quiet
 def test_progress_bar_and_memory_go_together(tmp_path, capsys):
     stage = Stage(learner(), patch_size=4, n_patches=300, random_state=0, memory=str(tmp_path))
     out = stage.set_callbacks(ProgressBar()).fit_transform(IMAGES)

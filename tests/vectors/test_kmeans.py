@@ -68,12 +68,20 @@ def test_euclidean_equals_scikit_learn(dtype):
     np.testing.assert_allclose(ours.counts_, np.bincount(theirs.labels_))
 
 
-@pytest.mark.parametrize("offset", [1e3, 1e6])
-def test_data_far_from_the_origin_in_float64(offset):
-    X = blobs()
-    ours = KMeansDictionary(7, init=X[:7] + offset, tol=0, max_iter=20).fit(X + offset)
-    centers, _ = references.lloyd(X, X[:7], 20)
-    np.testing.assert_allclose(ours.components_ - offset, centers, atol=1e-6)
+@pytest.mark.parametrize(("offset", "dtype"), [(1e3, np.float64), (1e6, np.float64), (2e3, np.float32)])
+def test_data_far_from_the_origin(offset, dtype):
+    X = (blobs() + offset).astype(dtype)
+    learner = KMeansDictionary(7, init=X[:7], tol=0, max_iter=20, encode="hard").fit(X)
+    centers, inertias = references.lloyd(X, X[:7], 20)
+    # the centers themselves are rounded to the dtype
+    np.testing.assert_allclose(learner.components_, centers, rtol=4 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(learner.inertia_curve_, inertias[: learner.n_iter_], rtol=1e-3)
+    labels, least = references.nearest(X, learner.components_)
+    assert np.mean(learner.predict(X) == labels) > 0.999
+    np.testing.assert_array_equal(learner.transform(X).argmax(axis=1), learner.predict(X))
+    z = np.sqrt(((X[:, None].astype(float) - learner.components_) ** 2).sum(axis=2))
+    triangle = learner.set_params(encode="triangle").transform(X)
+    np.testing.assert_allclose(triangle, np.maximum(z.mean(axis=1, keepdims=True) - z, 0), atol=2e-3)
 
 
 @DTYPES
@@ -178,10 +186,10 @@ def test_atoms_far_from_all_samples_are_drawn_anew(assignment):
 @pytest.mark.parametrize("assignment", ["spherical", "cosine"])
 def test_rows_of_zeros_never_become_atoms(assignment):
     X = np.vstack([np.zeros((500, 5)), np.random.default_rng(0).normal(size=(12, 5))])
-    learner = KMeansDictionary(12, assignment, random_state=0).fit(X)
+    learner = KMeansDictionary(12, assignment, init="random", random_state=0).fit(X)
     np.testing.assert_allclose(np.linalg.norm(learner.components_, axis=1), 1)
     with pytest.raises(ValueError, match="no sample can be an atom"):
-        KMeansDictionary(2, assignment).fit(np.zeros((5, 3)))
+        KMeansDictionary(2, assignment, init="random").fit(np.zeros((5, 3)))
 
 
 @RULES
@@ -199,17 +207,18 @@ def test_new_atoms_are_drawn_in_proportion_to_the_error(assignment):
     assert len(covered.rows) == 0
 
 
-def test_fewer_distinct_samples_than_atoms_warn_with_both_numbers():
+@pytest.mark.parametrize("init", ["normal", "random"])
+def test_fewer_distinct_samples_than_atoms_warn_with_both_numbers(init):
     X = np.repeat(np.eye(3), 4, axis=0)
-    with pytest.warns(ConvergenceWarning, match="hold 3 distinct samples and n_components=5.*2 atoms will repeat"):
-        learner = KMeansDictionary(5, random_state=0).fit(X)
+    with pytest.warns(ConvergenceWarning, match="2 of n_components=5 atoms win nothing"):
+        learner = KMeansDictionary(5, init=init, random_state=0).fit(X)
     assert np.isfinite(learner.components_).all()
     assert learner.inertia_ < 1e-12
 
 
 def test_random_first_atoms_are_samples():
     X = blobs()
-    first = KMeansDictionary(20, max_iter=1, random_state=0)
+    first = KMeansDictionary(20, max_iter=1, init="random", random_state=0)
     X_, weights, _ = first._gate(X, None, reset=True, passes=3)
     atoms = first._first_atoms(X_, weights, np.random.RandomState(0))
     assert len(np.unique(atoms, axis=0)) == 20
