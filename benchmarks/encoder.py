@@ -12,7 +12,7 @@ from numba import njit
 from benchmarks.harness import show, side_by_side
 from featlearn import map_chunks
 from featlearn.kernels.encode import EncoderPlan, FusedEncoder
-from featlearn.kernels.threads import map_in_order, n_threads
+from featlearn.threads import map_in_order, n_threads
 
 CELLS = (slice(0, 14), slice(14, 27))
 

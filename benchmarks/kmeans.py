@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from benchmarks.harness import show
 from featlearn import ZCA, ContrastNormalizer, KMeansDictionary
 from featlearn.images.patches import sample_patches
-from featlearn.kernels.threads import blocks, map_in_order, n_threads
+from featlearn.threads import blocks, map_in_order, n_threads
 
 
 def problem(n: int) -> tuple[np.ndarray, str]:

@@ -21,7 +21,7 @@ from sklearn.svm import LinearSVC
 
 from benchmarks.harness import show
 from featlearn import ZCA, ContrastNormalizer, LinearSVM
-from featlearn.kernels.threads import blocks, map_in_order, n_threads
+from featlearn.threads import blocks, map_in_order, n_threads
 
 NAME = "linear_svm"
 C = 100.0

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from featlearn.kernels.threads import blocks, cache_rows, map_in_order, n_threads
+from featlearn.threads import blocks, cache_rows, map_in_order, n_threads
 
 CHUNK_BYTES = 8 << 20
 
@@ -46,8 +46,8 @@ def require_many_passes(X: Any, who: str) -> None:
 
 
 def chunk_rows(X: np.ndarray) -> int:
-    """Rows in a chunk of an array: about 8 MB, a multiple of 64, so it depends on the shape alone."""
-    row = X[:0].itemsize * int(np.prod(X.shape[1:])) if hasattr(X, "itemsize") else 64
+    """Rows in a chunk of an array: about 8 MB as floats, a multiple of 64, so it depends on the shape alone."""
+    row = max(X.itemsize, 4) * int(np.prod(X.shape[1:])) if hasattr(X, "itemsize") else 64
     return cache_rows(row, CHUNK_BYTES)
 
 

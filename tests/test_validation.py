@@ -208,8 +208,9 @@ def test_bad_weights_of_streams_are_refused():
         (np.full(40, np.nan), "finite"),
         (np.zeros(40), "no sample can be an atom: all have weight 0"),
     ):
-        with pytest.raises(ValueError, match=message):
-            KMeansDictionary(3).fit(lambda w=weights: [(X, w)])
+        for init in ("normal", "random", "k-means++"):
+            with pytest.raises(ValueError, match=message):
+                KMeansDictionary(3, init=init).fit(lambda w=weights: [(X, w)])
 
 
 def test_a_one_shot_iterator_is_refused_for_kmeans_with_the_remedy():

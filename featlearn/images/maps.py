@@ -11,8 +11,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_array
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
-from featlearn.kernels.threads import as_float
 from featlearn.streaming import first_chunk, is_out_of_core, is_stream, map_chunks
+from featlearn.threads import as_float
 from featlearn.validation import Rule, integer
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.random import sample_without_replacement
 
 from featlearn.kernels.encode import map_size
-from featlearn.kernels.threads import as_float
+from featlearn.threads import as_float
 
 
 def extract_patches(images: np.ndarray, patch: tuple[int, int], stride: int = 1) -> np.ndarray:

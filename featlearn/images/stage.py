@@ -21,8 +21,8 @@ from featlearn.images.maps import axes_rule, check_images, place_names
 from featlearn.images.patches import count_patches, extract_patches, sample_patches
 from featlearn.images.pools import MeanPool
 from featlearn.kernels.encode import FusedEncoder, map_size
-from featlearn.kernels.threads import as_float
 from featlearn.streaming import is_out_of_core, map_chunks
+from featlearn.threads import as_float
 from featlearn.validation import (
     check_parameters,
     either,

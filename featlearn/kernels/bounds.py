@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from featlearn.kernels.assign import BLOCK_ROWS, _least, winner
-from featlearn.kernels.threads import blocks, map_in_order, n_threads
+from featlearn.threads import blocks, map_in_order, n_threads
 
 FAST_LANES = (0, 16, 32, 64, 128, 256)
 SAMPLE_STEP = 61

@@ -22,7 +22,7 @@ from numba import njit
 
 from featlearn.kernels.assign import winner
 from featlearn.kernels.simd import root_row
-from featlearn.kernels.threads import as_float
+from featlearn.threads import as_float
 
 TRIANGLE, HARD, THRESHOLD, SPLIT = range(4)
 ENCODINGS = {"triangle": TRIANGLE, "hard": HARD, "threshold": THRESHOLD, "split": SPLIT}

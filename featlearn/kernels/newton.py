@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from featlearn.kernels.threads import as_float, cache_rows, n_threads, one_blas_thread
 from featlearn.streaming import CHUNK_BYTES, accumulate, map_chunks
+from featlearn.threads import as_float, cache_rows, n_threads, one_blas_thread
 
 
 @dataclass(frozen=True)

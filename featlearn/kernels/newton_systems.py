@@ -17,8 +17,8 @@ import numpy as np
 from scipy.linalg import get_lapack_funcs
 
 from featlearn.kernels.newton import Problem, gradient_of, hessian_product, margins
-from featlearn.kernels.threads import as_float, blocks, map_in_order, n_threads
 from featlearn.streaming import accumulate
+from featlearn.threads import as_float, blocks, map_in_order, n_threads
 
 TILE = 1024
 LARGEST = 12_000

@@ -24,8 +24,8 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
 from featlearn.kernels.newton import Problem, Solution, minimize, row_mean
 from featlearn.kernels.newton_systems import newton_system
-from featlearn.kernels.threads import as_float
 from featlearn.streaming import is_out_of_core, map_chunks
+from featlearn.threads import as_float
 from featlearn.validation import (
     boolean,
     check_parameters,

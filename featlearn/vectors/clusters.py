@@ -12,8 +12,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, sub_fit, with_callbacks
 from featlearn.kernels.assign import nearest
-from featlearn.kernels.threads import as_float
 from featlearn.streaming import accumulate, map_chunks
+from featlearn.threads import as_float
 from featlearn.validation import check_parameters, check_rows, integer, one_of, unchanged_on_failure
 from featlearn.vectors.kmeans import KMeansDictionary
 
@@ -61,6 +61,8 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         Label of each cluster; that of the whole training majority for a cluster without samples.
     distance_curve_ : array (n_iter,)
         Mean over samples of the squared distance to the center, or of 1 - cosine, at the start of each iteration.
+    n_iter_ : int
+        Iterations of the clustering.
     n_features_in_ : int
         Number of features seen by `fit`.
 

@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, 
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
 from featlearn.kernels.encode import FLAT
-from featlearn.kernels.threads import as_float
 from featlearn.streaming import map_chunks
+from featlearn.threads import as_float
 from featlearn.validation import check_parameters, check_rows, integer, real, unchanged_on_failure
 
 

@@ -15,8 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from featlearn.kernels.assign import about_origin, nearest
 from featlearn.kernels.encode import EncoderPlan, encode_images
-from featlearn.kernels.threads import as_float
 from featlearn.streaming import map_chunks
+from featlearn.threads import as_float
 from featlearn.validation import check_rows, one_of
 
 ENCODE = one_of("triangle", "hard", "threshold", "split", "omp")

@@ -29,8 +29,8 @@ from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_it
 from featlearn.kernels.assign import about_origin, assign, cluster_sums, prepared_atoms
 from featlearn.kernels.bounds import RememberingSearch
 from featlearn.kernels.sample import RowSample
-from featlearn.kernels.threads import as_float
 from featlearn.streaming import accumulate, chunk_rows, first_chunk, is_out_of_core
+from featlearn.threads import as_float
 from featlearn.validation import (
     check_parameters,
     check_rows,
@@ -174,7 +174,8 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
     max_iter : int, default=50
         Most iterations.
     tol : float, default=1e-4
-        Stop when the inertia falls by less than this fraction in an iteration; 0 runs all of ``max_iter``.
+        Stop when the inertia falls by less than this fraction in an iteration; 0 runs until nothing moves, or
+        ``max_iter``.
     init : {"normal", "random", "k-means++"} or array (n_components, n_features), default="normal"
         First atoms: 0.1 N(0, 1), the authors' rule, whatever the scale of the data; distinct samples; k-means++ on a
         random sample of 20 K samples; or the atoms themselves. On whitened patches "normal" spreads the atoms best:
@@ -205,13 +206,14 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
     Raises
     ------
     ValueError
-        For more atoms than samples, data that are not finite rows, or a parameter out of range.
+        For more atoms than samples of an array, data that are not finite rows, or a parameter out of range.
 
     Notes
     -----
     Arrays, memmaps, functions that return iterators of chunks and Dask arrays are walked once an iteration, in memory
-    that does not grow with the number of samples. Results do not depend on the number of threads, nor, up to rounding,
-    on the order of the samples or the way they are cut into chunks.
+    that does not grow with the number of samples; an array in memory takes 12 bytes a sample more (20 in float64), for
+    bounds that spare most distances once the atoms have settled. Results do not depend on the number of threads, nor, up
+    to rounding, on the order of the samples or the way they are cut into chunks.
 
     References
     ----------
@@ -315,7 +317,8 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
         """One run from fresh atoms: the atoms, their statistics and the inertia of each iteration."""
         atoms, curve = self._first_atoms(X, weights, rng), []
         memory = None
-        as_is = isinstance(X, np.ndarray) and X.dtype == dtype and X.flags.c_contiguous  # or a copy would be made
+        # A copy of the data, or 12 bytes a row of a file larger than memory, would be too much.
+        as_is = type(X) is np.ndarray and X.dtype == dtype and X.flags.c_contiguous
         if self.assignment == "euclidean" and as_is and self.n_components >= REMEMBER:
             memory = RememberedRows(X, weights)
         for _ in range(self.max_iter):
@@ -359,16 +362,15 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
                 raise ValueError(f"KMeansDictionary: init has shape {atoms.shape}; pass {K} atoms of {d} features.")
             if not np.isfinite(atoms).all():
                 raise ValueError("KMeansDictionary: init contains NaN or infinity; pass finite atoms.")
-        elif self.init == "normal":
-            head = self._drawn(X, weights, rng, 1)
-            atoms = (0.1 * rng.standard_normal((K, d))).astype(head.dtype)
         else:
-            rows = self._drawn(X, weights, rng, K if self.init == "random" else 20 * K)
+            rows = self._drawn(X, weights, rng, {"normal": 1, "random": K, "k-means++": 20 * K}[self.init])
             if len(rows) == 0:
                 raise ValueError(
                     "KMeansDictionary: no sample can be an atom: all have weight 0, or are rows of zeros, which have "
                     f"no direction for assignment={self.assignment!r}. Pass other samples or weights."
                 )
+            if self.init == "normal":
+                rows = (0.1 * rng.standard_normal((K, d))).astype(rows.dtype)
             if len(rows) < K:
                 rows = rows[np.arange(max(K, len(rows))) % len(rows)]
             if self.init == "k-means++":

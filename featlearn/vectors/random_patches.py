@@ -12,8 +12,8 @@ from sklearn.utils import check_random_state
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
 from featlearn.kernels.sample import RowSample
-from featlearn.kernels.threads import as_float
 from featlearn.streaming import accumulate
+from featlearn.threads import as_float
 from featlearn.validation import check_parameters, check_rows, integer, real, unchanged_on_failure
 from featlearn.vectors.dictionary import ENCODE, DictionaryMixin, unit_rows
 

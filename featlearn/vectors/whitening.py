@@ -16,8 +16,8 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OneToOn
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
-from featlearn.kernels.threads import as_float, one_blas_thread
 from featlearn.streaming import accumulate, map_chunks
+from featlearn.threads import as_float, one_blas_thread
 from featlearn.validation import check_parameters, check_rows, integer, optional, real, unchanged_on_failure
 
 

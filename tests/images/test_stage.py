@@ -304,7 +304,7 @@ def test_constant_images_give_no_nan(learner, value, dtype):
     images = np.full((4, 8, 8), value, dtype)
     stage = Stage(learner, patch_size=3, pool=MeanPool(), rectify=Abs(), random_state=0)
     if name(learner) == "KMeansDictionary":
-        with pytest.warns(ConvergenceWarning, match="1 distinct"):
+        with pytest.warns(ConvergenceWarning, match="atoms win nothing"):
             stage.fit(images)
     else:
         stage.fit(images)

@@ -76,7 +76,7 @@ def test_data_far_from_the_origin(offset, dtype):
     # the centers themselves are rounded to the dtype
     np.testing.assert_allclose(learner.components_, centers, rtol=4 * np.finfo(dtype).eps)
     np.testing.assert_allclose(learner.inertia_curve_, inertias[: learner.n_iter_], rtol=1e-3)
-    labels, least = references.nearest(X, learner.components_)
+    labels, _ = references.nearest(X, learner.components_)
     assert np.mean(learner.predict(X) == labels) > 0.999
     np.testing.assert_array_equal(learner.transform(X).argmax(axis=1), learner.predict(X))
     z = np.sqrt(((X[:, None].astype(float) - learner.components_) ** 2).sum(axis=2))

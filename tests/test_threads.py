@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from featlearn.kernels.threads import as_float, blocks, cache_rows, map_in_order, n_threads, one_blas_thread
+from featlearn.threads import as_float, blocks, cache_rows, map_in_order, n_threads, one_blas_thread
 
 
 def blas_threads():
@@ -36,7 +36,7 @@ def test_n_threads_of_zero_is_refused():
 
 def test_workers_of_a_parallel_search_do_not_oversubscribe():
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    code = "from featlearn.kernels.threads import n_threads; print(n_threads())"
+    code = "from featlearn.threads import n_threads; print(n_threads())"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1"
 
