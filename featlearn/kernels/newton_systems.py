@@ -4,11 +4,11 @@ For class j with gradient g and weights a_i = 2 C c_i on active rows (0 elsewher
 
     (diag(penalty) + sum_i a_i x_i x_i') p = -g
 
-* tall rows, d up to 12,000: conjugate gradients on all classes, preconditioned by the Cholesky factor of
+* tall rows, d up to 20,000: conjugate gradients on all classes, preconditioned by the Cholesky factor of
   ``diag(penalty) + scale * Gram``;
 * few rows (n up to 1.5 d and 12,000), where conjugate gradients are slow: exactly, by Woodbury's
   identity, from the kernel matrix X X' of the active rows;
-* both sides beyond 12,000: conjugate gradients with a diagonal preconditioner.
+* anything larger: conjugate gradients with a diagonal preconditioner, in many more walks.
 
 Symbols as in `newton`. Chapelle (2007), "Training a support vector machine in the primal", Neural Computation 19.
 """
@@ -21,7 +21,8 @@ from featlearn.streaming import accumulate
 from featlearn.threads import as_float, blocks, map_in_order, n_threads
 
 TILE = 1024
-LARGEST = 12_000
+LARGEST_KERNEL = 12_000
+LARGEST_GRAM = 20_000
 SMALL = 500
 CG_STEPS = 300
 FORCING = 0.2
@@ -30,10 +31,12 @@ FORCING = 0.2
 def newton_system(problem: Problem, s: np.ndarray) -> "ConjugateGradients | RowKernel":
     """The cheapest way to solve Newton's equation; s (n,) are the row weights, which add to one."""
     n, d = problem.X.shape
-    if d > SMALL and n <= min(1.5 * d, LARGEST):
+    if d > SMALL and n <= min(1.5 * d, LARGEST_KERNEL):
         return RowKernel(problem)
     return ConjugateGradients(
-        CholeskyPreconditioner(problem, s) if d <= LARGEST else DiagonalPreconditioner(problem, s)
+        CholeskyPreconditioner(problem, s)
+        if d <= max(SMALL, min(n, LARGEST_GRAM))
+        else DiagonalPreconditioner(problem, s)
     )
 
 

@@ -211,9 +211,9 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
     Notes
     -----
     Arrays, memmaps, functions that return iterators of chunks and Dask arrays are walked once an iteration, in memory
-    that does not grow with the number of samples; an array in memory takes 12 bytes a sample more (20 in float64), for
-    bounds that spare most distances once the atoms have settled. Results do not depend on the number of threads, nor, up
-    to rounding, on the order of the samples or the way they are cut into chunks.
+    that does not grow with the number of samples; arrays in memory take 12 bytes a sample more (20 in float64), for
+    bounds that spare most distances once the atoms have settled. Results do not depend on the number of threads, nor,
+    up to rounding, on the order of the samples or the way they are cut into chunks.
 
     References
     ----------

@@ -201,7 +201,8 @@ def test_exact_steps_solve_newtons_equation():
 
 def test_choice_of_system_follows_the_shape(monkeypatch):
     monkeypatch.setattr(newton_systems, "SMALL", 5)
-    monkeypatch.setattr(newton_systems, "LARGEST", 25)
+    monkeypatch.setattr(newton_systems, "LARGEST_KERNEL", 25)
+    monkeypatch.setattr(newton_systems, "LARGEST_GRAM", 25)
 
     def kind(n, d):
         system = newton_system(*make_problem(n=n, d=d))
