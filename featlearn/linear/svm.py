@@ -246,8 +246,8 @@ class LinearSVM(LinearPredictor):
     Notes
     -----
     With sample weights s the mean is ``sum(s m^2) / sum(s)``: integer weights equal repeated rows, and C keeps its
-    meaning when all weights are scaled. Extra memory is one (n, n) matrix where n is at most 1.5 d and 12,000, else one (d, d)
-    matrix where d is at most n and 20,000; beyond both the method takes more walks instead.
+    meaning when all weights are scaled. Extra memory is one (n, n) matrix where n is at most 1.5 d and 12,000, else
+    one (d, d) matrix where d is at most n and 20,000; beyond both the method takes more walks instead.
 
     References
     ----------
