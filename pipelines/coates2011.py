@@ -2,8 +2,8 @@
 
 Settings of the authors' demo: pixels 0..255; 400,000 patches of 6 x 6 x 3; normalization (x - mean) / sqrt(var + 10)
 with the n-1 variance; ZCA with 0.1; K centers from 0.1 N(0, 1), 50 iterations; stride 1; sums over quadrants split at
-14 of 27; features standardized by sqrt(var + 0.01); squared hinge, one against all, C = 100 on the mean loss. With 4,000
-centers C is chosen on held-out training images, as the paper does by cross-validation.
+14 of 27; features standardized by sqrt(var + 0.01); squared hinge, one against all, C = 100 on the mean loss. With
+4,000 centers C is chosen on held-out training images, as the paper does by cross-validation.
 """
 
 from typing import Any
