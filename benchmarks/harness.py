@@ -81,6 +81,9 @@ def save(name: str, result: dict, folder: str | Path = "results/benchmarks") -> 
     path = Path(folder) / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(record, indent=2) + "\n")
-    os.replace(part, path)
+    try:
+        part.write_text(json.dumps(record, indent=2) + "\n")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
     return path

@@ -5,9 +5,11 @@ A learner opens its fit with `begin_fit`, reports every iteration with `end_iter
 shows the search, its pipelines, their stages and the learner inside.
 """
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from math import isfinite
+from numbers import Real
 from typing import Any
 
 from sklearn.callback import CallbackContext, CallbackSupportMixin, with_callbacks
@@ -132,12 +134,20 @@ class EarlyStopping:
         check_parameters(self, patience=integer(1), tol=real(0), mode=one_of("min", "max"))
         self.stopped_: list[tuple[str, int, float]] = []
         self._best: dict[tuple, tuple[float, int, int]] = {}
+        self._reported: set[str] = set()
 
     def setup(self, estimator, context):
         """Nothing to prepare."""
 
     def teardown(self, estimator, context):
-        """Forget the fits that are over; others may still run."""
+        """Forget the fits that are over; others may still run. Warn if no fit ever reported the metric."""
+        if self._reported and self.monitor not in self._reported:
+            warnings.warn(
+                f"EarlyStopping(monitor={self.monitor!r}) never saw that metric, so it stopped nothing; reported were "
+                f"{', '.join(sorted(self._reported))}.",
+                UserWarning,
+                stacklevel=2,
+            )
         for key in [key for key in self._best if key[0] == context.root_uuid]:
             del self._best[key]
 
@@ -146,6 +156,7 @@ class EarlyStopping:
 
     def on_fit_task_end(self, estimator, context, *, metadata=None):
         """Judge an iteration; True stops the fit."""
+        self._reported.update(name for name, value in (metadata or {}).items() if isinstance(value, Real))
         if not metadata or self.monitor not in metadata or context.parent is None:
             return False
         value = float(metadata[self.monitor])

@@ -8,6 +8,7 @@ has. Chunk boundaries depend on the data alone, so the number of workers never c
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import reduce
 from itertools import pairwise
 from operator import add
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from featlearn.threads import blocks, cache_rows, map_in_order, n_threads
+from featlearn.threads import blocks, cache_rows, map_in_order, n_threads, one_blas_thread
 
 CHUNK_BYTES = 8 << 20
 
@@ -118,10 +119,12 @@ def accumulate(
     """
     if is_dask(X):
         return _accumulate_dask(statistic, X, aligned)
-    values = map_in_order(lambda piece: statistic(*piece), _pieces((X, *aligned), rows), n_threads(n_jobs))
     total = None
-    for value in values:
-        total = value if total is None else total + value
+    pieces = _pieces((X, *aligned), rows)
+    # Closed here and now: an exception must not keep the walk, and BLAS's single thread, alive in its traceback.
+    with closing(map_in_order(lambda piece: statistic(*piece), pieces, n_threads(n_jobs))) as values:
+        for value in values:
+            total = value if total is None else total + value
     if total is None:
         raise ValueError("There is no data: the input holds no chunk of rows. Pass at least one row.")
     return total
@@ -230,14 +233,15 @@ def map_chunks(
     if out is not None and out.shape[0] != len(X):
         raise ValueError(f"`out` has {out.shape[0]} rows and X has {len(X)}; give them the same number.")
     if len(parts) <= 1 and out is None:
-        return f(X)
-    results = map_in_order(lambda part: f(X[part]), parts, n_threads(n_jobs))
-    for part, result in zip(parts, results, strict=True):
-        if out is None:
-            out = np.empty((len(X), *result.shape[1:]), dtype=result.dtype)
-        if result.shape[1:] != out.shape[1:]:
-            raise ValueError(f"`out` has rows of shape {out.shape[1:]} and the result {result.shape[1:]}.")
-        out[part] = result
+        with one_blas_thread():  # as every chunk, or one core and two would round differently
+            return f(X)
+    with closing(map_in_order(lambda part: f(X[part]), parts, n_threads(n_jobs))) as results:
+        for part, result in zip(parts, results, strict=True):
+            if out is None:
+                out = np.empty((len(X), *result.shape[1:]), dtype=result.dtype)
+            if result.shape[1:] != out.shape[1:]:
+                raise ValueError(f"`out` has rows of shape {out.shape[1:]} and the result {result.shape[1:]}.")
+            out[part] = result
     return out
 
 

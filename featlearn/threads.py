@@ -8,7 +8,7 @@ SciPy's two OpenBLAS pools never fight.
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -24,6 +24,20 @@ _lock = threading.Lock()
 _holders = 0
 _limits = None
 _inside = threading.local()
+
+
+def _start_afresh() -> None:
+    """In a forked child: a lock of its own, and BLAS as it was before a walk of the parent limited it."""
+    global _lock, _holders, _limits
+    _lock, _holders = threading.Lock(), 0
+    if _limits is not None:
+        _free_openblas()
+        _limits.restore_original_limits()
+        _limits = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_afresh)
 
 
 def n_threads(n_jobs: int | None = None) -> int:
@@ -77,18 +91,21 @@ def one_blas_thread() -> Iterator[None]:
                 _limits = None
 
 
-def map_in_order(f: Callable[[A], B], items: Iterable[A], threads: int) -> Iterator[B]:
+def map_in_order(f: Callable[[A], B], items: Iterable[A], threads: int) -> Generator[B, None, None]:
     """Yield ``f(item)`` in the order of ``items``, on ``threads`` threads, with at most ``2 * threads`` in flight."""
+
+    def run(item):
+        outer, _inside.block = getattr(_inside, "block", False), True
+        try:
+            return f(item)
+        finally:
+            _inside.block = outer
+
     if threads == 1:
         with one_blas_thread():
             for item in items:
-                yield f(item)
+                yield run(item)
         return
-
-    def run(item):
-        _inside.block = True
-        return f(item)
-
     with one_blas_thread():
         pool = ThreadPoolExecutor(threads, thread_name_prefix="featlearn")
         try:

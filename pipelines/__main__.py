@@ -17,6 +17,13 @@ from pipelines.runner import UsageError, choose_variants, parse_override, run, t
 DONE, OUT_OF_TOLERANCE, NOT_RUN, INTERRUPTED = 0, 1, 2, 130
 
 
+def seed(text: str) -> int:
+    """A seed that every generator takes, also with the number of a run added."""
+    if not text.isdecimal() or int(text) >= 2**31:
+        raise argparse.ArgumentTypeError(f"{text!r} is no seed; pass a whole number from 0 to {2**31 - 1}")
+    return int(text)
+
+
 def parser(experiments: Mapping[str, Experiment]) -> argparse.ArgumentParser:
     """The parser of the two commands."""
     top = argparse.ArgumentParser(prog="python -m pipelines", description="Papers as runnable experiments.")
@@ -30,7 +37,7 @@ def parser(experiments: Mapping[str, Experiment]) -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="STEP__PARAM=VALUE", help="change a parameter; may be repeated"
     )
     command.add_argument("--smoke", action="store_true", help="a small version that takes seconds")
-    command.add_argument("--seed", type=int, default=0, help="default: 0")
+    command.add_argument("--seed", type=seed, default=0, help="0 or more; default: 0")
     command.add_argument("--out", default="results", metavar="DIR", help="where records go (default: results)")
     command.add_argument("--quiet", action="store_true", help="print the table only")
     return top

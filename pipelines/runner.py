@@ -2,10 +2,12 @@
 
 import ast
 import difflib
+import hashlib
 import importlib.util
 import json
 import os
 import platform
+import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -58,15 +60,71 @@ def parse_override(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def apply_overrides(estimator: Any, overrides: dict[str, Any], who: str) -> Any:
-    """Set parameters of a built estimator; a UsageError names the valid ones."""
-    valid = sorted(estimator.get_params(deep=True))
-    for name in overrides:
-        if name not in valid:
+def check_names(experiment: Experiment, settings: Settings, variants: Sequence[str], names: Iterable[str]) -> None:
+    """Refuse a parameter that a variant to run lacks; the UsageError names the variants or parameters there are."""
+    parameters = {v: experiment.build(v, settings).get_params(deep=True) for v in experiment.variants}
+    having_all = [v for v in parameters if parameters[v].keys() >= set(names)]
+    for name in names:
+        having = [v for v in parameters if name in parameters[v]]
+        lacking = [v for v in variants if v not in having]
+        if not lacking:
+            continue
+        if not having:
+            valid = sorted(set().union(*parameters.values()))
             close = difflib.get_close_matches(name, valid, n=3)
             hint = f" Did you mean {' or '.join(close)}?" if close else ""
-            raise UsageError(f"--set {name}: {who} has no such parameter.{hint} Valid ones: {', '.join(valid)}.")
-    return estimator.set_params(**overrides)
+            raise UsageError(
+                f"--set {name}: no variant of {experiment.name} has such a parameter.{hint} "
+                f"Valid ones: {', '.join(valid)}."
+            )
+        fix = [v for v in having_all if v in variants] or having_all
+        raise UsageError(
+            f"--set {name}: {', '.join(lacking)} {_has(lacking)} no such parameter, only {', '.join(having)} "
+            f"{_has(having)} it; "
+            + (f"add --variant {','.join(fix)}." if fix else "no variant has all that is --set, run them one by one.")
+        )
+
+
+def _has(names: Sequence[str]) -> str:
+    return "has" if len(names) == 1 else "have"
+
+
+def apply_overrides(estimator: Any, overrides: dict[str, Any]) -> Any:
+    """Set parameters of a built estimator; a UsageError tells what cannot be set to a value."""
+    current = estimator.get_params(deep=True)
+    for name, value in overrides.items():
+        if name.endswith("steps") or ("__" not in name and hasattr(current[name], "get_params")):
+            inside = [n for n in sorted(current) if n.startswith(f"{name}__")]
+            fix = f"Valid ones: {', '.join(inside)}." if inside else "Set step__param=value."
+            raise UsageError(
+                f"--set {name}={value!r}: {name} is made of whole steps, and --set gives values only, to parameters of "
+                f"steps. {fix}"
+            )
+    try:
+        return estimator.set_params(**overrides)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UsageError(f"--set {overrides}: {error}") from error
+
+
+def prepare_folder(out: str | os.PathLike, name: str) -> Path:
+    """The folder of an experiment's records, made and tried, so that hours of work find a place to go."""
+    folder = Path(out) / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise UsageError(
+            f"--out {out}: {folder} cannot be written ({error.strerror}); pass a folder that can, say --out results."
+        ) from error
+
+
+def record_stem(variant: str, settings: Settings, overrides: dict[str, Any]) -> str:
+    """Name of a record's files, another one for every set of overrides (the record lists them)."""
+    stem = f"{variant}-seed{settings.seed}" + ("-smoke" if settings.smoke else "")
+    if not overrides:
+        return stem
+    return f"{stem}-set-{hashlib.sha256(repr(sorted(overrides.items())).encode()).hexdigest()[:8]}"
 
 
 def choose_variants(experiment: Experiment, asked: str | None) -> tuple[str, ...]:
@@ -75,7 +133,7 @@ def choose_variants(experiment: Experiment, asked: str | None) -> tuple[str, ...
         return experiment.default
     if asked == "all":
         return tuple(experiment.variants)
-    names = tuple(name.strip() for name in asked.split(","))
+    names = tuple(dict.fromkeys(name.strip() for name in asked.split(",")))
     for name in names:
         if name not in experiment.variants:
             raise UsageError(
@@ -102,15 +160,18 @@ def run(
     Raises
     ------
     UsageError
-        If an override is no parameter of what is built, or its value is refused.
+        If an override is no parameter of what is built, its value is refused, or `out` cannot be written.
     DatasetNotFoundError, DatasetCorruptError
         If the data set is absent or damaged.
     """
     overrides = overrides or {}
-    variants = tuple(variants or experiment.default)
+    variants = tuple(dict.fromkeys(variants or experiment.default))
     console = console or Console()
     # Every variant is built first, so that a wrong parameter is reported before hours of work.
-    estimators = {v: apply_overrides(experiment.build(v, settings), overrides, v) for v in variants}
+    if overrides:
+        check_names(experiment, settings, variants, overrides)
+    estimators = {v: apply_overrides(experiment.build(v, settings), overrides) for v in variants}
+    folder = prepare_folder(out, experiment.name)
     loading = Steps(console, quiet)
     loading.say(f"{experiment.title}\n{experiment.paper}")
     with loading("load data"):
@@ -123,14 +184,12 @@ def run(
         estimator = estimators.pop(variant)
         try:
             numbers = experiment.measure(estimator, split, variant, settings, steps)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             if not overrides:
                 raise
             raise UsageError(f"--set {overrides}: {error}") from error
         rows = tuple(Row(name, number, experiment.reported.get(name)) for name, number in numbers.items())
-        folder = Path(out) / experiment.name
-        folder.mkdir(parents=True, exist_ok=True)
-        stem = f"{variant}-seed{settings.seed}" + ("-smoke" if settings.smoke else "")
+        stem = record_stem(variant, settings, overrides)
         seconds = {**loading.seconds, **steps.seconds}
         seconds["total"] = loading.seconds["load data"] + time.perf_counter() - start
         judged = not (settings.smoke or overrides)

@@ -328,7 +328,8 @@ def test_early_stopping_by_a_rising_metric_and_by_name():
     assert learner.n_iter_ == 4
     assert stop.stopped_ == [("Halver", 4, 0.5)]
     other = EarlyStopping(monitor="loss", patience=1)
-    assert Halver(max_iter=20, floor=0.5).set_callbacks(other).fit(X).n_iter_ == 20
+    with pytest.warns(UserWarning, match="never saw that metric, .* reported were inertia"):
+        assert Halver(max_iter=20, floor=0.5).set_callbacks(other).fit(X).n_iter_ == 20
 
 
 def test_early_stopping_gives_up_on_nan():

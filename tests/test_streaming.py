@@ -378,3 +378,30 @@ def test_statistics_only_need_to_add():
 def test_the_public_names_are_those_of_this_module():
     assert featlearn.accumulate is accumulate
     assert featlearn.map_chunks is map_chunks
+
+
+def _limit_now():
+    import threadpoolctl
+
+    return [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+
+
+@pytest.mark.parametrize("walk", ["map_chunks", "accumulate"])
+def test_an_error_in_a_walk_gives_blas_its_threads_back_at_once(walk):
+    before, X = _limit_now(), np.ones((3000, 1000))
+    try:
+        if walk == "map_chunks":
+            map_chunks(lambda x: x, X, out=np.empty((3000, 7)))
+        else:
+            accumulate(lambda x: "text" if x[0, 0] else None, X) + 1
+    except (ValueError, TypeError) as error:
+        kept = error  # as a notebook keeps the last one, with its traceback
+    assert kept is not None
+    assert _limit_now() == before
+
+
+def test_one_job_is_one_thread_all_the_way_down():
+    from featlearn.threads import n_threads
+
+    seen = accumulate(lambda x: [n_threads()], np.ones((5, 1)), n_jobs=1)
+    assert seen == [1]

@@ -151,3 +151,16 @@ def test_as_float(given, expected):
 
 def test_nothing_here_hinders_pickling():
     assert pickle.loads(pickle.dumps(n_threads)) is n_threads
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork:RuntimeWarning")
+def test_a_child_forked_during_a_walk_starts_afresh():
+    from featlearn import threads
+
+    with one_blas_thread():
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if threads._holders == 0 and threads._lock.acquire(timeout=5) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

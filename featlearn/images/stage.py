@@ -259,7 +259,9 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         names : array of str (height * width * channels,)
         """
         check_is_fitted(self)
-        return place_names(self.output_shape_)
+        # From the parameters of now: pools may be set anew after the fit.
+        blank = np.zeros((1, *self.image_shape_), self.patch_dtype_)
+        return place_names(self.transform(blank).shape[1:])
 
     def set_output(self, *, transform=None):
         """Do nothing: maps are no table, so they stay arrays. `Flatten` makes the data frame.

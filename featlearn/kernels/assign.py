@@ -94,11 +94,15 @@ def about_origin(X: np.ndarray, atoms: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
     |x|^2 - 2 x.a + |a|^2 would cancel there: in float32, atoms 1 apart about (2000, 2000, ...) look alike.
     """
-    center = atoms.mean(axis=0, dtype=np.float64).astype(X.dtype)
-    spread = np.mean(np.sum((atoms - center) ** 2, axis=1, dtype=np.float64))
-    if center @ center <= FAR * spread:
-        return X, atoms
-    return X - center, atoms - center
+    center = far_center(atoms)
+    return (X, atoms) if center is None else (X - center.astype(X.dtype), atoms - center.astype(atoms.dtype))
+
+
+def far_center(points: np.ndarray) -> np.ndarray | None:
+    """The mean (d,) of points (n, d) if they crowd so far from the origin that products cancel, else None."""
+    center = points.mean(axis=0, dtype=np.float64)
+    spread = np.mean(np.sum((points - center) ** 2, axis=1))
+    return center if center @ center > FAR * spread else None
 
 
 def nearest(X: np.ndarray, atoms: np.ndarray, assignment: str) -> tuple[np.ndarray, np.ndarray]:

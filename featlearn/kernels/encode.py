@@ -3,7 +3,7 @@
 For each block of map rows of the images, in order (small enough that its responses stay in the cache):
 
     P  (m, d)  patches, each (x - mean) / sqrt(var + eps)                    contrast normalization
-    Z  (m, d)  = P W + o,   o = -mean_patch W                                whitening
+    Z  (m, d)  = (P - mean patch) W                                          whitening
     G  (m, K)  = Z A'                                                        the one large matrix product
     code       triangle   max(mean_k z_k - z_j, 0),  z_j = ||z - a_j|| = sqrt(G_j + |a_j|^2 + |z|^2),  A = -2 atoms
                hard       one at argmin_j G_j + |a_j|^2,                                             A = -2 atoms
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from featlearn.kernels.assign import winner
+from featlearn.kernels.assign import far_center, winner
 from featlearn.kernels.simd import root_row
 from featlearn.threads import as_float
 
@@ -60,8 +60,8 @@ class EncoderPlan:
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def _extract(images, first, rows, height, width, stride, ph, pw, eps, ddof, out):
-    """Patches of ``rows`` map rows from the ``first`` on (of all images, in order), contrast-normalized.
+def _extract(images, first, rows, height, width, stride, ph, pw, eps, ddof, shift, out):
+    """Patches of ``rows`` map rows from the ``first`` on (of all images, in order), contrast-normalized, less shift.
 
     images (n, H, W, c); map row r is row r % height of image r // height; out (rows * width, ph * pw * c).
     """
@@ -94,17 +94,19 @@ def _extract(images, first, rows, height, width, stride, ph, pw, eps, ddof, out)
                 constant = variance <= noise * noise and eps == 0
                 scale = patch.dtype.type(0) if constant else patch.dtype.type(1) / np.sqrt(variance)
                 for j in range(d):
-                    patch[j] *= scale
+                    patch[j] = patch[j] * scale - shift[j]
+            else:
+                for j in range(d):
+                    patch[j] -= shift[j]
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def _shift_and_norm(Z, offset, norms):
-    """In place: Z += offset; norms[p] = |Z[p]|^2."""
+def _norms(Z, norms):
+    """norms[p] = |Z[p]|^2."""
     for p in range(Z.shape[0]):
         row = Z[p]
         square = Z.dtype.type(0)
         for j in range(row.shape[0]):
-            row[j] += offset[j]
             square += row[j] * row[j]
         norms[p] = square
 
@@ -143,7 +145,7 @@ def _add_hard(g, bias, cell):
 
 @njit(nogil=True, cache=True)
 def _encode_images(
-    images, A, bias, W, offset, whiten, eps, ddof, encode, t, ph, pw, stride, height, width, rows, row_cell, cols, out
+    images, A, bias, W, shift, whiten, eps, ddof, encode, t, ph, pw, stride, height, width, rows, row_cell, cols, out
 ):
     """Padded images (n, H, W, c) into out (n, row cells, column cells, outputs), ``rows`` map rows at a time."""
     K, d = A.shape
@@ -157,12 +159,12 @@ def _encode_images(
     for first in range(0, total, rows):
         used = min(rows, total - first)
         m = used * width
-        _extract(images, first, used, height, width, stride, ph, pw, eps, ddof, patches)
+        _extract(images, first, used, height, width, stride, ph, pw, eps, ddof, shift, patches)
         Z = patches[:m]
         if whiten:
             Z = white[:m]
             np.dot(patches[:m], W, Z)
-        _shift_and_norm(Z, offset, norms)
+        _norms(Z, norms)
         G = responses[:m]
         np.dot(Z, A.T, G)
         if encode == TRIANGLE:
@@ -201,15 +203,19 @@ class FusedEncoder:
         self.plan, self.dtype = plan, np.dtype(dtype)
         self.height, self.width = map_size(height, width, plan.patch, plan.stride)
         atoms = np.ascontiguousarray(plan.atoms, dtype=dtype)
-        self.A = -2 * atoms if plan.encode in ("triangle", "hard") else atoms
-        self.bias = np.einsum("kd,kd->k", atoms, atoms)
+        distances = plan.encode in ("triangle", "hard")
         self.whiten = plan.whitening is not None
-        self.W, self.offset = np.empty((0, atoms.shape[1]), dtype), np.zeros(atoms.shape[1], dtype)
+        self.W, self.shift = np.empty((0, atoms.shape[1]), dtype), np.zeros(atoms.shape[1], dtype)
         if plan.whitening is not None:
             if plan.mean is None:
                 raise ValueError("The plan has a whitening and no mean; give both, or neither.")
             self.W = np.ascontiguousarray(plan.whitening, dtype=dtype)
-            self.offset = -(plan.mean @ plan.whitening).astype(dtype)
+            self.shift = plan.mean.astype(dtype)
+        elif distances and (center := far_center(atoms)) is not None:
+            self.shift = center.astype(dtype)  # distances stay, and their products no longer cancel
+            atoms = atoms - self.shift
+        self.A = -2 * atoms if distances else atoms
+        self.bias = np.einsum("kd,kd->k", atoms, atoms)
         row_cells = plan.row_cells or tuple(slice(i, i + 1) for i in range(self.height))
         col_cells = plan.col_cells or tuple(slice(i, i + 1) for i in range(self.width))
         self.row_cell = np.full(self.height, -1)
@@ -225,7 +231,7 @@ class FusedEncoder:
         out = np.empty((len(images), *self.shape), self.dtype)
         plan, number = self.plan, self.dtype.type
         _encode_images(
-            np.ascontiguousarray(images, dtype=self.dtype), self.A, self.bias, self.W, self.offset, self.whiten,
+            np.ascontiguousarray(images, dtype=self.dtype), self.A, self.bias, self.W, self.shift, self.whiten,
             number(-1 if plan.eps is None else plan.eps), plan.ddof, ENCODINGS[plan.encode], number(plan.threshold),
             *plan.patch, plan.stride, self.height, self.width, self.rows, self.row_cell, self.cols, out,
         )  # fmt: skip

@@ -5,7 +5,8 @@ Objective, for each class j of k, with labels y in {-1, 1}, row weights c and sl
     1/2 |w|^2 (+ 1/2 b^2 if the intercept is penalized) + C sum_i c_i max(0, m_i)^2,    f(x) = w.(x - shift) + b
 
 Symbols: X (n, d) rows; D = d + 1 with an intercept, else d; V (k, D) coefficients, the intercept last; Y (n, k) signs
-of the labels; c, M, Q (n, k) row weights, slacks and slopes of the slacks along a step; penalty (D,).
+of the labels; c, M, Q (n, k) row weights, slacks and slopes of the slacks along a step; penalty (D,); W (k, width) the
+coordinates that the system works in: V itself, or dual variables and the intercept.
 
 The Hessian of class j is ``diag(penalty) + 2 C sum_i c_i [m_i > 0] x_i x_i'``. One walk multiplies it, for every class,
 with a direction: a thin matrix product per chunk of rows, forth and back while the chunk is in the cache. Conjugate
@@ -102,9 +103,9 @@ def gradient_of(problem: Problem, R: np.ndarray) -> np.ndarray:
     return _center(problem, total)
 
 
-def gradient(problem: Problem, V: np.ndarray, M: np.ndarray, C: float) -> np.ndarray:
-    """Gradient (k, D) of the objective; a walk. M (n, k) are the slacks at V."""
-    return problem.penalty * V + gradient_of(problem, problem.c * (-2 * C) * problem.Y * np.maximum(M, 0))
+def gradient(problem: Problem, V: np.ndarray, M: np.ndarray, A: np.ndarray) -> np.ndarray:
+    """Gradient (k, D) of the objective; a walk. M (n, k) are the slacks at V, A (n, k) is 2 C c on active rows, else 0."""
+    return problem.penalty * V - gradient_of(problem, A * problem.Y * M)
 
 
 def hessian_product(problem: Problem, P: np.ndarray, A: np.ndarray, F: np.ndarray) -> np.ndarray:
@@ -120,10 +121,9 @@ def hessian_product(problem: Problem, P: np.ndarray, A: np.ndarray, F: np.ndarra
     return problem.penalty * P + _center(problem, total)
 
 
-def objectives(problem: Problem, V: np.ndarray, M: np.ndarray, C: float) -> np.ndarray:
-    """Objective (k,) of each class at V with slacks M."""
-    loss = (problem.c * np.maximum(M, 0) ** 2).sum(axis=0, dtype=np.float64)
-    return 0.5 * (problem.penalty * V**2).sum(axis=1) + C * loss
+def objectives(c: np.ndarray, W: np.ndarray, metric_W: np.ndarray, M: np.ndarray, C: float) -> np.ndarray:
+    """Objective (k,) of each class at coordinates W with slacks M (n, k); ``W . metric_W`` is the penalty, doubled."""
+    return 0.5 * (W * metric_W).sum(axis=1) + C * (c * np.maximum(M, 0) ** 2).sum(axis=0, dtype=np.float64)
 
 
 def step_length(linear: np.ndarray, square: np.ndarray, B: np.ndarray, M: np.ndarray, Q: np.ndarray) -> np.ndarray:
@@ -151,15 +151,18 @@ def step_length(linear: np.ndarray, square: np.ndarray, B: np.ndarray, M: np.nda
 
 @dataclass
 class Solution:
-    """Where `minimize` ended: V (k, D), slacks M (n, k), objective and estimated gap (k,), iterations and walks."""
+    """Where `minimize` ended: V (k, D), W the same in the system's coordinates, slacks M (n, k), objective and
+    estimated gap (k,), iterations and walks; ``stalled``: no step lowered any objective, ``stopped``: by ``report``."""
 
     V: np.ndarray
+    W: np.ndarray
     M: np.ndarray
     objective: np.ndarray
     gap: np.ndarray
     n_iter: int
     n_passes: int
     converged: bool
+    stalled: bool
     stopped: bool
 
 
@@ -167,42 +170,50 @@ def minimize(
     problem: Problem,
     C: float,
     system: Any,
-    V: np.ndarray | None = None,
+    W: np.ndarray | None = None,
     tol: float = 1e-4,
     max_iter: int = 100,
-    report: Callable[[np.ndarray, np.ndarray], bool] | None = None,
+    report: Callable[[Callable[[], np.ndarray], np.ndarray], bool] | None = None,
 ) -> Solution:
-    """Minimize the objectives of all classes from V (k, D), or from zero.
+    """Minimize the objectives of all classes from W, the system's coordinates of V (k, D), or from zero.
 
-    ``system`` solves Newton's equation (`featlearn.kernels.newton_systems.newton_system`). A class is done with the
-    step that its quadratic model expects to gain at most ``tol`` times its objective: an estimate of the distance to
-    the optimum before that step. ``report(V, objective)`` is called after every iteration; True stops.
+    ``system`` solves Newton's equation (`featlearn.kernels.newton_systems.newton_system`) and says what its coordinates
+    mean. A class is done with the step that its quadratic model expects to gain at most ``tol`` times its objective: an
+    estimate of the distance to the optimum before that step. ``report(V, objective)`` is called after every iteration,
+    V a function that returns the coefficients; True stops.
     """
     with one_blas_thread():
-        k, eps = problem.Y.shape[1], float(np.finfo(problem.dtype).eps)
-        V = np.zeros((k, len(problem.penalty))) if V is None else V.astype(np.float64)
-        passes = int(V.any())
-        M = 1 - problem.Y * margins(problem, V) if passes else np.ones(problem.Y.shape, dtype=problem.dtype)
-        B = problem.c * problem.dtype.type(2 * C)
-        objective, gap = objectives(problem, V, M, C), np.full(k, np.inf)
+        k, dtype = problem.Y.shape[1], system.dtype
+        eps = float(np.finfo(dtype).eps)
+        W = np.zeros((k, system.width)) if W is None else W.astype(np.float64)
+        passes = system.walks_of_margins if W.any() else 0
+        M = 1 - problem.Y * system.margins(problem, W) if W.any() else np.ones(problem.Y.shape, dtype=dtype)
+        c = problem.c.astype(dtype, copy=False)
+        B = c * dtype.type(2 * C)
+
+        def value():
+            return objectives(c, W, system.metric(problem, W, problem.Y * (1 - M)), M, C)
+
+        objective, gap = value(), np.full(k, np.inf)
         for n_iter in range(1, max_iter + 1):  # noqa: B007
             live = np.flatnonzero(gap > tol)
-            part = replace(problem, Y=problem.Y[:, live], c=problem.c[:, live])
+            part = replace(problem, Y=problem.Y[:, live], c=c[:, live])
             A = B[:, live] * (M[:, live] > 0)
-            G = gradient(part, V[live], M[:, live], C)
-            P, F, walks = system.step(part, G, A, 0.1 * tol * objective[live])
-            passes += walks + 1
-            penalized, Q = problem.penalty * P, part.Y * F
-            gain = -(G * P).sum(axis=1) - 0.5 * ((penalized * P).sum(axis=1) + (A * F**2).sum(axis=0, dtype=float))
-            t = step_length((penalized * V[live]).sum(1), (penalized * P).sum(1), B[:, live], M[:, live], Q)
-            V[live] += t[:, None] * P
+            P, F, slope, walks = system.step(part, W[live], M[:, live], A, 0.1 * tol * objective[live])
+            passes += walks
+            metric_P, Q = system.metric(part, P, F), part.Y * F
+            square = (metric_P * P).sum(axis=1)
+            gain = -slope - 0.5 * (square + (A * F**2).sum(axis=0, dtype=np.float64))
+            t = step_length((metric_P * W[live]).sum(axis=1), square, B[:, live], M[:, live], Q)
+            W[live] += t[:, None] * P
             M[:, live] -= t.astype(Q.dtype) * Q
             gap[live] = np.where(gain >= 0, gain, np.inf) / np.maximum(objective[live], np.finfo(float).tiny)
-            before, objective = objective, objectives(problem, V, M, C)
-            stalled = np.all(before - objective <= eps * before)
-            stopped = report is not None and report(V, objective)
+            before, objective = objective, value()
+            stalled = bool(np.all(before - objective <= eps * before))
+            stopped = report is not None and report(lambda: system.coefficients(problem, W), objective)
             if stopped or stalled or np.all(gap <= tol):
                 break
+        V, passes = system.coefficients(problem, W), passes + system.walks_of_coefficients
     # Rounding ends the descent before a tolerance that the dtype cannot reach; that is no failure to converge.
     converged = bool(np.all(gap <= max(tol, 100 * eps)))
-    return Solution(V, M, objective, gap, n_iter, passes, converged, stopped)
+    return Solution(V, W, M, objective, gap, n_iter, passes, converged, stalled, stopped)

@@ -6,8 +6,8 @@ For class j with gradient g and weights a_i = 2 C c_i on active rows (0 elsewher
 
 * tall rows, d up to 20,000: conjugate gradients on all classes, preconditioned by the Cholesky factor of
   ``diag(penalty) + scale * Gram``;
-* few rows (n up to 1.5 d and 12,000), where conjugate gradients are slow: exactly, by Woodbury's
-  identity, from the kernel matrix X X' of the active rows;
+* few rows (n up to 1.5 d and 12,000), where conjugate gradients are slow: exactly, in dual variables u with w = X'u,
+  from the kernel matrix X X' of the active rows, in float64;
 * anything larger: conjugate gradients with a diagonal preconditioner, in many more walks.
 
 Symbols as in `newton`. Chapelle (2007), "Training a support vector machine in the primal", Neural Computation 19.
@@ -16,8 +16,8 @@ Symbols as in `newton`. Chapelle (2007), "Training a support vector machine in t
 import numpy as np
 from scipy.linalg import get_lapack_funcs
 
-from featlearn.kernels.newton import Problem, gradient_of, hessian_product, margins
-from featlearn.streaming import accumulate
+from featlearn.kernels.newton import Problem, gradient, gradient_of, hessian_product, margins
+from featlearn.streaming import accumulate, map_chunks
 from featlearn.threads import as_float, blocks, map_in_order, n_threads
 
 TILE = 1024
@@ -33,10 +33,9 @@ def newton_system(problem: Problem, s: np.ndarray) -> "ConjugateGradients | RowK
     n, d = problem.X.shape
     if d > SMALL and n <= min(1.5 * d, LARGEST_KERNEL):
         return RowKernel(problem)
+    tall = d <= max(SMALL, min(n, LARGEST_GRAM))
     return ConjugateGradients(
-        CholeskyPreconditioner(problem, s)
-        if d <= max(SMALL, min(n, LARGEST_GRAM))
-        else DiagonalPreconditioner(problem, s)
+        problem, CholeskyPreconditioner(problem, s) if tall else DiagonalPreconditioner(problem, s)
     )
 
 
@@ -44,14 +43,40 @@ class ConjugateGradients:
     """Preconditioned conjugate gradients on the equations of all classes; each class stops on its own.
 
     A class stops when its residual, in the preconditioner's norm, has fallen by `FORCING`, or when what the residual
-    could still gain is below ``enough``.
+    could still gain is below ``enough``. The coordinates are V (k, D) itself, the products in the rows' dtype.
     """
 
-    def __init__(self, preconditioner: "CholeskyPreconditioner | DiagonalPreconditioner"):
-        self.preconditioner = preconditioner
+    walks_of_margins, walks_of_coefficients = 1, 0
 
-    def step(self, problem: Problem, G: np.ndarray, A: np.ndarray, enough: np.ndarray) -> tuple:
-        """Steps P (k, D) from gradients G, f at P (n, k), and the number of walks. A (n, k): the active a_i."""
+    def __init__(self, problem: Problem, preconditioner: "CholeskyPreconditioner | DiagonalPreconditioner"):
+        self.dtype, self.width, self.preconditioner = problem.dtype, len(problem.penalty), preconditioner
+
+    def coordinates(self, problem: Problem, V: np.ndarray, C: float) -> np.ndarray:
+        """V, as it is."""
+        return V
+
+    def coefficients(self, problem: Problem, V: np.ndarray) -> np.ndarray:
+        """V, as it is."""
+        return V
+
+    def margins(self, problem: Problem, V: np.ndarray) -> np.ndarray:
+        """f(x) (n, k); a walk."""
+        return margins(problem, V)
+
+    def metric(self, problem: Problem, V: np.ndarray, F: np.ndarray) -> np.ndarray:
+        """The gradient of half the penalty at V, where f is F (n, k)."""
+        return problem.penalty * V
+
+    def step(self, problem: Problem, V: np.ndarray, M: np.ndarray, A: np.ndarray, enough: np.ndarray) -> tuple:
+        """Steps P (k, D) from V, f at P (n, k), the objectives' slopes (k,) along P, and the number of walks.
+
+        M (n, k): the slacks at V; A (n, k): the active a_i.
+        """
+        G = gradient(problem, V, M, A)
+        P, F, walks = self._solve(problem, G, A, enough)
+        return P, F, (G * P).sum(axis=1), walks + 1
+
+    def _solve(self, problem, G, A, enough):
         solver = self.preconditioner
         share = np.maximum(A.sum(axis=0, dtype=np.float64), np.finfo(np.float32).tiny)
         solver.prepare(float(np.exp(np.log(share).mean())))
@@ -148,44 +173,78 @@ class DiagonalPreconditioner:
 
 
 class RowKernel:
-    """Exact steps from K = X X' of the shifted rows (n, n), for few rows.
+    """Exact steps from K = X X' of the shifted rows (n, n), for few rows, in float64 whatever the dtype of X.
 
-    With u_i = a_i f_p(x_i) on the active rows, Newton's equation reads ``p = -g - X'u`` and
-    ``(K + diag(1/a)) u = beta - X g``, where the intercept's step beta solves ``sum(u) + penalty_b beta = -g_b``.
+    The coordinates W (k, n), or (k, n + 1) with an intercept, are dual variables u, ``w = X'u``, and the intercept b;
+    so ``f = K u + b``, and X is walked only to turn W into coefficients. Where Newton's model is least, u is zero on
+    the rows that are not active, and on the others ``(K + diag(1/a)) u = y - b``; b solves ``sum(u) = penalty_b b``.
+    Unlike ``p = -g - X'(...)`` this subtracts no large numbers.
     """
 
+    walks_of_margins, walks_of_coefficients = 0, 1
+
     def __init__(self, problem: Problem):
+        n, d = problem.X.shape
+        self.dtype, self.width = np.dtype(np.float64), n + len(problem.penalty) - d
         self.K = kernel_matrix(problem)
         check_finite(self.K)
+        self.threads = n_threads(problem.n_jobs)
         self.potrf, self.potrs = get_lapack_funcs(("potrf", "potrs"), (self.K,))
 
-    def step(self, problem: Problem, G: np.ndarray, A: np.ndarray, enough: np.ndarray) -> tuple:
-        """Steps P (k, D) from gradients G, f at P (n, k), and the number of walks. A (n, k): the active a_i."""
-        d = problem.X.shape[1]
-        intercept = problem.has_intercept
-        slopes = G.copy()
-        slopes[:, d:] = 0
-        T = margins(problem, slopes)
-        alike = len(G) > 1 and (A[:, :1] == A).all()
-        groups = [np.arange(len(G))] if alike else [np.array([j]) for j in range(len(G))]
-        U, beta = np.zeros_like(A), np.zeros(len(G))
+    def coordinates(self, problem: Problem, V: np.ndarray, C: float) -> np.ndarray:
+        """W where the model of V (k, D) is least: V itself may lie outside the span of the rows; a walk."""
+        M = (1 - problem.Y * margins(problem, V)).astype(self.dtype)
+        return self.step(problem, np.zeros((len(V), self.width)), M, 2 * C * problem.c * (M > 0), np.zeros(len(V)))[0]
+
+    def coefficients(self, problem: Problem, W: np.ndarray) -> np.ndarray:
+        """V (k, D) in float64; a walk."""
+        n, d = problem.X.shape
+        V = gradient_of(problem, np.ascontiguousarray(W[:, :n].T))
+        V[:, d:] = W[:, n:]
+        return V
+
+    def margins(self, problem: Problem, W: np.ndarray) -> np.ndarray:
+        """f(x) (n, k)."""
+        U = np.ascontiguousarray(W[:, : len(self.K)].T)
+        F = map_chunks(lambda rows: rows @ U, self.K, rows=TILE, n_jobs=self.threads if len(U) > TILE else 1)
+        return F + W[:, len(U) :].sum(axis=1)
+
+    def metric(self, problem: Problem, W: np.ndarray, F: np.ndarray) -> np.ndarray:
+        """The gradient of half the penalty at W, where f is F (n, k): ``K u`` and ``penalty_b b``."""
+        n, d = problem.X.shape
+        return np.hstack([(F - W[:, n:].sum(axis=1)).T, problem.penalty[d:] * W[:, n:]])
+
+    def step(self, problem: Problem, W: np.ndarray, M: np.ndarray, A: np.ndarray, enough: np.ndarray) -> tuple:
+        """Steps P (k, width) from W, f at P (n, k), the objectives' slopes (k,) along P, and the number of walks.
+
+        M (n, k): the slacks at W; A (n, k): the active a_i.
+        """
+        n, d = problem.X.shape
+        active = A > np.finfo(A.dtype).tiny
+        # Solved for what is missing from u, not for u, so that each iteration also refines the one before.
+        kept = W * np.hstack([active.T, np.ones((len(W), self.width - n))])
+        missing = problem.Y - self.margins(problem, kept) - kept[:, :n].T / np.where(active, A, 1)
+        penalty, excess = problem.penalty[d:].sum(), kept[:, :n].sum(axis=1) - kept[:, n:] @ problem.penalty[d:]
+        alike = len(W) > 1 and (A[:, :1] == A).all()
+        groups = [np.arange(len(W))] if alike else [np.array([j]) for j in range(len(W))]
+        P = kept - W
 
         def solve(js):
-            rows = np.flatnonzero(A[:, js[0]])
-            if len(rows) == 0:
-                return
-            right = np.column_stack([T[np.ix_(rows, js)], np.ones(len(rows), dtype=T.dtype)])
-            inverse = self._solve(rows, 1 / A[rows, js[0]], right)
-            if intercept:
-                whole = inverse.sum(axis=0, dtype=np.float64)
-                beta[js] = (whole[:-1] - G[js, d]) / (whole[-1] + problem.penalty[d])
-            U[np.ix_(rows, js)] = inverse[:, -1:] * beta[js].astype(U.dtype) - inverse[:, :-1]
+            rows = np.flatnonzero(active[:, js[0]])
+            right = np.column_stack([missing[np.ix_(rows, js)], np.ones(len(rows))])
+            inverse = self._solve(rows, 1 / A[rows, js[0]], right) if len(rows) else right
+            whole, beta = inverse.sum(axis=0), np.zeros(len(js))
+            if self.width > n and whole[-1] + penalty > 0:
+                beta = (whole[:-1] + excess[js]) / (whole[-1] + penalty)
+                P[js, n] = beta
+            P[np.ix_(js, rows)] += (inverse[:, :-1] - inverse[:, -1:] * beta).T
 
-        for _ in map_in_order(solve, groups, n_threads(problem.n_jobs) if len(groups) > 1 else 1):
+        for _ in map_in_order(solve, groups, self.threads if len(groups) > 1 else 1):
             pass
-        P = -G - gradient_of(problem, U)
-        P[:, d:] = beta[:, None]
-        return P, margins(problem, P), 3
+        F, R = self.margins(problem, P), A * problem.Y * M
+        by_b = W[:, n:] * problem.penalty[d:] - R.sum(axis=0)[:, None]
+        slope = (self.metric(problem, P, F)[:, :n] * (W[:, :n] - R.T)).sum(axis=1) + (P[:, n:] * by_b).sum(axis=1)
+        return P, F, slope, 0
 
     def _solve(self, rows, diagonal, right):
         for ridge in ridges(self.K):
@@ -213,7 +272,7 @@ def raise_too_large(matrix: np.ndarray, diagonal: np.ndarray) -> np.ndarray:
     """Say that the products of the features overflow."""
     raise ValueError(
         f"The products of the features are too large for {matrix.dtype}: their squares reach {np.max(diagonal):.3g}. "
-        "Standardize the features, or pass float64."
+        f"Standardize the features{', or pass float64' if matrix.dtype == np.float32 else ''}."
     )
 
 
@@ -241,9 +300,10 @@ def gram(problem: Problem, s: np.ndarray) -> np.ndarray:
 
 
 def kernel_matrix(problem: Problem) -> np.ndarray:
-    """``x_i . x_j`` of the shifted rows (n, n), in tiles shared by the threads."""
+    """``x_i . x_j`` of the shifted rows (n, n) in float64, in tiles shared by the threads."""
     n, d = problem.X.shape
-    K = np.empty((n, n), dtype=problem.dtype)
+    # In float32 the rounding of K alone would reach n / (2 C), what Newton's equation adds to it, on raw pixels.
+    K = np.empty((n, n))
     parts = blocks(n, TILE)
     for low in parts:
         x = _shifted(problem, low, np.empty((low.stop - low.start, d), dtype=K.dtype))

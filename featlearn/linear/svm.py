@@ -12,6 +12,7 @@ machine with C = 100 reads the features; Newton's method of Keerthi and DeCoste 
 """
 
 import warnings
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,7 @@ def refuse_streams(estimator: Any, X: Any) -> Any:
 def check_targets(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Any, np.ndarray, np.ndarray]:
     """Rows X, labels y (n,) and float64 weights (n,), checked; what fit begins with."""
     name = type(estimator).__name__
+    check_class_weight(estimator)
     if y is None:
         raise ValueError(f"{name} requires y to be passed, but the target y is None.")
     X = check_rows(estimator, refuse_streams(estimator, X), reset=True)
@@ -107,9 +109,21 @@ def check_targets(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[A
     if s.min() < 0 or not s.any():
         raise ValueError(
             f"{name} needs every sample_weight to be zero or positive, and not all zero; the least is "
-            f"{s.min()} and the sum {s.sum()}."
+            f"{s.min()} and the greatest {s.max()}."
         )
-    return X, y, s
+    return X, y, s / s.max()  # only ratios matter, and the sum of large weights may overflow
+
+
+def check_class_weight(estimator: Any) -> None:
+    """Refuse weights of classes that are not finite numbers of at least zero: the objective must be convex."""
+    if not isinstance(estimator.class_weight, dict):
+        return
+    for label, weight in estimator.class_weight.items():
+        if not isinstance(weight, Real) or not 0 <= weight < np.inf:
+            raise ValueError(
+                f"{type(estimator).__name__}: class_weight={{{label!r}: {weight!r}}} is not valid; a class needs a "
+                "finite weight of at least 0 (below 1 counts its samples less, 0 not at all)."
+            )
 
 
 def check_classes(estimator: Any, y: np.ndarray, s: np.ndarray) -> np.ndarray:
@@ -178,14 +192,21 @@ def warn_unless_converged(estimator: Any, solution: Solution, C: float) -> None:
     """A ConvergenceWarning with the numbers and the cure."""
     if solution.converged:
         return
-    left = int((solution.gap > estimator.tol).sum())
-    warnings.warn(
-        f"{type(estimator).__name__} stopped after {solution.n_iter} of at most max_iter={estimator.max_iter} Newton "
-        f"iterations at C={C:g} with an estimated relative gap of {solution.gap.max():.2g} > tol={estimator.tol:g} in "
-        f"{left} of {len(solution.gap)} machines. Raise max_iter, standardize the features, lower C or pass float64.",
-        ConvergenceWarning,
-        stacklevel=3,
-    )
+    name, left = type(estimator).__name__, int((solution.gap > estimator.tol).sum())
+    where = f"with an estimated relative gap of {solution.gap.max():.2g} > tol={estimator.tol:g} in {left} of "
+    where += f"{len(solution.gap)} machines"
+    if solution.stalled:
+        message = (
+            f"{name} stalled at Newton iteration {solution.n_iter} at C={C:g}, {where}: the line search could not "
+            f"lower the objective below {solution.objective.sum():.6g}, so rounding hides the rest. Scale the features "
+            "(StandardScaler, say), lower C or pass float64; more iterations would not help."
+        )
+    else:
+        message = (
+            f"{name} stopped after {solution.n_iter} of at most max_iter={estimator.max_iter} Newton iterations at "
+            f"C={C:g}, {where}. Raise max_iter, scale the features (StandardScaler, say) or lower C."
+        )
+    warnings.warn(message, ConvergenceWarning, stacklevel=3)
 
 
 class LinearSVM(LinearPredictor):
@@ -211,7 +232,8 @@ class LinearSVM(LinearPredictor):
     max_iter : int, default=100
         Most Newton iterations.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, as in liblinear: of two classes each has its own; one-vs-rest, the rest has weight 1.
+        Weights of the classes, finite and at least 0, as in liblinear: of two classes each has its own; one-vs-rest, the
+        rest has weight 1.
     warm_start : bool, default=False
         Start from the coefficients of the last fit, if its classes and features were the same.
     n_jobs : int or None, default=None
@@ -246,8 +268,9 @@ class LinearSVM(LinearPredictor):
     Notes
     -----
     With sample weights s the mean is ``sum(s m^2) / sum(s)``: integer weights equal repeated rows, and C keeps its
-    meaning when all weights are scaled. Extra memory is one (n, n) matrix where n is at most 1.5 d and 12,000, else
-    one (d, d) matrix where d is at most n and 20,000; beyond both the method takes more walks instead.
+    meaning when all weights are scaled. Extra memory is one (n, n) matrix in float64, and up to one more per thread,
+    where n is at most 1.5 d and 12,000, else one (d, d) matrix where d is at most n and 20,000; beyond both the method
+    takes more walks instead.
 
     References
     ----------
@@ -316,9 +339,10 @@ class LinearSVM(LinearPredictor):
             return {"classes_": classes, "coef_": coef, "intercept_": intercept}
 
         def report(V, objective):
-            return end_iteration(context, self, {"objective": float(objective.sum())}, lambda: fitted(V))
+            return end_iteration(context, self, {"objective": float(objective.sum())}, lambda: fitted(V()))
 
         start = self._start(problem, classes, earlier)
+        start = None if start is None else system.coordinates(problem, start, self.C)
         solution = minimize(problem, self.C, system, start, self.tol, self.max_iter, report)
         if not solution.stopped:
             warn_unless_converged(self, solution, self.C)

@@ -180,7 +180,7 @@ class LinearSVMCV(LinearPredictor):
                 fold = problem.weighted(row_weights(problem.Y, y, trained[i], classes, self.class_weight, share.dtype))
                 solution = minimize(fold, C, system, position[i], self.tol, self.max_iter)
                 warn_unless_converged(self, solution, C)
-                position[i], passes = solution.V, passes + solution.n_passes
+                position[i], passes = solution.W, passes + solution.n_passes
                 column.append(held_out_accuracy(problem.Y[test], solution.M[test], y[test], s[test], classes))
             scores.append(column)
             starts.append(np.mean(position, axis=0))

@@ -17,7 +17,7 @@ from featlearn.kernels.assign import about_origin, nearest
 from featlearn.kernels.encode import EncoderPlan, encode_images
 from featlearn.streaming import map_chunks
 from featlearn.threads import as_float
-from featlearn.validation import check_rows, one_of
+from featlearn.validation import check_parameters, check_rows, one_of, real
 
 ENCODE = one_of("triangle", "hard", "threshold", "split", "omp")
 
@@ -90,6 +90,7 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             ``n_outputs`` is n_components, and twice that for ``encode="split"``. float32 if X is.
         """
         check_is_fitted(self)
+        check_parameters(self, encode=ENCODE, threshold=real(0))
         X = check_rows(self, X, reset=False)
         return map_chunks(_Encode(self.components_, self.encode, self.threshold, self._rule()), X)
 

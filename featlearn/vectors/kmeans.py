@@ -17,6 +17,7 @@ dictionary (the rule of k-means++). Samples are told apart by what they hold, so
 import warnings
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -26,7 +27,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
-from featlearn.kernels.assign import about_origin, assign, cluster_sums, prepared_atoms
+from featlearn.kernels.assign import about_origin, assign, cluster_sums, far_center, prepared_atoms
 from featlearn.kernels.bounds import RememberingSearch
 from featlearn.kernels.sample import RowSample
 from featlearn.streaming import accumulate, chunk_rows, first_chunk, is_out_of_core
@@ -43,6 +44,7 @@ from featlearn.validation import (
 )
 from featlearn.vectors.dictionary import ENCODE, DictionaryMixin, unit_rows
 
+COVERED = 64  # roundings of a sample's length within which it lies at its atom
 REMEMBER = 400  # atoms from which bounds pay for themselves
 
 
@@ -109,6 +111,19 @@ def cluster_step(chunk, weights=None, *, atoms: np.ndarray, assignment: str) -> 
     return ClusterSums(sums, by_atom, float(w @ errors), float(w.sum()))
 
 
+def worth_remembering(X, dtype: np.dtype) -> bool:
+    """Whether rows lie in memory as they are needed, and near enough to the origin for products not to cancel.
+
+    A copy of the data, or 12 bytes a row of a file larger than memory, would be too much.
+    """
+    if not isinstance(X, np.ndarray) or X.dtype != dtype or not X.flags.c_contiguous:
+        return False
+    owner: Any = X
+    while isinstance(owner, np.ndarray) and not isinstance(owner, np.memmap):
+        owner = owner.base
+    return not isinstance(owner, np.memmap) and far_center(X[:: max(1, len(X) // 4096)]) is None
+
+
 class RememberedRows:
     """`cluster_step` for an array in memory, with bounds kept between iterations; Euclidean only."""
 
@@ -148,10 +163,11 @@ def _sample(chunk, weights=None, *, size, seed, assignment, atoms=None):
     if assignment != "euclidean":  # a row of zeros has no direction
         drawn *= X.any(axis=1)
     if atoms is not None:
-        _, _, errors = fits(X, atoms, assignment)
-        scale = 1 if assignment == "cosine" else np.einsum("nd,nd->n", X, X) + 1e-30
-        uncovered = np.where(errors > 1e-5 * scale, errors, 0).astype(np.float64)
-        drawn *= uncovered
+        labels, s, _ = fits(X, atoms, assignment)
+        rest = X - s[:, None] * atoms[labels]  # by difference: a sample is covered if only rounding is left of it
+        errors = np.einsum("nd,nd->n", rest, rest, dtype=np.float64)
+        rounding = (COVERED * np.finfo(X.dtype).eps) ** 2 * np.einsum("nd,nd->n", X, X, dtype=np.float64)
+        drawn *= np.where(errors > rounding, errors, 0)
     return RowSample.of(X, size, seed, drawn)
 
 
@@ -317,12 +333,15 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
         """One run from fresh atoms: the atoms, their statistics and the inertia of each iteration."""
         atoms, curve = self._first_atoms(X, weights, rng), []
         memory = None
-        # A copy of the data, or 12 bytes a row of a file larger than memory, would be too much.
-        as_is = type(X) is np.ndarray and X.dtype == dtype and X.flags.c_contiguous
-        if self.assignment == "euclidean" and as_is and self.n_components >= REMEMBER:
+        if self.assignment == "euclidean" and self.n_components >= REMEMBER and worth_remembering(X, dtype):
             memory = RememberedRows(X, weights)
         for _ in range(self.max_iter):
             stats = self._walk(X, weights, atoms, memory)
+            if not np.isfinite(stats.inertia):
+                raise ValueError(
+                    f"KMeansDictionary: squared distances overflow {dtype}, whose largest number is "
+                    f"{np.finfo(dtype).max:.3g}. Scale the data down."
+                )
             curve.append(stats.inertia)
             new = updated_atoms(stats, atoms, self.assignment, self.damping).astype(dtype)
             new = self._revived(X, weights, new, stats.weights <= 0, rng)

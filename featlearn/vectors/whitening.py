@@ -144,9 +144,11 @@ class _Whitening(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 f"{type(self).__name__}: {n} samples cannot whiten {d} features with eps=0, their covariance has rank "
                 f"{n - 1} at most. Pass more than {d} samples, eps > 0, or PCAWhitening(n_components={n - 1})."
             )
+        if not np.isfinite(moments.scatter).all():
+            raise ValueError(f"{type(self).__name__}: squares of the samples overflow float64. Scale the data down.")
         self.moments_, self.n_samples_seen_, self.mean_ = moments, n, moments.mean
-        values, vectors = principal_axes(moments)
-        self._set_whitening(values, vectors, moments.rounding)
+        with one_blas_thread():
+            self._set_whitening(*principal_axes(moments), moments.rounding)
         return self
 
     def transform(self, X):

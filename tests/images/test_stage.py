@@ -402,3 +402,28 @@ def test_an_error_in_a_worker_comes_out():
     stage.rectify = FunctionTransformer(lambda maps: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         stage.transform(images)
+
+
+@pytest.mark.parametrize("encode", ["triangle", "hard"])
+@pytest.mark.parametrize("offset", [100, 10_000])
+def test_the_fused_kernel_far_from_the_origin(encode, offset):
+    rng = np.random.default_rng(0)
+    images = (rng.normal(size=(30, 8, 8)) + offset).astype(np.float32)
+    stage = Stage(KMeansDictionary(20, encode=encode), patch_size=3, pool=SumPool(2), random_state=0).fit(images)
+    atoms = stage.learner_.components_.astype(float)
+    patches = extract_patches(images[..., None].astype(float), (3, 3)).reshape(-1, 9)
+    z = np.sqrt(((patches[:, None] - atoms) ** 2).sum(axis=2))
+    codes = np.maximum(z.mean(axis=1, keepdims=True) - z, 0) if encode == "triangle" else np.eye(20)[z.argmin(axis=1)]
+    expected = SumPool(2).transform(codes.reshape(30, 6, 6, 20))
+    found = stage.transform(images)
+    if encode == "triangle":
+        np.testing.assert_allclose(found, expected, atol=2e-3 * expected.max())
+    else:
+        assert np.abs(found - expected).sum() <= 0.01 * expected.sum()
+
+
+def test_names_follow_a_pool_set_after_the_fit():
+    images = np.random.default_rng(0).normal(size=(20, 8, 8))
+    stage = Stage(PCA(3), patch_size=3, pool=SumPool(2), random_state=0).fit(images)
+    stage.set_params(pool=SumPool(3))
+    assert len(stage.get_feature_names_out()) == stage.transform(images)[0].size

@@ -157,7 +157,7 @@ def test_a_wrong_set_names_the_valid_parameters_before_any_work(tmp_path, capsys
     )
     assert code == 2
     message = capsys.readouterr().err
-    assert "--set pca__n_component: wide has no such parameter. Did you mean pca__n_components" in message
+    assert "--set pca__n_component: no variant of fake has such a parameter. Did you mean pca__n_components" in message
     assert "standardscaler__with_mean" in message
     assert main(["run", "fake", "--set", "nonsense"], {"fake": never}) == 2
     assert "write --set step__param=value" in capsys.readouterr().err
@@ -174,6 +174,134 @@ def test_a_refused_value_is_told_without_a_traceback(tmp_path, capsys):
         main(["run", "fake", "--out", str(tmp_path)], broken)
 
 
+def bare(variant, settings):
+    if variant == "wide":
+        return build(variant, settings)
+    return make_pipeline(StandardScaler(), LogisticRegression(C=2.0))
+
+
+def test_a_parameter_of_some_variants_only_names_them(tmp_path, capsys):
+    mixed = {"fake": replace(FAKE, default=("wide", "narrow"), build=bare)}
+    out = ["--out", str(tmp_path)]
+    assert main(["run", "fake", *out, "--set", "pca__n_components=2"], mixed) == 2
+    message = capsys.readouterr().err
+    assert "--set pca__n_components: narrow has no such parameter, only wide has it; add --variant wide." in message
+    # a variant that was not asked for has it
+    assert main(["run", "fake", *out, "--variant", "narrow", "--set", "pca__n_components=2"], mixed) == 2
+    assert "add --variant wide." in capsys.readouterr().err
+    # a misspelt name is looked for in every variant
+    assert main(["run", "fake", *out, "--variant", "narrow", "--set", "pca__n_component=2"], mixed) == 2
+    assert "Did you mean pca__n_components" in capsys.readouterr().err
+    assert records(tmp_path) == {}
+    assert main(["run", "fake", *out, "--variant", "wide", "--set", "pca__n_components=2"], mixed) == 0
+
+
+def test_the_hint_names_a_variant_that_has_all_that_is_set(tmp_path, capsys):
+    def apart(variant, settings):
+        first = PCA(2) if variant == "wide" else StandardScaler()
+        return make_pipeline(first, LogisticRegression())
+
+    two = {"fake": replace(FAKE, default=("wide", "narrow"), build=apart)}
+    command = ["run", "fake", "--out", str(tmp_path), "--set", "pca__n_components=1"]
+    assert main([*command, "--set", "logisticregression__C=2.0"], two) == 2
+    assert "add --variant wide." in capsys.readouterr().err
+    assert main([*command, "--set", "standardscaler__with_mean=False"], two) == 2
+    message = capsys.readouterr().err
+    assert "no variant has all" in message
+    assert "add --variant" not in message
+
+
+def test_digits_tells_that_only_kmeans_has_a_dictionary(tmp_path, capsys):
+    change = ["--set", "stage__learner__kmeansdictionary__n_components=10"]
+    assert main(["run", "digits", "--smoke", "--out", str(tmp_path), *change]) == 2
+    assert "only kmeans has it; add --variant kmeans." in capsys.readouterr().err
+
+
+def test_an_overridden_run_leaves_the_plain_record(tmp_path):
+    def go(*change):
+        before = set(records(tmp_path))
+        arguments = ["run", "fake", "--out", str(tmp_path), "--quiet"]
+        assert main([*arguments, *(word for text in change for word in ("--set", text))], {"fake": FAKE}) == 0
+        return set(records(tmp_path)) - before
+
+    assert go() == {"wide-seed0.json"}
+    (name,) = go("logisticregression__C=0.00001")
+    assert name == "wide-seed0-set-e0cf27bb.json"  # the same in every process and on every machine
+    assert records(tmp_path)["wide-seed0.json"]["overrides"] == {}
+    assert records(tmp_path)[name]["overrides"] == {"logisticregression__C": 1e-5}
+    assert go("logisticregression__C=1e-5") == set()  # the same value: the same record
+    (other,) = go("logisticregression__C=1e-5", "pca__whiten=True")
+    assert go("pca__whiten=True", "logisticregression__C=1e-5") == set()  # whatever the order
+    assert other != name
+
+
+def test_pictures_of_an_overridden_run_have_its_name(tmp_path):
+    class Display:
+        def __init__(self):
+            import matplotlib.pyplot as plt
+
+            self.figure_ = plt.figure(figsize=(1, 1))
+
+    drawn = replace(FAKE, pictures=lambda *args: {"filters": Display})
+    (result,) = run(drawn, Settings(), overrides={"pca__whiten": True}, out=tmp_path, quiet=True)
+    assert result.pictures == (str(result.path).replace(".json", "-filters.png"),)
+    assert not (tmp_path / "fake" / "wide-seed0-filters.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("pca=5", "--set pca=5: pca is made of whole steps"),
+        ("logisticregression=passthrough", "Valid ones: logisticregression__C, "),
+        ("steps=5", "Set step__param=value."),
+        ("pca__n_components=(1, 2)", "parameter of PCA must be"),
+    ],
+)
+def test_values_that_no_step_can_take_exit_with_2(tmp_path, capsys, change, words):
+    assert main(["run", "fake", "--out", str(tmp_path), "--set", change], {"fake": FAKE}) == 2
+    assert words in capsys.readouterr().err
+    assert records(tmp_path) == {}
+
+
+def test_whole_steps_are_refused_before_the_data_are_loaded(tmp_path, capsys):
+    never = {"fake": replace(FAKE, load=lambda settings: pytest.fail("data were loaded"))}
+    assert main(["run", "fake", "--out", str(tmp_path), "--set", "logisticregression=5"], never) == 2
+
+
+def test_a_type_error_of_a_set_value_is_told(tmp_path, capsys):
+    def measure(estimator, data, variant, settings, steps):
+        raise TypeError("'<' not supported")
+
+    wrong = {"fake": replace(FAKE, measure=measure)}
+    assert main(["run", "fake", "--out", str(tmp_path), "--set", "pca__whiten=a"], wrong) == 2
+    assert "--set {'pca__whiten': 'a'}: '<' not supported" in capsys.readouterr().err
+    with pytest.raises(TypeError):  # without --set it is a bug, and shown as one
+        main(["run", "fake", "--out", str(tmp_path)], wrong)
+
+
+@pytest.mark.parametrize("seed", ["-1", "1.5", "many", str(2**32)])
+def test_a_wrong_seed_is_a_usage_error(tmp_path, capsys, seed):
+    with pytest.raises(SystemExit) as caught:
+        main(["run", "fake", "--out", str(tmp_path), f"--seed={seed}"], {"fake": FAKE})
+    assert caught.value.code == 2
+    assert f"'{seed}' is no seed; pass a whole number from 0 to " in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_any_work(tmp_path, capsys, monkeypatch):
+    never = {"fake": replace(FAKE, load=lambda settings: pytest.fail("data were loaded"))}
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    assert main(["run", "fake", "--out", str(file / "results")], never) == 2
+    message = capsys.readouterr().err
+    assert f"--out {file / 'results'}: " in message
+    assert "cannot be written" in message
+    assert "say --out results" in message
+    # a folder that is there and takes no file
+    monkeypatch.setattr("pipelines.runner.tempfile.TemporaryFile", lambda dir: (file / "x").open())
+    assert main(["run", "fake", "--out", str(tmp_path)], never) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
 def test_set_values_are_literals_or_text():
     assert parse_override("a__b=1e-3") == ("a__b", 1e-3)
     assert parse_override("a__b=None") == ("a__b", None)
@@ -188,6 +316,8 @@ def test_variants(tmp_path, capsys):
     assert choose_variants(FAKE, None) == ("wide",)
     assert choose_variants(FAKE, "all") == ("wide", "narrow")
     assert choose_variants(FAKE, "narrow, wide") == ("narrow", "wide")
+    assert choose_variants(FAKE, "narrow,wide,narrow") == ("narrow", "wide")
+    assert len(run(FAKE, Settings(), variants=["wide", "wide"], out=tmp_path / "twice", quiet=True)) == 1
     assert main(["run", "fake", "--variant", "thin", "--out", str(tmp_path)], {"fake": FAKE}) == 2
     assert "Valid ones: wide, narrow, or all" in capsys.readouterr().err
     assert main(["run", "fake", "--variant", "all", "--out", str(tmp_path), "--quiet"], {"fake": FAKE}) == 0

@@ -565,3 +565,51 @@ def test_feature_names():
     assert KMeansDictionary(3, random_state=0).fit(X).get_feature_names_out()[-1] == "kmeansdictionary2"
     split = KMeansDictionary(3, encode="split", random_state=0).fit(X)
     assert len(split.get_feature_names_out()) == 6 == split.transform(X).shape[1]
+
+
+@pytest.mark.parametrize("offset", [0, 100, 3000])
+def test_many_atoms_are_exact_far_from_the_origin(offset):
+    """Four hundred atoms: enough for bounds between iterations, which stand aside where products would cancel."""
+    rng = np.random.default_rng(0)
+    X = (rng.normal(size=(4000, 8)) + offset).astype(np.float32)
+    init = X[:400].copy()
+    learner = KMeansDictionary(400, init=init, max_iter=10, tol=0, random_state=0).fit(X)
+    assert (learner.counts_ > 0).all()
+    exact = ((X[:, None].astype(float) - learner.components_.astype(float)) ** 2).sum(axis=2).min(axis=1).sum()
+    assert learner.inertia_ == pytest.approx(exact, rel=1e-3)
+
+
+def test_dead_atoms_are_drawn_anew_far_from_the_origin():
+    """The first atoms lie about 0 and the data at 1e9, far more than their spread: all but one atom start dead."""
+    rng = np.random.default_rng(0)
+    hours = np.repeat([0.0, 40.0, 90.0], 50)[:, None] + rng.normal(size=(150, 1))
+    X = 1.7e9 + 3600 * hours
+    learner = KMeansDictionary(3, max_iter=50, tol=0, random_state=0).fit(X)
+    assert sorted(learner.counts_) == [50, 50, 50]
+
+
+def test_a_memmap_keeps_no_bounds(tmp_path, monkeypatch):
+    path = tmp_path / "rows.f32"
+    np.random.default_rng(0).normal(size=(900, 4)).astype(np.float32).tofile(path)
+    mapped = np.memmap(path, np.float32, "r", shape=(900, 4))
+    built = []
+    real = kmeans.RememberedRows
+    monkeypatch.setattr(kmeans, "RememberedRows", lambda *a: built.append(1) or real(*a))
+    one = KMeansDictionary(400, max_iter=3, random_state=0).fit(mapped)
+    assert built == []
+    other = KMeansDictionary(400, max_iter=3, random_state=0).fit(np.array(mapped))
+    assert built == [1]
+    np.testing.assert_allclose(one.components_, other.components_, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_overflow_is_named():
+    X = (np.random.default_rng(0).normal(size=(50, 3)) * 1e25).astype(np.float32)
+    with pytest.raises(ValueError, match="overflow float32.*Scale the data down"):
+        KMeansDictionary(3).fit(X)
+
+
+def test_encoding_parameters_set_after_the_fit_are_checked():
+    learner = KMeansDictionary(3, random_state=0).fit(blobs())
+    with pytest.raises(ValueError, match="encode='foo' is not valid"):
+        learner.set_params(encode="foo").transform(blobs())

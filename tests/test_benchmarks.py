@@ -1,0 +1,159 @@
+"""The benchmarks' harness, their command line, and the two that are quick."""
+
+import json
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import harness, imports, memory
+
+
+class Clock:
+    """A clock that moves only when a contender runs."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+
+def test_side_by_side_takes_turns_and_gives_medians(monkeypatch):
+    clock, order = Clock(), []
+    monkeypatch.setattr(harness, "time", clock)
+    # the first turn is the warmup: slow, and not counted
+    seconds = {"a": iter([90.0, 1.0, 8.0, 2.0]), "b": iter([70.0, 5.0, 3.0, 4.0])}
+
+    def contender(name):
+        def run():
+            order.append(name)
+            clock.now += next(seconds[name])
+
+        return run
+
+    result = harness.side_by_side({name: contender(name) for name in seconds}, rounds=3, warmup=1)
+    assert order == ["a", "b"] * 4
+    assert result == {"a": 2.0, "b": 4.0}
+
+
+def test_side_by_side_without_warmup_counts_every_turn(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(harness, "time", clock)
+    took = iter([10.0, 1.0])
+    assert harness.side_by_side({"a": lambda: setattr(clock, "now", clock.now + next(took))}, 2, 0) == {"a": 5.5}
+
+
+def test_save_writes_the_record_and_what_its_repetition_needs(tmp_path):
+    path = harness.save("speed", {"ratio": 0.5}, tmp_path / "new" / "folder")
+    assert path == tmp_path / "new" / "folder" / "speed.json"
+    record = json.loads(path.read_text())
+    assert set(record) == {"benchmark", "date", "processor", "cores", "versions", "result"}
+    assert (record["benchmark"], record["result"]) == ("speed", {"ratio": 0.5})
+    assert record["date"].endswith("+00:00")
+    assert record["cores"] >= 1
+    assert {"python", "numpy", "scipy", "scikit-learn", "numba"} <= set(record["versions"])
+
+
+@pytest.mark.parametrize("where", ["text", "disk", "name"])
+def test_save_writes_whole_or_not_at_all(tmp_path, monkeypatch, where):
+    path = harness.save("speed", {"ratio": 0.5}, tmp_path)
+    before = path.read_text()
+
+    def half(self, text):
+        with self.open("w") as file:
+            file.write(text[:20])
+        raise OSError("no space left")
+
+    def stopped(*paths):
+        raise KeyboardInterrupt
+
+    if where == "disk":
+        monkeypatch.setattr(Path, "write_text", half)
+    if where == "name":
+        monkeypatch.setattr(harness.os, "replace", stopped)
+    with pytest.raises({"text": TypeError, "disk": OSError, "name": KeyboardInterrupt}[where]):
+        harness.save("speed", {"ratio": {1, 2} if where == "text" else 0.7}, tmp_path)
+    assert path.read_text() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_show_prints_every_cell(capsys):
+    harness.show("a title", ["", "seconds", "runs"], [["ours", 0.123456, 7], ["peer", 12.0, "none"]])
+    printed = capsys.readouterr().out
+    lines = {line.split()[1]: line for line in printed.splitlines() if line.startswith("\u2502")}
+    assert "a title" in printed
+    assert "seconds" in printed
+    assert "0.123 " in lines["ours"]
+    assert " 7 " in lines["ours"]
+    assert " 12 " in lines["peer"]
+    assert "none" in lines["peer"]
+
+
+def test_an_unknown_benchmark_exits_with_2_and_names_the_known(capsys):
+    with pytest.raises(SystemExit) as caught:
+        command.main(["kmean"])
+    assert caught.value.code == 2
+    message = capsys.readouterr().err
+    assert "invalid choice: 'kmean'" in message
+    assert all(name in message for name in (*command.BENCHMARKS, "all"))
+
+
+@pytest.mark.parametrize("asked", [["imports", "memory"], ["all"]])
+def test_the_command_runs_what_is_named_and_saves_it(tmp_path, monkeypatch, capsys, asked):
+    class Fake:
+        def __init__(self, name):
+            self.name = name
+
+        def run(self, quick):
+            return {"name": self.name, "quick": quick}
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "import_module", Fake)
+    assert command.main([*asked, "--quick"]) == 0
+    names = list(command.BENCHMARKS) if asked == ["all"] else asked
+    folder = tmp_path / "results" / "benchmarks"
+    assert {path.name for path in folder.iterdir()} == {f"{name}.json" for name in names}
+    for name in names:
+        assert json.loads((folder / f"{name}.json").read_text())["result"] == {
+            "name": f"benchmarks.{name}",
+            "quick": True,
+        }
+    printed = capsys.readouterr().out
+    places = [printed.index(f"{name}.json") for name in names]
+    assert all(a < b for a, b in pairwise(places))
+
+
+def test_every_benchmark_named_is_there():
+    folder = Path(command.__file__).parent
+    assert {path.stem for path in folder.glob("*.py")} == {"__init__", "__main__", "harness", *command.BENCHMARKS}
+
+
+def test_imports_gives_seconds_and_ratios(capsys):
+    result = imports.run(quick=True)
+    printed = capsys.readouterr().out
+    names = {"import featlearn", "import sklearn.base", "python"}
+    assert set(result) == {"seconds", "over_sklearn"}
+    assert set(result["seconds"]) == set(result["over_sklearn"]) == names
+    assert result["over_sklearn"]["import sklearn.base"] == 1
+    for name in names:
+        ratio = result["seconds"][name] / result["seconds"]["import sklearn.base"]
+        assert result["over_sklearn"][name] == pytest.approx(ratio)
+        assert name in printed
+    assert result["seconds"]["python"] < result["seconds"]["import sklearn.base"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status")
+def test_memory_gives_the_growth_at_both_sizes(capsys):
+    result = memory.run(quick=True)
+    printed = capsys.readouterr().out
+    assert list(result) == ["20000 samples", "200000 samples"]
+    for name, measured in result.items():
+        assert set(measured) == {"data_MB", "growth_MB"}
+        assert measured["data_MB"] == pytest.approx(int(name.split()[0]) * 108 * 4 / 2**20)
+        assert measured["growth_MB"] > 0
+        assert name in printed
+    # ten times the samples, 74 MB more of them: what is held does not grow with them
+    assert result["200000 samples"]["growth_MB"] - result["20000 samples"]["growth_MB"] < 60
