@@ -48,7 +48,9 @@ def held_out_svm(settings: Settings) -> Any:
 
     from featlearn import LinearSVMCV
 
-    return LinearSVMCV(Cs=[100.0, 200.0, 400.0], cv=StratifiedShuffleSplit(1, test_size=0.2, random_state=settings.seed))
+    return LinearSVMCV(
+        Cs=[100.0, 200.0, 400.0], cv=StratifiedShuffleSplit(1, test_size=0.2, random_state=settings.seed)
+    )
 
 
 def build(variant: str, settings: Settings) -> Any:

@@ -48,7 +48,11 @@ class RunningMeanClassifier(ClassifierMixin, BaseEstimator):
         from featlearn.vectors.clusters import majority_labels
 
         dictionary = KMeansDictionary(
-            self.n_components, assignment=self.metric, encode="hard", random_state=self.random_state
+            self.n_components,
+            assignment=self.metric,
+            init="random",  # as ClusterClassifier begins
+            encode="hard",
+            random_state=self.random_state,
         )
         curve = []
         for _ in range(self.max_iter):

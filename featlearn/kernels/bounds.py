@@ -9,7 +9,7 @@ the rest the triangle inequality holds with the largest drift among them:
 
 That is Hamerly (2010) with a fast lane. Measuring is still one dense matrix product over the rows gathered, and after
 ten iterations on image patches most rows need none. A slack above the rounding of the products keeps labels exact: they
-equal a full search wherever float arithmetic can tell two centers apart.
+equal a full search wherever the products can tell two centers apart (not for data far from the origin).
 """
 
 import numpy as np

@@ -104,7 +104,7 @@ def gradient_of(problem: Problem, R: np.ndarray) -> np.ndarray:
 
 
 def gradient(problem: Problem, V: np.ndarray, M: np.ndarray, A: np.ndarray) -> np.ndarray:
-    """Gradient (k, D) of the objective; a walk. M (n, k) are the slacks at V, A (n, k) is 2 C c on active rows, else 0."""
+    """Gradient (k, D) of the objective; a walk. M (n, k): the slacks at V; A (n, k): 2 C c on active rows, else 0."""
     return problem.penalty * V - gradient_of(problem, A * problem.Y * M)
 
 
@@ -203,11 +203,12 @@ def minimize(
             passes += walks
             metric_P, Q = system.metric(part, P, F), part.Y * F
             square = (metric_P * P).sum(axis=1)
-            gain = -slope - 0.5 * (square + (A * F**2).sum(axis=0, dtype=np.float64))
+            # Half of p'Hp, and of -g.p, which equals it where the equation is solved; rounding may make it negative.
+            gain = 0.5 * np.maximum(np.abs(slope), square + (A * F**2).sum(axis=0, dtype=np.float64))
             t = step_length((metric_P * W[live]).sum(axis=1), square, B[:, live], M[:, live], Q)
             W[live] += t[:, None] * P
             M[:, live] -= t.astype(Q.dtype) * Q
-            gap[live] = np.where(gain >= 0, gain, np.inf) / np.maximum(objective[live], np.finfo(float).tiny)
+            gap[live] = gain / np.maximum(objective[live], np.finfo(float).tiny)
             before, objective = objective, value()
             stalled = bool(np.all(before - objective <= eps * before))
             stopped = report is not None and report(lambda: system.coefficients(problem, W), objective)

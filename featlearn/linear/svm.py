@@ -119,7 +119,7 @@ def check_class_weight(estimator: Any) -> None:
     if not isinstance(estimator.class_weight, dict):
         return
     for label, weight in estimator.class_weight.items():
-        if not isinstance(weight, Real) or not 0 <= weight < np.inf:
+        if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
             raise ValueError(
                 f"{type(estimator).__name__}: class_weight={{{label!r}: {weight!r}}} is not valid; a class needs a "
                 "finite weight of at least 0 (below 1 counts its samples less, 0 not at all)."
@@ -193,18 +193,18 @@ def warn_unless_converged(estimator: Any, solution: Solution, C: float) -> None:
     if solution.converged:
         return
     name, left = type(estimator).__name__, int((solution.gap > estimator.tol).sum())
-    where = f"with an estimated relative gap of {solution.gap.max():.2g} > tol={estimator.tol:g} in {left} of "
-    where += f"{len(solution.gap)} machines"
+    where = f"at C={C:g} with an estimated relative gap of {solution.gap.max():.2g} > tol={estimator.tol:g} in {left} "
+    where += f"of {len(solution.gap)} machines"
     if solution.stalled:
         message = (
-            f"{name} stalled at Newton iteration {solution.n_iter} at C={C:g}, {where}: the line search could not "
+            f"{name} stalled at Newton iteration {solution.n_iter} {where}: the line search could not "
             f"lower the objective below {solution.objective.sum():.6g}, so rounding hides the rest. Scale the features "
             "(StandardScaler, say), lower C or pass float64; more iterations would not help."
         )
     else:
         message = (
-            f"{name} stopped after {solution.n_iter} of at most max_iter={estimator.max_iter} Newton iterations at "
-            f"C={C:g}, {where}. Raise max_iter, scale the features (StandardScaler, say) or lower C."
+            f"{name} stopped after {solution.n_iter} of at most max_iter={estimator.max_iter} Newton iterations "
+            f"{where}. Raise max_iter, scale the features (StandardScaler, say) or lower C."
         )
     warnings.warn(message, ConvergenceWarning, stacklevel=3)
 
@@ -232,8 +232,8 @@ class LinearSVM(LinearPredictor):
     max_iter : int, default=100
         Most Newton iterations.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, finite and at least 0, as in liblinear: of two classes each has its own; one-vs-rest, the
-        rest has weight 1.
+        Weights of the classes, finite and at least 0, as in liblinear: of two classes each has its own; one-vs-rest,
+        the rest has weight 1.
     warm_start : bool, default=False
         Start from the coefficients of the last fit, if its classes and features were the same.
     n_jobs : int or None, default=None

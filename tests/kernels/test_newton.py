@@ -65,6 +65,15 @@ def slacks(problem, V):
     return 1 - problem.Y * margins(problem, V)
 
 
+def value(problem, V, C):
+    return objectives(problem.c, V, problem.penalty * V, slacks(problem, V), C)
+
+
+def slope(problem, V, C):
+    M = slacks(problem, V)
+    return gradient(problem, V, M, 2 * C * problem.c * (M > 0))
+
+
 @pytest.mark.parametrize("free", [True, False])
 def test_objective_is_the_formula(free):
     problem, _ = make_problem(free=free)
@@ -72,7 +81,7 @@ def test_objective_is_the_formula(free):
     expected = [
         slow_objective(problem.X, problem.Y[:, j], problem.c[:, j], problem.penalty, 3.0, V[j]) for j in range(3)
     ]
-    np.testing.assert_allclose(objectives(problem, V, slacks(problem, V), 3.0), expected, rtol=1e-12)
+    np.testing.assert_allclose(value(problem, V, 3.0), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("shift", [True, False])
@@ -82,17 +91,17 @@ def test_gradient_and_hessian_by_finite_differences(intercept, shift):
     rng = np.random.default_rng(1)
     V, P = 0.3 * rng.normal(size=(2, 3, len(problem.penalty)))
     C, h = 5.0, 1e-6
-    G = gradient(problem, V, slacks(problem, V), C)
+    G = slope(problem, V, C)
     for i in range(V.shape[1]):
         E = np.zeros_like(V)
         E[:, i] = h
-        ahead, back = (objectives(problem, U, slacks(problem, U), C) for U in (V + E, V - E))
+        ahead, back = (value(problem, U, C) for U in (V + E, V - E))
         np.testing.assert_allclose(G[:, i], (ahead - back) / (2 * h), rtol=1e-5, atol=1e-7)
     M = slacks(problem, V)
     assert np.abs(M).min() > 1e-4  # no row changes sides within the step below
     F = np.empty_like(M)
     product = hessian_product(problem, P, 2 * C * problem.c * (M > 0), F)
-    ahead, back = (gradient(problem, U, slacks(problem, U), C) for U in (V + h * P, V - h * P))
+    ahead, back = (slope(problem, U, C) for U in (V + h * P, V - h * P))
     np.testing.assert_allclose(product, (ahead - back) / (2 * h), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(F, margins(problem, P), rtol=1e-12)
 
@@ -159,8 +168,8 @@ def test_a_scale_near_the_last_keeps_the_factor():
 
 def systems(problem, s):
     return {
-        "cholesky": ConjugateGradients(CholeskyPreconditioner(problem, s)),
-        "diagonal": ConjugateGradients(DiagonalPreconditioner(problem, s)),
+        "cholesky": ConjugateGradients(problem, CholeskyPreconditioner(problem, s)),
+        "diagonal": ConjugateGradients(problem, DiagonalPreconditioner(problem, s)),
         "kernel": RowKernel(problem),
     }
 
@@ -186,17 +195,66 @@ def test_default_tol_is_within_a_thousandth(kind, C):
     assert (objective >= best * (1 - 1e-5)).all()
 
 
-def test_exact_steps_solve_newtons_equation():
-    problem, _ = make_problem(n=12, d=30, shift=True)
-    C = 4.0
-    V = 0.1 * np.random.default_rng(3).normal(size=(3, 31))
+@pytest.mark.parametrize(("intercept", "free"), [(True, True), (True, False), (False, False)])
+def test_exact_steps_solve_newtons_equation(intercept, free):
+    problem, _ = make_problem(n=12, d=30, intercept=intercept, free=free, shift=free)
+    C, system = 4.0, RowKernel(problem)
+    W = 0.02 * np.random.default_rng(3).normal(size=(3, 12 + intercept))
+    V = system.coefficients(problem, W)
     M = slacks(problem, V)
+    assert 0 < np.mean(M > 0) < 1
+    np.testing.assert_allclose(system.margins(problem, W), margins(problem, V), atol=1e-12)
     A = 2 * C * problem.c * (M > 0)
-    G = gradient(problem, V, M, C)
-    P, F, _ = RowKernel(problem).step(problem, G, A, np.zeros(3))
-    again = np.empty_like(A)
-    np.testing.assert_allclose(hessian_product(problem, P, A, again), -G, atol=1e-9)
+    P, F, along, _ = system.step(problem, W, M, A, np.zeros(3))
+    G, step, again = gradient(problem, V, M, A), system.coefficients(problem, P), np.empty_like(A)
+    np.testing.assert_allclose(hessian_product(problem, step, A, again), -G, atol=1e-9)
     np.testing.assert_allclose(F, again, atol=1e-12)
+    np.testing.assert_allclose(along, (G * step).sum(axis=1), atol=1e-9)
+    inner = (W * system.metric(problem, P, F)).sum(axis=1)
+    np.testing.assert_allclose(inner, (V * problem.penalty * step).sum(axis=1), atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_row_kernel_reaches_the_optimum_on_raw_pixels(dtype):
+    # Neighboring pixels alike, 0 to 255, few rows: K's rounding in float32 is as large as n / (2 C).
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, size=60)
+    walk = np.cumsum(rng.normal(size=(3, 700))[y] + rng.normal(size=(60, 700)), axis=1)
+    X = (255 * (walk - walk.min()) / np.ptp(walk)).astype(dtype)
+    Y = np.where(y[:, None] == np.arange(3), 1, -1).astype(np.int8)
+    c = np.full((60, 3), 1 / 60, dtype=np.float32)
+    penalty = np.r_[np.ones(700), 0]
+    narrow = Problem(X, Y, c, X.mean(axis=0, dtype=np.float64), penalty)
+    solution = minimize(narrow, 100.0, RowKernel(narrow), tol=1e-9)
+    # With dual variables a at the optimum, the dual objective is a bound from below: no solver in between.
+    Z = X.astype(np.float64) - narrow.shift
+    M = np.maximum(0, 1 - Y * (Z @ solution.V[:, :-1].T + solution.V[:, -1]))
+    primal = 0.5 * (solution.V[:, :-1] ** 2).sum(axis=1) + 100 * (M**2).mean(axis=0)
+    a = 2 * 100 / 60 * M
+    dual = a.sum(axis=0) - 0.5 * (((a * Y).T @ Z) ** 2).sum(axis=1) - (a**2).sum(axis=0) * 60 / 400
+    np.testing.assert_allclose((a * Y).sum(axis=0), 0, atol=1e-6 * a.max())  # so the bound holds
+    assert solution.converged
+    np.testing.assert_allclose(solution.objective, primal, rtol=1e-6)
+    np.testing.assert_allclose(primal, dual, rtol=1e-5)
+
+
+def test_row_kernel_starts_from_any_coefficients():
+    problem, _ = make_problem(n=20, d=30, shift=True)
+    system = RowKernel(problem)
+    best = minimize(problem, 10.0, system, tol=1e-12)
+    np.testing.assert_allclose(system.coordinates(problem, best.V, 10.0), best.W, atol=1e-9)
+    elsewhere = np.random.default_rng(5).normal(size=best.V.shape)
+    again = minimize(problem, 10.0, system, system.coordinates(problem, elsewhere, 10.0), tol=1e-12)
+    np.testing.assert_allclose(again.V, best.V, atol=1e-7)
+
+
+@pytest.mark.parametrize("free", [True, False])
+def test_row_kernel_without_active_rows(free):
+    problem, _ = make_problem(n=12, d=30, free=free)
+    nothing = problem.weighted(0 * problem.c)
+    solution = minimize(nothing, 10.0, RowKernel(nothing), np.ones((3, 13)))
+    assert solution.converged
+    np.testing.assert_allclose(solution.objective, 0, atol=1e-20)
 
 
 def test_choice_of_system_follows_the_shape(monkeypatch):
@@ -216,7 +274,7 @@ def test_choice_of_system_follows_the_shape(monkeypatch):
 
 def test_warm_start_and_report():
     problem, s = make_problem()
-    system = ConjugateGradients(CholeskyPreconditioner(problem, s))
+    system = ConjugateGradients(problem, CholeskyPreconditioner(problem, s))
     cold = minimize(problem, 10.0, system, tol=1e-14)
     warm = minimize(problem, 10.0, system, cold.V, tol=1e-14)
     assert warm.n_iter == 1
@@ -240,21 +298,30 @@ def test_each_iteration_lowers_the_objective():
 
 
 @pytest.mark.parametrize("kind", [CholeskyPreconditioner, RowKernel])
-def test_a_factorization_that_fails_is_tried_with_a_ridge(kind):
+def test_a_factorization_that_fails_is_tried_with_a_ridge(kind, monkeypatch):
     problem, s = make_problem(n=30, d=4, dtype=np.float32)
-    problem.X[:, 1] = problem.X[:, 0]  # a singular Gram matrix, lifted by a penalty below its rounding
-    system = RowKernel(problem) if kind is RowKernel else ConjugateGradients(CholeskyPreconditioner(problem, s))
-    solution = minimize(problem, 1e9, system, max_iter=30)
+    problem.X[:, 1] = problem.X[:, 0]  # singular matrices, lifted by a penalty or n / (2 C) below their rounding
+    C = 1e22 if kind is RowKernel else 1e9
+    system = (
+        RowKernel(problem) if kind is RowKernel else ConjugateGradients(problem, CholeskyPreconditioner(problem, s))
+    )
+    ridges = []
+    of = newton_systems.ridges
+    monkeypatch.setattr(newton_systems, "ridges", lambda dtype: (ridges.append(r) or r for r in of(dtype)))
+    solution = minimize(problem, C, system, max_iter=30)
+    assert max(ridges) > 0
     assert np.isfinite(solution.objective).all()
-    assert (solution.objective <= objectives(problem, 0 * solution.V, np.ones_like(solution.M), 1e9)).all()
+    assert (solution.objective <= C * problem.c.sum(axis=0)).all()
 
 
 @pytest.mark.parametrize("kind", [CholeskyPreconditioner, RowKernel])
 def test_overflowing_features_are_named(kind):
-    problem, s = make_problem(n=12, d=4, dtype=np.float32)
-    problem.X[:] *= np.float32(1e25)
+    dtype, factor = (np.float64, 1e200) if kind is RowKernel else (np.float32, 1e25)
+    problem, s = make_problem(n=12, d=4, dtype=dtype)
+    problem.X[:] *= dtype(factor)
     arguments = (problem,) if kind is RowKernel else (problem, s)
-    with np.errstate(all="ignore"), pytest.raises(ValueError, match=r"too large for float32.*Standardize"):
+    cure = r"Standardize the features\.$" if kind is RowKernel else "Standardize the features, or pass float64"
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match=f"too large for {dtype.__name__}.*{cure}"):
         kind(*arguments)
 
 

@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from featlearn import LinearSVM
+from featlearn import LinearSVM, LinearSVMCV
 from featlearn.callbacks import EarlyStopping
 from featlearn.kernels import newton, newton_systems
 
@@ -189,6 +189,54 @@ def test_convergence_warning_has_numbers():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         LinearSVM(tol=1e-14).fit(X.astype(np.float32), y)  # beyond float32: ends quietly at its precision
+
+
+def pixels():
+    """Few rows of raw pixels, neighbors alike."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 4, size=80)
+    walk = np.cumsum(rng.normal(size=(4, 900))[y] + rng.normal(size=(80, 900)), axis=1)
+    return np.round(255 * (walk - walk.min()) / np.ptp(walk)), y
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_raw_pixels_of_few_rows_reach_the_optimum(dtype):
+    X, y = pixels()
+    reference, model = LinearSVM().fit(X, y), LinearSVM().fit(X.astype(dtype), y)
+    assert model.coef_.dtype == np.float32
+    np.testing.assert_allclose(model.objective_, reference.objective_, rtol=1e-4)
+    assert model.n_iter_ <= reference.n_iter_ + 2
+    assert model.score(X.astype(dtype), y) == 1.0
+    again = LinearSVM(warm_start=True).fit(X.astype(dtype), y)
+    assert again.fit(X.astype(dtype), y).n_iter_ <= 3
+    np.testing.assert_allclose(again.objective_, reference.objective_, rtol=1e-4)
+
+
+def test_a_stalled_fit_says_so_and_does_not_advise_more_iterations():
+    X, y = blurred(800, 40)
+    X = (X + 1e5).astype(np.float32)  # the digits that tell rows apart are lost in the products
+    with pytest.warns(
+        ConvergenceWarning, match=r"stalled at Newton iteration \d+ at C=1e\+08.*StandardScaler"
+    ) as caught:
+        LinearSVM(1e8, penalize_intercept=True).fit(X, y)
+    assert "max_iter" not in str(caught[0].message)
+
+
+@pytest.mark.parametrize("weight", [-2, float("nan"), float("inf"), "3"])
+@pytest.mark.parametrize("model", [LinearSVM(), LinearSVMCV(Cs=2)])
+def test_bad_class_weights_are_named(model, weight):
+    X, y = two_or_three(2)
+    with pytest.raises(ValueError, match=rf"{type(model).__name__}: class_weight={{0: {weight!r}}}.*at least 0"):
+        clone(model).set_params(class_weight={0: weight, 1: 1}).fit(X, y)
+
+
+@pytest.mark.parametrize("scale", [1e308, 1e-308])
+def test_extreme_sample_weights_of_one_size_change_nothing(scale):
+    X, y = blurred()
+    s = np.full(len(y), scale)
+    np.testing.assert_array_equal(LinearSVM().fit(X, y, s).coef_, LinearSVM().fit(X, y).coef_)
+    scores = LinearSVMCV([1.0]).fit(X, y, s).scores_
+    np.testing.assert_array_equal(scores, LinearSVMCV([1.0]).fit(X, y).scores_)
 
 
 @pytest.mark.parametrize(

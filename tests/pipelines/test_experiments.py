@@ -112,6 +112,19 @@ def test_kmeans_mnist_rows_come_from_their_seeds(monkeypatch):
     assert found["lloyd: mean distance, step 50"] == pytest.approx((4 * 50 + 30) / 5 + 400)
 
 
+def test_both_rules_begin_with_the_same_centers():
+    rng = np.random.default_rng(0)
+    X, y = rng.random((200, 6)), np.arange(200) % 3
+    curves = [
+        EXPERIMENTS["kmeans_mnist"].build(variant, Settings(seed=seed)).fit(X, y).distance_curve_
+        for seed in (0, 1)
+        for variant in ("running_mean", "lloyd")
+    ]
+    assert curves[0][0] == pytest.approx(curves[1][0], rel=1e-9)
+    assert curves[2][0] == pytest.approx(curves[3][0], rel=1e-9)
+    assert curves[0][0] != pytest.approx(curves[2][0], rel=1e-9)
+
+
 def test_running_mean_follows_its_rule():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 5)) + 3 * np.eye(5)[np.arange(60) % 3]
