@@ -253,7 +253,9 @@ class RowKernel:
         dtype = np.float32 if diagonal.min() > 1000 * rounding and diagonal.max() < 1e30 else np.float64
         potrf, potrs = get_lapack_funcs(("potrf", "potrs"), dtype=dtype)
         for ridge in ridges(dtype):
-            S = self.K[np.ix_(rows, rows)].astype(dtype, copy=False).T  # symmetric; Fortran's order spares LAPACK a copy
+            S = (
+                self.K[np.ix_(rows, rows)].astype(dtype, copy=False).T
+            )  # symmetric; Fortran's order spares LAPACK a copy
             np.fill_diagonal(S, (1 + ridge) * (S.diagonal() + diagonal))
             factor, failed = potrf(S, lower=1, clean=0, overwrite_a=1)
             if not failed:

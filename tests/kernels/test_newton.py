@@ -195,10 +195,11 @@ def test_default_tol_is_within_a_thousandth(kind, C):
     assert (objective >= best * (1 - 1e-5)).all()
 
 
+@pytest.mark.parametrize(("C", "error"), [(4.0, 1e-5), (1e5, 1e-9)])  # factored in float32, in float64
 @pytest.mark.parametrize(("intercept", "free"), [(True, True), (True, False), (False, False)])
-def test_exact_steps_solve_newtons_equation(intercept, free):
+def test_exact_steps_solve_newtons_equation(intercept, free, C, error):
     problem, _ = make_problem(n=12, d=30, intercept=intercept, free=free, shift=free)
-    C, system = 4.0, RowKernel(problem)
+    system = RowKernel(problem)
     W = 0.02 * np.random.default_rng(3).normal(size=(3, 12 + intercept))
     V = system.coefficients(problem, W)
     M = slacks(problem, V)
@@ -207,9 +208,9 @@ def test_exact_steps_solve_newtons_equation(intercept, free):
     A = 2 * C * problem.c * (M > 0)
     P, F, along, _ = system.step(problem, W, M, A, np.zeros(3))
     G, step, again = gradient(problem, V, M, A), system.coefficients(problem, P), np.empty_like(A)
-    np.testing.assert_allclose(hessian_product(problem, step, A, again), -G, atol=1e-9)
+    np.testing.assert_allclose(hessian_product(problem, step, A, again), -G, atol=error * np.abs(G).max())
     np.testing.assert_allclose(F, again, atol=1e-12)
-    np.testing.assert_allclose(along, (G * step).sum(axis=1), atol=1e-9)
+    np.testing.assert_allclose(along, (G * step).sum(axis=1), rtol=1e-9)
     inner = (W * system.metric(problem, P, F)).sum(axis=1)
     np.testing.assert_allclose(inner, (V * problem.penalty * step).sum(axis=1), atol=1e-9)
 
@@ -242,7 +243,7 @@ def test_row_kernel_starts_from_any_coefficients():
     problem, _ = make_problem(n=20, d=30, shift=True)
     system = RowKernel(problem)
     best = minimize(problem, 10.0, system, tol=1e-12)
-    np.testing.assert_allclose(system.coordinates(problem, best.V, 10.0), best.W, atol=1e-9)
+    np.testing.assert_allclose(system.coordinates(problem, best.V, 10.0), best.W, atol=1e-6)
     elsewhere = np.random.default_rng(5).normal(size=best.V.shape)
     again = minimize(problem, 10.0, system, system.coordinates(problem, elsewhere, 10.0), tol=1e-12)
     np.testing.assert_allclose(again.V, best.V, atol=1e-7)
