@@ -13,8 +13,27 @@ def contrast(patch, eps, ddof):
     return np.array([(v - mean) / scale if scale > 0 else 0.0 for v in patch])
 
 
-def code(x, atoms, encode, threshold=0.0):
+def affine_code(x, weights, bias, activation, squares):
+    """Affine code of one vector, unit by unit."""
+    x = np.concatenate([x * x, x]) if squares else x
+    z = np.array([float(np.dot(w, x)) + b for w, b in zip(weights, bias, strict=True)])
+    if activation == "sigmoid":
+        return np.array([1 / (1 + np.exp(-v)) for v in z])
+    if activation == "tanh":
+        return np.array([np.tanh(v) for v in z])
+    if activation == "relu":
+        return np.array([max(v, 0.0) for v in z])
+    if activation == "softmax":
+        e = np.array([np.exp(v - z.max()) for v in z])
+        return e / e.sum()
+    assert activation == "linear"
+    return z
+
+
+def code(x, atoms, encode, threshold=0.0, bias=None, scale=None, squares=False):
     """Code of one vector, atom by atom."""
+    if bias is not None:
+        return affine_code(x, atoms, bias, encode, squares) * (1 if scale is None else scale)
     responses = np.array([float(np.dot(a, x)) for a in atoms])
     distances = np.array([np.sqrt(sum((x - a) ** 2)) for a in atoms])
     if encode == "triangle":
@@ -37,7 +56,9 @@ def code(x, atoms, encode, threshold=0.0):
     raise ValueError(encode)
 
 
-def encode_image(image, atoms, encode, patch, *, stride=1, eps=None, ddof=1, mean=None, whitening=None, threshold=0.0):
+def encode_image(
+    image, atoms, encode, patch, *, stride=1, eps=None, ddof=1, mean=None, whitening=None, threshold=0.0, **affine
+):
     """Map (h, w, outputs) of one image (H, W, c), patch by patch."""
     image = np.asarray(image, float)
     ph, pw = patch
@@ -48,9 +69,11 @@ def encode_image(image, atoms, encode, patch, *, stride=1, eps=None, ddof=1, mea
             x = image[top : top + ph, left : left + pw].reshape(-1)
             if eps is not None:
                 x = contrast(x, eps, ddof)
+            if mean is not None:
+                x = x - mean
             if whitening is not None:
-                x = (x - mean) @ whitening
-            row.append(code(x, np.asarray(atoms, float), encode, threshold))
+                x = x @ whitening
+            row.append(code(x, np.asarray(atoms, float), encode, threshold, **affine))
         rows.append(row)
     return np.array(rows)
 

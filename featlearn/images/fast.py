@@ -1,5 +1,6 @@
 """Recognizing learners that the fused encoder can run: contrast -> whitening -> dictionary, or parts of it."""
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -7,6 +8,7 @@ from sklearn.pipeline import Pipeline
 
 from featlearn.images.pools import MeanPool, SumPool
 from featlearn.kernels.encode import ENCODINGS, EncoderPlan
+from featlearn.vectors.affine import AffineCodesMixin, about_zero, plan_of
 from featlearn.vectors.contrast import ContrastNormalizer
 from featlearn.vectors.dictionary import DictionaryMixin
 from featlearn.vectors.whitening import ZCA, PCAWhitening
@@ -18,23 +20,33 @@ def encoder_plan(learner: Any, patch: tuple[int, int], stride: int) -> EncoderPl
     steps = [step for step in steps if step is not None and step != "passthrough"]
     contrast = steps.pop(0) if steps and type(steps[0]) is ContrastNormalizer else None
     whitening = steps.pop(0) if steps and type(steps[0]) in (ZCA, PCAWhitening) else None
-    # A subclass with a transform of its own is another encoder.
-    if len(steps) != 1 or getattr(type(steps[0]), "transform", None) is not DictionaryMixin.transform:
+    plan = _last_step(steps[0], whitening is not None) if len(steps) == 1 else None
+    if plan is None:
         return None
-    dictionary = steps[0]
-    if dictionary.encode not in ENCODINGS or (dictionary.encode == "hard" and dictionary._rule() != "euclidean"):
-        return None
-    return EncoderPlan(
-        atoms=dictionary.components_,
-        encode=dictionary.encode,
-        threshold=dictionary.threshold,
+    plan = replace(
+        plan,
         eps=None if contrast is None else contrast.eps,
         ddof=1 if contrast is None else contrast.ddof,
-        whitening=None if whitening is None else whitening.whitening_,
-        mean=None if whitening is None else whitening.mean_,
         patch=patch,
         stride=stride,
     )
+    if whitening is None:
+        return plan
+    return replace(plan, whitening=whitening.whitening_, mean=whitening.mean_)
+
+
+def _last_step(learner: Any, whitened: bool) -> EncoderPlan | None:
+    """The plan of the learner that gives the codes; whitened patches lie about zero and need no other origin."""
+    # A subclass with a transform of its own is another encoder.
+    transform = getattr(type(learner), "transform", None)
+    if transform is AffineCodesMixin.transform:
+        code = learner._affine_code()
+        return plan_of(about_zero(code) if whitened else code)
+    if transform is not DictionaryMixin.transform:
+        return None
+    if learner.encode not in ENCODINGS or (learner.encode == "hard" and learner._rule() != "euclidean"):
+        return None
+    return EncoderPlan(atoms=learner.components_, encode=learner.encode, threshold=learner.threshold)
 
 
 def fusible_cells(pool: Any, height: int, width: int) -> tuple[tuple[slice, ...], tuple[slice, ...]] | None:

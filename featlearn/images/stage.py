@@ -20,6 +20,7 @@ from featlearn.images.fast import encoder_plan, fusible_cells
 from featlearn.images.maps import axes_rule, check_images, place_names
 from featlearn.images.patches import count_patches, extract_patches, sample_patches
 from featlearn.images.pools import MeanPool
+from featlearn.kernels.backend import gpu_may_exist, gpu_visible
 from featlearn.kernels.encode import FusedEncoder, map_size
 from featlearn.streaming import is_out_of_core, map_chunks
 from featlearn.threads import as_float
@@ -364,17 +365,9 @@ class _StageEncoder:
 
 def _placed(plan, height, width, dtype, device):
     """The fused encoder on the device asked for: ("cpu" or "gpu", encoder)."""
-    if device == "gpu" or (device == "auto" and _gpu_may_exist()):
-        from featlearn.kernels.encode_keras import KerasEncoder, gpu_visible
+    if device == "gpu" or (device == "auto" and gpu_may_exist()):
+        from featlearn.kernels.encode_keras import KerasEncoder
 
         if device == "gpu" or gpu_visible():
             return "gpu", KerasEncoder(plan, height, width, dtype)
     return "cpu", FusedEncoder(plan, height, width, dtype)
-
-
-def _gpu_may_exist() -> bool:
-    """Whether it is worth importing Keras to look for a GPU: there is a device file, and Keras is installed."""
-    from importlib.util import find_spec
-    from pathlib import Path
-
-    return Path("/dev/nvidia0").exists() and find_spec("keras") is not None

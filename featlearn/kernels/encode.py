@@ -9,7 +9,10 @@ For each block of map rows of the images, in order (small enough that its respon
                hard       one at argmin_j G_j + |a_j|^2,                                             A = -2 atoms
                threshold  max(G_j - t, 0),                                                           A = atoms
                split      max(G_j - t, 0) and max(-G_j - t, 0),                                      A = atoms
+               affine     s_j f(G_j + b_j), f one of sigmoid, tanh, relu, linear, or the softmax over j
     pooled     sum of the codes of each cell of a grid
+
+The affine codes are those of autoencoders, Boltzmann machines and, with [z^2, z] in place of z, Gaussian mixtures.
 
 Coates, Lee & Ng (2011), "An analysis of single-layer networks in unsupervised feature learning", sections 3.2-3.3;
 Coates & Ng (2011), "The importance of encoding versus training with sparse coding and vector quantization".
@@ -21,14 +24,33 @@ import numpy as np
 from numba import njit
 
 from featlearn.kernels.assign import far_center, winner
+from featlearn.kernels.exp import FINITE, exp, softmax_row
 from featlearn.kernels.simd import root_row
 from featlearn.threads import as_float
 
-TRIANGLE, HARD, THRESHOLD, SPLIT = range(4)
+TRIANGLE, HARD, THRESHOLD, SPLIT, SIGMOID, TANH, RELU, LINEAR, SOFTMAX = range(9)
 ENCODINGS = {"triangle": TRIANGLE, "hard": HARD, "threshold": THRESHOLD, "split": SPLIT}
+ACTIVATIONS = {"sigmoid": SIGMOID, "tanh": TANH, "relu": RELU, "linear": LINEAR, "softmax": SOFTMAX}
+CODES = ENCODINGS | ACTIVATIONS
 BLOCK_BYTES = 4 << 20
 BLOCK_PATCHES = 512
 FLAT = 64  # without eps, a patch whose deviation is within so many roundings of its mean is constant, and gives zeros
+
+
+@dataclass(frozen=True)
+class AffineCode:
+    """Codes ``scale * f(x weights' + bias)`` of rows x (n, d): weights (K, d), bias (K,), f one of `ACTIVATIONS`.
+
+    With ``squares``, weights are (K, 2 d) and take [x^2, x]. ``origin`` (d,) is subtracted from x first; ``scale`` (K,)
+    multiplies the codes; None for neither.
+    """
+
+    weights: np.ndarray
+    bias: np.ndarray
+    activation: str
+    squares: bool = False
+    origin: np.ndarray | None = None
+    scale: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -36,9 +58,10 @@ class EncoderPlan:
     """Everything the encoder needs to know, as arrays.
 
     ``atoms`` (K, k); ``whitening`` (d, k) and ``mean`` (d,) of the patches, or None and k = d; ``eps`` and ``ddof`` of
-    the contrast normalization, or ``eps=None`` for none; ``encode`` one of `ENCODINGS`; ``patch`` (height, width);
-    ``stride``; ``row_cells`` and ``col_cells``: disjoint, ordered slices of map rows and columns that are summed, or
-    None for every patch on its own.
+    the contrast normalization, or ``eps=None`` for none; ``encode`` one of `CODES`; ``bias``, ``scale`` and ``squares``
+    of an affine code, whose weights are the atoms (K, k) or (K, 2 k) and whose origin is ``mean``; ``patch`` (height,
+    width); ``stride``; ``row_cells`` and ``col_cells``: disjoint, ordered slices of map rows and columns that are
+    summed, or None for every patch on its own.
     """
 
     atoms: np.ndarray
@@ -52,6 +75,9 @@ class EncoderPlan:
     stride: int = 1
     row_cells: tuple[slice, ...] | None = None
     col_cells: tuple[slice, ...] | None = None
+    bias: np.ndarray | None = None
+    scale: np.ndarray | None = None
+    squares: bool = False
 
     @property
     def n_outputs(self) -> int:
@@ -143,17 +169,56 @@ def _add_hard(g, bias, cell):
         cell[winner(g[p], bias, False)] += 1
 
 
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FINITE)
+def _add_affine(g, bias, encode, cell):
+    """cell += f(g + bias) over the rows of g, which may be overwritten."""
+    one, two, zero = g.dtype.type(1), g.dtype.type(2), g.dtype.type(0)
+    for p in range(g.shape[0]):
+        row = g[p]
+        if encode == SIGMOID:
+            for j in range(cell.shape[0]):
+                cell[j] += one / (one + exp(-(row[j] + bias[j])))
+        elif encode == TANH:
+            for j in range(cell.shape[0]):
+                cell[j] += two / (one + exp(-two * (row[j] + bias[j]))) - one
+        elif encode == RELU:
+            for j in range(cell.shape[0]):
+                cell[j] += max(row[j] + bias[j], zero)
+        elif encode == LINEAR:
+            for j in range(cell.shape[0]):
+                cell[j] += row[j] + bias[j]
+        else:
+            for j in range(cell.shape[0]):
+                row[j] += bias[j]
+            softmax_row(row)
+            for j in range(cell.shape[0]):
+                cell[j] += row[j]
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def _with_squares(Z, out):
+    """out (m, 2 d) := [Z^2, Z]."""
+    d = Z.shape[1]
+    for p in range(Z.shape[0]):
+        for j in range(d):
+            out[p, j] = Z[p, j] * Z[p, j]
+            out[p, d + j] = Z[p, j]
+
+
 @njit(nogil=True, cache=True)
 def _encode_images(
-    images, A, bias, W, shift, whiten, eps, ddof, encode, t, ph, pw, stride, height, width, rows, row_cell, cols, out
-):
+    images, A, bias, W, shift, whiten, squares, eps, ddof, encode, t, ph, pw, stride, height, width, rows, row_cell,
+    cols, out,
+):  # fmt: skip
     """Padded images (n, H, W, c) into out (n, row cells, column cells, outputs), ``rows`` map rows at a time."""
-    K, d = A.shape
+    K = A.shape[0]
+    d = A.shape[1] // 2 if squares else A.shape[1]
     one = A.dtype.type(1)
     patches = np.empty((rows * width, W.shape[0] if whiten else d), A.dtype)
     white = np.empty((rows * width if whiten else 0, d), A.dtype)
     responses = np.empty((rows * width, K), A.dtype)
     norms = np.empty(rows * width, A.dtype)
+    doubled = np.empty((rows * width if squares else 0, 2 * d), A.dtype)
     out[:] = 0
     total = images.shape[0] * height
     for first in range(0, total, rows):
@@ -164,10 +229,13 @@ def _encode_images(
         if whiten:
             Z = white[:m]
             np.dot(patches[:m], W, Z)
-        _norms(Z, norms)
+        if squares:
+            _with_squares(Z, doubled[:m])
+            Z = doubled[:m]
         G = responses[:m]
         np.dot(Z, A.T, G)
         if encode == TRIANGLE:
+            _norms(Z, norms)
             for p in range(m):
                 norms[p] = root_row(G[p], bias, norms[p]) / A.dtype.type(K)
         for y in range(used):
@@ -181,6 +249,8 @@ def _encode_images(
                     _add_triangle(G[lo:hi], norms[lo:hi], cell)
                 elif encode == HARD:
                     _add_hard(G[lo:hi], bias, cell)
+                elif encode >= SIGMOID:
+                    _add_affine(G[lo:hi], bias, encode, cell)
                 else:
                     _add_threshold(G[lo:hi], t, one, cell[:K])
                     if encode == SPLIT:
@@ -205,7 +275,8 @@ class FusedEncoder:
         atoms = np.ascontiguousarray(plan.atoms, dtype=dtype)
         distances = plan.encode in ("triangle", "hard")
         self.whiten = plan.whitening is not None
-        self.W, self.shift = np.empty((0, atoms.shape[1]), dtype), np.zeros(atoms.shape[1], dtype)
+        width_in = atoms.shape[1] // (2 if plan.squares else 1)
+        self.W, self.shift = np.empty((0, width_in), dtype), np.zeros(width_in, dtype)
         if plan.whitening is not None:
             if plan.mean is None:
                 raise ValueError("The plan has a whitening and no mean; give both, or neither.")
@@ -214,8 +285,11 @@ class FusedEncoder:
         elif distances and (center := far_center(atoms)) is not None:
             self.shift = center.astype(dtype)  # distances stay, and their products no longer cancel
             atoms = atoms - self.shift
+        elif plan.mean is not None:
+            self.shift = plan.mean.astype(dtype)
         self.A = -2 * atoms if distances else atoms
-        self.bias = np.einsum("kd,kd->k", atoms, atoms)
+        self.bias = np.einsum("kd,kd->k", atoms, atoms) if plan.bias is None else plan.bias.astype(dtype)
+        self.scale = None if plan.scale is None else plan.scale.astype(dtype)
         row_cells = plan.row_cells or tuple(slice(i, i + 1) for i in range(self.height))
         col_cells = plan.col_cells or tuple(slice(i, i + 1) for i in range(self.width))
         self.row_cell = np.full(self.height, -1)
@@ -232,9 +306,12 @@ class FusedEncoder:
         plan, number = self.plan, self.dtype.type
         _encode_images(
             np.ascontiguousarray(images, dtype=self.dtype), self.A, self.bias, self.W, self.shift, self.whiten,
-            number(-1 if plan.eps is None else plan.eps), plan.ddof, ENCODINGS[plan.encode], number(plan.threshold),
-            *plan.patch, plan.stride, self.height, self.width, self.rows, self.row_cell, self.cols, out,
+            plan.squares, number(-1 if plan.eps is None else plan.eps), plan.ddof, CODES[plan.encode],
+            number(plan.threshold), *plan.patch, plan.stride, self.height, self.width, self.rows, self.row_cell,
+            self.cols, out,
         )  # fmt: skip
+        if self.scale is not None:
+            out *= self.scale
         return out
 
 

@@ -5,49 +5,13 @@ shape; pooling is two small matrix products with 0/1 matrices, rows (p, h) and c
 """
 
 import warnings
-from typing import Any
 
 import numpy as np
 
-from featlearn.kernels.encode import FLAT, EncoderPlan, map_size
+from featlearn.kernels.backend import compiled, gpu_visible
+from featlearn.kernels.encode import ACTIVATIONS, FLAT, EncoderPlan, map_size
 
 MAP_BYTES = 256 << 20
-
-
-def gpu_visible() -> bool:
-    """Whether Keras' backend sees a GPU."""
-    import keras
-
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        return bool(tf.config.list_physical_devices("GPU"))
-    if backend == "jax":
-        import jax
-
-        return any(device.platform in ("gpu", "cuda", "rocm") for device in jax.devices())
-    if backend == "torch":
-        import torch
-
-        return torch.cuda.is_available()
-    return False
-
-
-def compiled(f: Any) -> Any:
-    """``f`` compiled by Keras' backend: XLA for TensorFlow and JAX, as it is for torch."""
-    import keras
-
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        return tf.function(f, jit_compile=True)
-    if backend == "jax":
-        import jax
-
-        return jax.jit(f)
-    return f
 
 
 def cell_matrix(cells: tuple[slice, ...] | None, size: int) -> np.ndarray:
@@ -98,8 +62,12 @@ class KerasEncoder:
             variance = ops.sum(x * x, axis=1, keepdims=True) / max(x.shape[1] - plan.ddof, 1) + plan.eps
             flat = 0.0 if plan.eps else (FLAT * np.finfo(np.float32).eps * mean) ** 2
             x = ops.where(variance > flat, x / ops.sqrt(ops.maximum(variance, 1e-30)), 0.0)
-        if plan.whitening is not None and plan.mean is not None:
-            x = ops.matmul(x - np.asarray(plan.mean, np.float32), np.asarray(plan.whitening, np.float32))
+        if plan.mean is not None:
+            x = x - np.asarray(plan.mean, np.float32)
+        if plan.whitening is not None:
+            x = ops.matmul(x, np.asarray(plan.whitening, np.float32))
+        if plan.squares:
+            x = ops.concatenate([x * x, x], axis=1)
         g = ops.matmul(x, ops.transpose(atoms))
         if plan.encode in ("triangle", "hard"):
             squares = ops.sum(x * x, axis=1, keepdims=True) + ops.sum(atoms * atoms, axis=1) - 2 * g
@@ -108,6 +76,11 @@ class KerasEncoder:
                 codes = ops.maximum(ops.mean(z, axis=1, keepdims=True) - z, 0.0)
             else:
                 codes = ops.one_hot(ops.argmin(squares, axis=1), len(plan.atoms), dtype="float32")
+        elif plan.encode in ACTIVATIONS and plan.bias is not None:
+            g = g + np.asarray(plan.bias, np.float32)
+            activate = {"sigmoid": ops.sigmoid, "tanh": ops.tanh, "relu": ops.relu, "softmax": ops.softmax}
+            codes = g if plan.encode == "linear" else activate[plan.encode](g)
+            codes = codes if plan.scale is None else codes * np.asarray(plan.scale, np.float32)
         else:
             codes = ops.maximum(g - plan.threshold, 0.0)
             if plan.encode == "split":

@@ -1,5 +1,7 @@
 """The fused encoder against patches, contrast, whitening, codes and sums written out one by one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from featlearn.kernels.encode import EncoderPlan, FusedEncoder, encode_images, m
 from tests import references
 
 ENCODINGS = ["triangle", "hard", "threshold", "split"]
+AFFINE = ["sigmoid", "tanh", "relu", "linear", "softmax"]
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
@@ -31,11 +34,26 @@ def make(shape, patch, encode, dtype=np.float64, K=11, contrast=False, whiten=No
     return images, plan
 
 
+def make_affine(shape, patch, activation, dtype=np.float64, squares=False, scaled=False, K=11, **more):
+    """Images, and a plan of affine codes whose responses are of the order of 1."""
+    images, plan = make(shape, patch, activation, dtype, K=K, **more)
+    rng = np.random.default_rng(1)
+    k = plan.atoms.shape[1]
+    size = 1 if plan.eps is not None or plan.whitening is not None else 100.0
+    weights = rng.normal(size=(K, k)) / size / np.sqrt(k)
+    if squares:
+        weights = np.hstack([-(rng.uniform(0.1, 1, (K, k))) / size**2 / k, weights])
+    mean = plan.mean if plan.whitening is not None else rng.uniform(0, size, k)
+    scale = rng.uniform(0.5, 2, K) if scaled else None
+    return images, replace(plan, atoms=weights, bias=rng.normal(size=K), mean=mean, squares=squares, scale=scale)
+
+
 def expected_maps(images, plan):
     return [
         references.encode_image(
             image, plan.atoms, plan.encode, plan.patch, stride=plan.stride, eps=plan.eps, ddof=plan.ddof,
-            mean=plan.mean, whitening=plan.whitening, threshold=plan.threshold,
+            mean=plan.mean, whitening=plan.whitening, threshold=plan.threshold, bias=plan.bias, scale=plan.scale,
+            squares=plan.squares,
         )
         for image in images
     ]  # fmt: skip
@@ -60,6 +78,35 @@ def check(images, plan):
 @pytest.mark.parametrize("contrast", [False, True])
 def test_every_stage_with_and_without(encode, channels, whiten, contrast, dtype):
     check(*make((7, 8, channels), (3, 3), encode, dtype, contrast=contrast, whiten=whiten))
+
+
+@DTYPES
+@pytest.mark.parametrize("activation", AFFINE)
+@pytest.mark.parametrize("squares", [False, True])
+@pytest.mark.parametrize("whiten", [None, "zca", 5])
+@pytest.mark.parametrize("contrast", [False, True])
+def test_affine_codes(activation, squares, whiten, contrast, dtype):
+    cells = {"row_cells": (slice(0, 2), slice(3, 5)), "col_cells": (slice(0, 3), slice(3, 6))} if contrast else {}
+    check(
+        *make_affine((7, 8, 3), (3, 3), activation, dtype, squares, contrast, contrast=contrast, whiten=whiten, **cells)
+    )
+
+
+@DTYPES
+@pytest.mark.parametrize("activation", AFFINE)
+@pytest.mark.parametrize("K", [1, 15, 16, 17, 300])
+def test_any_number_of_affine_units(activation, K, dtype):
+    check(*make_affine((6, 6, 1), (3, 3), activation, dtype, K=K, contrast=True, whiten="zca"))
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "softmax"])
+def test_saturated_units_are_finite(activation):
+    images, plan = make_affine((6, 6, 1), (3, 3), activation, np.float32)
+    for sign in (1, -1):
+        found = encode_images(images, replace(plan, atoms=sign * 1e30 * plan.atoms))
+        assert np.isfinite(found).all()
+        assert (found >= -1).all()
+        assert (found <= 1).all()
 
 
 @DTYPES

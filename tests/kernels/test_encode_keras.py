@@ -13,9 +13,10 @@ import warnings
 import numpy as np
 import keras
 from featlearn.kernels.encode import FusedEncoder
-from featlearn.kernels.encode_keras import KerasEncoder, gpu_visible
+from featlearn.kernels.backend import gpu_visible
+from featlearn.kernels.encode_keras import KerasEncoder
 from tests import references
-from tests.kernels.test_encode import expected_maps, make
+from tests.kernels.test_encode import AFFINE, expected_maps, make, make_affine
 
 assert keras.backend.backend() == {backend!r}
 rows, cols = (slice(0, 2), slice(3, 5)), (slice(0, 3), slice(3, 6), slice(6, 7))
@@ -39,6 +40,14 @@ for encode in ("triangle", "hard", "threshold", "split"):
         np.testing.assert_allclose(found, expected, atol=1e-4 * scale, err_msg=f"{{encode}} {{settings}}")
         np.testing.assert_allclose(found, FusedEncoder(plan, 7, 9, np.float32)(images), atol=1e-4 * scale)
         assert found.dtype == np.float32
+for activation in AFFINE:
+    for squares in (False, True):
+        images, plan = make_affine((7, 9, 3), (3, 3), activation, np.float32, squares, True, contrast=True, whiten=5)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = KerasEncoder(plan, 7, 9, np.float32)(images)
+        expected = np.array(expected_maps(images, plan))
+        np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max(), err_msg=activation)
 constant = np.full((1, 7, 9, 3), 0.1, np.float32)
 images, plan = make((7, 9, 3), (3, 3), "split", np.float32)
 from dataclasses import replace

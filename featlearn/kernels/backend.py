@@ -1,0 +1,120 @@
+"""Keras' backends behind four functions: Keras has no automatic gradient or compiler of its own.
+
+TensorFlow, JAX and torch; whichever Keras runs on. Formulas are written in `keras.ops`.
+"""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+
+def gpu_may_exist() -> bool:
+    """Whether it is worth importing Keras to look for a GPU: there is a device file, and Keras is installed."""
+    return Path("/dev/nvidia0").exists() and find_spec("keras") is not None
+
+
+def require_keras(who: str) -> Any:
+    """Keras, or an error that says what to install."""
+    try:
+        import keras
+    except ImportError as error:
+        raise ImportError(
+            f"{who} runs on Keras, which is not installed: pip install 'featlearn[deep]' (or keras with jax or torch)."
+        ) from error
+    return keras
+
+
+def backend() -> str:
+    """The name of Keras' backend: "tensorflow", "jax" or "torch"."""
+    import keras
+
+    return keras.backend.backend()
+
+
+def gpu_visible() -> bool:
+    """Whether Keras' backend sees a GPU."""
+    name = backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.config.list_physical_devices("GPU"))
+    if name == "jax":
+        import jax
+
+        return any(device.platform in ("gpu", "cuda", "rocm") for device in jax.devices())
+    if name == "torch":
+        import torch
+
+        return torch.cuda.is_available()
+    return False
+
+
+def compiled(f: Callable) -> Callable:
+    """``f`` compiled by the backend: XLA for TensorFlow and JAX, as it is for torch."""
+    name = backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(f, jit_compile=True, reduce_retracing=False)
+    if name == "jax":
+        import jax
+
+        return jax.jit(f)
+    return f
+
+
+def value_and_grad(f: Callable) -> Callable:
+    """A function that gives ``f(params, *rest)`` and its gradients, a dict like ``params``; f gives one number."""
+    name = backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        def run(params, *rest):
+            with tf.GradientTape() as tape:
+                tape.watch(list(params.values()))
+                value = f(params, *rest)
+            return value, tape.gradient(value, params, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+        return run
+    if name == "jax":
+        import jax
+
+        return jax.value_and_grad(f)
+
+    def run_torch(params, *rest):
+        import torch
+
+        with torch.enable_grad():
+            leaves = {k: v.detach().requires_grad_(True) for k, v in params.items()}
+            value = f(leaves, *rest)
+            found = torch.autograd.grad(value, list(leaves.values()), allow_unused=True)
+        grads = (torch.zeros_like(v) if g is None else g for v, g in zip(leaves.values(), found, strict=True))
+        return value.detach(), dict(zip(leaves, grads, strict=True))
+
+    return run_torch
+
+
+def uniform(shape: tuple[int, ...], seed: Any, dtype: Any) -> Any:
+    """Uniform numbers of [0, 1) that depend on ``seed`` alone, two whole numbers (a tensor int32 (2,))."""
+    name = backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        return tf.random.stateless_uniform(shape, seed, dtype=dtype)
+    if name == "jax":
+        import jax
+
+        return jax.random.uniform(jax.random.fold_in(jax.random.PRNGKey(seed[0]), seed[1]), shape, dtype=dtype)
+    import torch
+
+    generator = torch.Generator(device=seed.device).manual_seed(int(seed[0]) * 2_147_483_647 + int(seed[1]))
+    return torch.rand(shape, generator=generator, device=seed.device, dtype=getattr(torch, str(dtype)))
+
+
+def normal(shape: tuple[int, ...], seed: Any, dtype: Any) -> Any:
+    """Standard normal numbers that depend on ``seed`` alone, by the transform of Box and Muller."""
+    from keras import ops
+
+    u = uniform((2, *shape), seed, dtype)
+    return ops.sqrt(-2.0 * ops.log(1.0 - u[0])) * ops.cos(6.283185307179586 * u[1])
