@@ -1,7 +1,19 @@
 """Pictures of what was learned: Display classes in scikit-learn's way; matplotlib loads when something is drawn."""
 
+from featlearn.plot.curves import LossCurveDisplay
 from featlearn.plot.filters import FilterGridDisplay
+from featlearn.plot.live import LivePlot
 from featlearn.plot.reconstruction import ReconstructionDisplay
+from featlearn.plot.samples import SampleGridDisplay
+from featlearn.plot.sparsity import SparsityDisplay
 from featlearn.plot.tiles import tile
 
-__all__ = ["FilterGridDisplay", "ReconstructionDisplay", "tile"]
+__all__ = [
+    "FilterGridDisplay",
+    "LivePlot",
+    "LossCurveDisplay",
+    "ReconstructionDisplay",
+    "SampleGridDisplay",
+    "SparsityDisplay",
+    "tile",
+]

@@ -1,4 +1,4 @@
-"""What a learner keeps of its data: samples above their reconstructions from the features alone."""
+"""What a learner keeps of its data: samples above their reconstructions, from clean or from corrupted inputs."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from featlearn.plot.tiles import axes_for, picture_shape, tile
 
 
 class ReconstructionDisplay:
-    """Samples in a row above their reconstructions.
+    """Samples in a row above their reconstructions, with the corrupted inputs between them if there are any.
 
     Use `from_estimator` to make one.
 
@@ -20,13 +20,15 @@ class ReconstructionDisplay:
         What the features say they were.
     shape : tuple (height, width) or (height, width, channels) or None, default=None
         Shape of a sample; None takes a square one, gray or of three channels.
+    corrupted : array (n_samples, n_features) or None, default=None
+        What the learner was shown instead of the samples.
 
     Attributes
     ----------
     mse_ : float
-        Mean squared error over the samples drawn.
+        Mean squared error of the reconstructions over the samples drawn, against the originals.
     im_ : matplotlib AxesImage
-        The two rows.
+        The rows.
     ax_ : matplotlib Axes
         Axes with the rows.
     figure_ : matplotlib Figure
@@ -43,10 +45,13 @@ class ReconstructionDisplay:
     True
     """
 
-    def __init__(self, originals: Any, reconstructions: Any, shape: tuple[int, ...] | None = None):
+    def __init__(
+        self, originals: Any, reconstructions: Any, shape: tuple[int, ...] | None = None, corrupted: Any = None
+    ):
         self.originals = originals
         self.reconstructions = reconstructions
         self.shape = shape
+        self.corrupted = corrupted
 
     @classmethod
     def from_estimator(
@@ -54,19 +59,22 @@ class ReconstructionDisplay:
         estimator: Any,
         X: Any,
         *,
+        corrupted: Any = None,
         shape: tuple[int, ...] | None = None,
         n_samples: int = 10,
         ax: Any = None,
         cmap: str = "gray",
     ) -> "ReconstructionDisplay":
-        """Draw samples and ``inverse_transform(transform(X))``.
+        """Draw samples and ``reconstruct(X)``, or ``inverse_transform(transform(X))``, below them.
 
         Parameters
         ----------
-        estimator : fitted transformer or pipeline
-            With `transform` and `inverse_transform`.
+        estimator : fitted estimator or pipeline
+            With `reconstruct`, or with `transform` and `inverse_transform`.
         X : array or data frame (n, n_features) or array (n, height, width[, channels])
             Samples; the first ``n_samples`` are drawn.
+        corrupted : array or data frame of the shape of X, or None, default=None
+            Noisy versions of the samples. They are reconstructed in the samples' place, and drawn between both.
         shape : tuple (height, width) or (height, width, channels) or None, default=None
             Shape of a sample; None takes that of X or, if it is flat, a square one.
         n_samples : int, default=10
@@ -85,11 +93,12 @@ class ReconstructionDisplay:
         ImportError
             If matplotlib is missing.
         TypeError
-            If the estimator has no `transform` or no `inverse_transform`.
+            If the estimator has neither `reconstruct` nor both `transform` and `inverse_transform`.
         ValueError
-            If there is no sample, or the features make no picture of this shape.
+            If there is no sample, the corrupted samples are not as many and as large as the samples, or the features
+            make no picture of this shape.
         """
-        for method in ("transform", "inverse_transform"):
+        for method in () if hasattr(estimator, "reconstruct") else ("transform", "inverse_transform"):
             if not hasattr(estimator, method):
                 raise TypeError(
                     f"{type(estimator).__name__} has no `{method}`, so there is no reconstruction to draw. In a "
@@ -97,16 +106,22 @@ class ReconstructionDisplay:
                 )
         if n_samples < 1:
             raise ValueError(f"n_samples={n_samples} draws nothing; pass at least 1.")
-        head = X.iloc[:n_samples] if hasattr(X, "iloc") else X[:n_samples]
-        back = np.asarray(estimator.inverse_transform(estimator.transform(head)))
+        if corrupted is not None and np.shape(corrupted) != np.shape(X):
+            raise ValueError(f"corrupted has shape {np.shape(corrupted)}, and X {np.shape(X)}; pass one row for each.")
+        head, noisy = _head(X, n_samples), None if corrupted is None else _head(corrupted, n_samples)
+        seen = head if noisy is None else noisy
+        if hasattr(estimator, "reconstruct"):
+            back = np.asarray(estimator.reconstruct(seen))
+        else:
+            back = np.asarray(estimator.inverse_transform(estimator.transform(seen)))
         originals = np.asarray(head)
         if shape is None and originals.ndim > 2:
             shape = originals.shape[1:]
-        display = cls(originals.reshape(len(originals), -1), back.reshape(len(back), -1), shape)
-        return display.plot(ax, cmap=cmap)
+        flat = [None if rows is None else np.reshape(rows, (len(rows), -1)) for rows in (originals, back, noisy)]
+        return cls(flat[0], flat[1], shape, flat[2]).plot(ax, cmap=cmap)
 
     def plot(self, ax: Any = None, *, cmap: str = "gray") -> "ReconstructionDisplay":
-        """Draw the two rows, both on the scale of the originals.
+        """Draw the rows, all on the scale of the originals.
 
         Parameters
         ----------
@@ -124,27 +139,33 @@ class ReconstructionDisplay:
         ImportError
             If matplotlib is missing.
         ValueError
-            If originals and reconstructions differ in shape, or make no picture.
+            If originals, corrupted samples and reconstructions differ in shape, or make no picture.
         """
-        before, after = (np.asarray(rows, dtype=np.float64) for rows in (self.originals, self.reconstructions))
-        if before.shape != after.shape or before.ndim != 2:
-            raise ValueError(
-                f"Originals {before.shape} and reconstructions {after.shape} must be two tables of one shape."
-            )
+        rows = {"original": self.originals, "corrupted": self.corrupted, "reconstructed": self.reconstructions}
+        tables = {name: np.asarray(table, dtype=np.float64) for name, table in rows.items() if table is not None}
+        before, after = tables["original"], tables["reconstructed"]
+        if before.ndim != 2 or any(table.shape != before.shape for table in tables.values()):
+            shapes = ", ".join(f"{name} {table.shape}" for name, table in tables.items())
+            raise ValueError(f"The rows must be tables (n_samples, n_features) of one shape; got {shapes}.")
         shape = picture_shape(before.shape[1], self.shape)
         self.mse_ = float(np.mean((before - after) ** 2))
-        # One scale for both rows, so a reconstruction that is too faint looks too faint.
+        # One scale for all rows, so a reconstruction that is too faint looks too faint.
         low, high = before.min(), before.max()
-        unit = (np.concatenate([before, after]) - low) / ((high - low) or 1.0)
+        unit = (np.concatenate(list(tables.values())) - low) / ((high - low) or 1.0)
         padding = max(1, shape[1] // 12)
         picture = tile(unit.clip(0, 1), shape, ncols=len(before), padding=padding, normalize=None)
         self.ax_ = axes_for("ReconstructionDisplay", ax, picture)
         self.figure_ = self.ax_.figure
         self.im_ = self.ax_.imshow(picture, cmap=cmap, vmin=0, vmax=1, interpolation="nearest")
-        middle = (shape[0] - 1) / 2
-        self.ax_.set_yticks([middle, middle + shape[0] + padding], ["original", "reconstructed"])
+        self.ax_.set_yticks(np.arange(len(tables)) * (shape[0] + padding) + (shape[0] - 1) / 2, list(tables))
         self.ax_.set_xticks([])
         self.ax_.tick_params(length=0)
         self.ax_.spines[:].set_visible(False)
         self.ax_.set_title(f"Mean squared error {self.mse_:.3g}")
+        if ax is None:  # room for the labels
+            self.figure_.set_size_inches(self.figure_.get_size_inches() + (1.1, 0))
         return self
+
+
+def _head(X, n):
+    return X.iloc[:n] if hasattr(X, "iloc") else X[:n]
