@@ -8,7 +8,7 @@ from sklearn.pipeline import Pipeline
 
 from featlearn.images.pools import MeanPool, SumPool
 from featlearn.kernels.encode import ENCODINGS, EncoderPlan
-from featlearn.vectors.affine import AffineCodesMixin, about_zero, plan_of
+from featlearn.vectors.affine import about_zero, plan_of
 from featlearn.vectors.contrast import ContrastNormalizer
 from featlearn.vectors.dictionary import DictionaryMixin
 from featlearn.vectors.whitening import ZCA, PCAWhitening
@@ -39,9 +39,10 @@ def _last_step(learner: Any, whitened: bool) -> EncoderPlan | None:
     """The plan of the learner that gives the codes; whitened patches lie about zero and need no other origin."""
     # A subclass with a transform of its own is another encoder.
     transform = getattr(type(learner), "transform", None)
-    if transform is AffineCodesMixin.transform:
+    author = next((c for c in type(learner).__mro__ if "_affine_code" in vars(c)), None)
+    if author is not None and transform is author.transform:
         code = learner._affine_code()
-        return plan_of(about_zero(code) if whitened else code)
+        return None if code is None else plan_of(about_zero(code) if whitened else code)
     if transform is not DictionaryMixin.transform:
         return None
     if learner.encode not in ENCODINGS or (learner.encode == "hard" and learner._rule() != "euclidean"):

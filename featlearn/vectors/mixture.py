@@ -1,0 +1,610 @@
+"""Gaussian mixtures by expectation-maximization, and three codes: posterior, joint density and Fisher vector.
+
+X (n, d) samples with weights w_i; K components with weights pi_k, means mu_k and variances s_k^2, for each feature
+("diag") or one for all ("spherical"). Each iteration walks over the data once and updates:
+
+    E   r_ik = pi_k N(x_i; mu_k, s_k^2) / p(x_i),   p(x) = sum_k pi_k N(x; mu_k, s_k^2)
+    M   N_k  = sum_i w_i r_ik,   pi_k = N_k / sum_i w_i,   mu_k = sum_i w_i r_ik x_i / N_k
+        s_k^2 = sum_i w_i r_ik (x_i - mu_k)^2 / N_k + reg_covar,   for "spherical" its mean over the features
+
+    posterior   r_k                                                     often misprinted as the joint density
+    density     pi_k N(x; mu_k, s_k^2)                                  the joint density itself
+    fisher      r_k (x - mu_k) / (s_k sqrt(pi_k))   and   r_k ((x - mu_k)^2 / s_k^2 - 1) / sqrt(2 pi_k)
+
+The likelihood log p(X) never falls, but for rounding, what reg_covar adds, and the weight of one sample that a
+component gets when it has lost all its samples and is drawn anew.
+
+Dempster, Laird & Rubin (1977), "Maximum likelihood from incomplete data via the EM algorithm"; Perronnin, Sanchez &
+Mensink (2010), "Improving the Fisher kernel for large-scale image classification".
+"""
+
+import warnings
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+
+from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
+from featlearn.kernels.assign import nearest
+from featlearn.kernels.encode import AffineCode
+from featlearn.kernels.mixture import (
+    Mixture,
+    MixturePlan,
+    MixtureSums,
+    affine_logits,
+    em_sums,
+    fisher_sums,
+    ill_conditioned,
+    log_joint,
+    maximized,
+    posteriors,
+    prepared,
+)
+from featlearn.kernels.sample import RowSample
+from featlearn.streaming import accumulate, first_chunk, is_out_of_core, map_chunks
+from featlearn.threads import as_float, cache_rows
+from featlearn.validation import (
+    boolean,
+    check_parameters,
+    check_rows,
+    either,
+    instance,
+    integer,
+    one_of,
+    real,
+    unchanged_on_failure,
+)
+from featlearn.vectors.kmeans import KMeansDictionary
+
+ENCODE = one_of("posterior", "density", "fisher")
+CHUNK_ROWS = 4096  # rows a thread takes at a time: enough for the products, and few enough to share evenly
+START_ROWS = 50  # samples for each component from which K-means starts
+START_ITERATIONS = 10
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How samples lie about the nearest mean: ``squares`` (d,) sum w (x - mean)^2, ``total`` sum w, ``n_samples``."""
+
+    squares: np.ndarray
+    total: float
+    n_samples: int
+
+    def __add__(self, other: "Spread") -> "Spread":
+        return Spread(self.squares + other.squares, self.total + other.total, self.n_samples + other.n_samples)
+
+
+def chunk_weights(X: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """Weights (n,) of the rows of a chunk, in float64; 1 for None."""
+    if weights is None:
+        return np.ones(len(X))
+    weights = np.asarray(weights, dtype=np.float64)
+    if not (weights >= 0).all() or not np.isfinite(weights).all():
+        raise ValueError(
+            "GaussianMixtureEncoder: weights must be finite and at least 0; "
+            f"those of a chunk lie between {weights.min()} and {weights.max()}."
+        )
+    return weights
+
+
+def em_step(chunk, weights=None, *, plan: MixturePlan) -> MixtureSums:
+    """The statistic of one chunk under the present mixture."""
+    X = as_float(chunk)
+    return em_sums(X, chunk_weights(X, weights), plan)
+
+
+def _spread(chunk, weights=None, *, means):
+    """`Spread` of one chunk."""
+    X = as_float(chunk)
+    w = chunk_weights(X, weights)
+    rest = X - means.astype(np.float64)[nearest(X, means.astype(X.dtype), "euclidean")[0]]
+    return Spread(w @ (rest * rest), float(w.sum()), int(np.count_nonzero(w)))
+
+
+def _sample(chunk, weights=None, *, size, seed):
+    """Random distinct rows of a chunk."""
+    X = np.ascontiguousarray(as_float(chunk))
+    return RowSample.of(X, size, seed, (chunk_weights(X, weights) > 0).astype(np.float64))
+
+
+def _score(chunk, weights=None, *, mixture):
+    """sum w log p, sum w and the number of rows of one chunk."""
+    X = as_float(chunk)
+    w = chunk_weights(X, weights)
+    log_p = posteriors(X, prepared(mixture, X.dtype))[1]
+    return np.array([w @ log_p, w.sum(), len(X)])
+
+
+def fisher_vectors(X: np.ndarray, mixture: Mixture, plan: MixturePlan) -> np.ndarray:
+    """Fisher vectors (n, 2 K d) of single rows X (n, d): all gradients by means, then all by standard deviations."""
+    return fisher_sums(X, np.arange(len(X)), len(X), mixture, plan).reshape(len(X), -1)
+
+
+def joint_density(X: np.ndarray, plan: MixturePlan) -> np.ndarray:
+    """pi_k N(x; mu_k, s_k^2) (n, K) of rows X (n, d), no larger than the largest number."""
+    largest = np.nextafter(np.log(np.finfo(X.dtype).max), X.dtype.type(0))
+    return np.exp(np.minimum(log_joint(X, plan), largest))
+
+
+class _PerRow:
+    """A result of each row under a mixture, picklable for a Dask cluster."""
+
+    def __init__(self, mixture: Mixture, what: str):
+        self.mixture, self.what = mixture, what
+
+    def __call__(self, chunk):
+        X = as_float(chunk)
+        plan = prepared(self.mixture, X.dtype)
+        if self.what == "fisher":
+            return fisher_vectors(X, self.mixture, plan)
+        if self.what == "density":
+            return joint_density(X, plan)
+        if self.what == "label":
+            return log_joint(X, plan).argmax(axis=1)
+        r, log_p = posteriors(X, plan)
+        return r if self.what == "posterior" else log_p
+
+
+class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSupportMixin, BaseEstimator):
+    """A Gaussian mixture learned by EM, as an encoder: posteriors, joint densities or Fisher vectors.
+
+    Parameters
+    ----------
+    n_components : int, default=8
+        Number of Gaussians K.
+    covariance : {"diag", "spherical"}, default="diag"
+        A variance for each feature of each component, or one for each component.
+    encode : {"posterior", "density", "fisher"}, default="posterior"
+        How samples are coded: ``posterior`` gives p(k | x), K numbers that sum to 1; ``density`` the joint density
+        pi_k N(x; mu_k, s_k^2), K numbers; ``fisher`` the gradients of log p(x) by means and by standard deviations,
+        each divided by the root of its approximate Fisher information, 2 K d numbers: those by means first, component
+        by component. Signed square root and scaling to unit length are left to later steps (`FisherVector` has them).
+        Spherical components are taken as diagonal ones of equal variances.
+    max_iter : int, default=100
+        Most iterations.
+    tol : float, default=1e-3
+        Stop when the mean log-likelihood of a sample gains less than this in an iteration; 0 runs ``max_iter``.
+    init : {"kmeans", "random"} or array (n_components, n_features), default="kmeans"
+        First means: a few iterations of `KMeansDictionary` on 50 K random samples; distinct random samples; or the
+        means themselves. The first weights are equal, and the first variances those of the samples about the nearest
+        mean, the same for each component.
+    reg_covar : float, default=1e-6
+        Added to every variance, so that a component of equal samples stays finite.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the mixture of the last fit.
+    random_state : int, RandomState or None, default=None
+        Seed of everything random.
+
+    Attributes
+    ----------
+    components_ : array (n_components, n_features)
+        The means.
+    weights_ : array (n_components,)
+        The weights of the components; they sum to 1.
+    covariances_ : array (n_components, n_features) or (n_components,)
+        The variances, by ``covariance``.
+    log_likelihood_curve_ : array (n_iter_,)
+        The mean log-likelihood of a sample at the start of each iteration.
+    n_iter_ : int
+        Iterations of the last fit.
+    converged_ : bool
+        Whether the gain fell below ``tol``.
+    n_features_in_ : int
+        Number of features seen by `fit`.
+
+    Raises
+    ------
+    ValueError
+        For more components than samples, data that are not finite rows, a component that collapses with
+        ``reg_covar=0``, or a parameter out of range.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If ``max_iter`` is reached before ``tol``, unless ``tol=0``; or the samples hold fewer distinct rows than there
+        are components.
+
+    Notes
+    -----
+    In many dimensions joint densities underflow: 100 features of unit variance have log densities of about -140, and
+    float32 ends at -87. Take posteriors there, or standard deviations well below 1.
+
+    Arrays, memmaps, functions that return iterators of chunks and Dask arrays are walked once an iteration, in memory
+    that does not grow with the number of samples. Results do not depend on the number of threads, nor, up to rounding,
+    on the order of the samples or the way they are cut into chunks.
+
+    References
+    ----------
+    Dempster, Laird & Rubin (1977), "Maximum likelihood from incomplete data via the EM algorithm". Perronnin, Sanchez
+    & Mensink (2010), "Improving the Fisher kernel for large-scale image classification".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featlearn.vectors.mixture import GaussianMixtureEncoder
+    >>> X = np.repeat([[0.0, 0.0], [4.0, 0.0]], 50, axis=0) + np.random.default_rng(0).normal(size=(100, 2)) / 4
+    >>> mixture = GaussianMixtureEncoder(2, random_state=0).fit(X)
+    >>> mixture.transform(X[[0, 99]]).max(axis=1).round(3)
+    array([1., 1.])
+    >>> mixture.weights_.round(2)
+    array([0.5, 0.5])
+    """
+
+    def __init__(
+        self,
+        n_components: int = 8,
+        covariance: str = "diag",
+        encode: str = "posterior",
+        max_iter: int = 100,
+        tol: float = 1e-3,
+        init="kmeans",
+        reg_covar: float = 1e-6,
+        warm_start: bool = False,
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.covariance = covariance
+        self.encode = encode
+        self.max_iter = max_iter
+        self.tol = tol
+        self.init = init
+        self.reg_covar = reg_covar
+        self.warm_start = warm_start
+        self.random_state = random_state
+
+    def _check(self):
+        check_parameters(
+            self,
+            n_components=integer(1),
+            covariance=one_of("diag", "spherical"),
+            encode=ENCODE,
+            max_iter=integer(1),
+            tol=real(0),
+            init=either(one_of("kmeans", "random"), instance(np.ndarray, list)),
+            reg_covar=real(0),
+            warm_start=boolean(),
+        )
+
+    @property
+    def _mixture(self) -> Mixture:
+        return Mixture(self.components_, self.covariances_, self.weights_)
+
+    @with_callbacks
+    @unchanged_on_failure
+    def fit(self, X, y=None, sample_weight=None):
+        """Learn the mixture.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, function returning chunks, or Dask array
+            The samples. A stream may yield ``(chunk, weights)``.
+        y : ignored
+            Present for the API.
+        sample_weight : array (n_samples,) or None, default=None
+            A sample of weight w counts as w samples.
+
+        Returns
+        -------
+        self
+        """
+        self._check()
+        rng = check_random_state(self.random_state)
+        warm = self.warm_start and hasattr(self, "components_")
+        X, weights = self._gate(X, sample_weight, reset=True, passes=3)
+        dtype = as_float(np.asarray(first_chunk(X))[:0]).dtype
+        context = begin_fit(self, self.max_iter, X=X)
+        mixture = self._last() if warm else self._first(X, weights, rng)
+        curve: list[float] = []
+        stop = converged = False
+        while len(curve) < self.max_iter and not stop and not converged:
+            plan = prepared(mixture, dtype)
+            stats = self._accumulate(partial(em_step, plan=plan), X, weights)
+            self._check_sums(stats, dtype)
+            curve.append(stats.log_likelihood / stats.total)
+            mixture = maximized(stats, mixture, plan, self.reg_covar)
+            mixture = self._revived(mixture, stats, X, weights, rng)
+            self._check_variances(mixture)
+            now = partial(self._fitted, mixture, curve, dtype)
+            stop = end_iteration(context, self, {"log_likelihood": curve[-1]}, now)
+            converged = len(curve) > 1 and abs(curve[-1] - curve[-2]) < self.tol
+        if not (converged or stop) and self.tol > 0:
+            warnings.warn(
+                f"GaussianMixtureEncoder: max_iter={self.max_iter} iterations did not bring the gain below "
+                f"tol={self.tol}. Raise max_iter or tol; tol=0 runs max_iter iterations without this warning.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        for name, value in self._fitted(mixture, curve, dtype).items():
+            setattr(self, name, value)
+        self.converged_ = converged
+        end_fit(context, self)
+        return self
+
+    @staticmethod
+    def _fitted(mixture, curve, dtype):
+        return {
+            "components_": mixture.means.astype(dtype),
+            "covariances_": mixture.covariances.astype(dtype),
+            "weights_": mixture.weights.astype(dtype),
+            "log_likelihood_curve_": np.array(curve),
+            "n_iter_": len(curve),
+        }
+
+    def _gate(self, X, sample_weight, *, reset, passes=1):
+        X = check_rows(self, X, reset=reset, passes=passes)
+        if is_out_of_core(X):
+            return X, sample_weight
+        if reset:
+            self._check_count(len(X))
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        return X, sample_weight
+
+    def _check_count(self, n):
+        if n < self.n_components:
+            raise ValueError(
+                f"GaussianMixtureEncoder: n_samples={n} is fewer than n_components={self.n_components}. Pass at least "
+                f"{self.n_components} samples of weight above 0, or ask for fewer components."
+            )
+
+    def _check_sums(self, stats, dtype):
+        if not stats.total > 0:
+            raise ValueError("GaussianMixtureEncoder: all samples have weight 0. Give some a weight above 0.")
+        if not np.isfinite(stats.log_likelihood) or not np.isfinite(stats.second).all():
+            raise ValueError(
+                f"GaussianMixtureEncoder: squares overflow {dtype}, whose largest number is "
+                f"{np.finfo(dtype).max:.3g}. Scale the data down."
+            )
+
+    def _check_variances(self, mixture):
+        least = mixture.covariances.min()
+        if not least > np.finfo(np.float64).tiny:
+            raise ValueError(
+                f"GaussianMixtureEncoder: a component collapsed onto equal values: its least variance is {least:.3g} "
+                f"with reg_covar={self.reg_covar}. Pass reg_covar above 0, fewer components, or drop constant features."
+            )
+
+    @staticmethod
+    def _accumulate(statistic, X, weights):
+        return accumulate(statistic, X, *(() if weights is None else (weights,)), rows=CHUNK_ROWS)
+
+    def _drawn(self, X, weights, rng, size):
+        statistic = partial(_sample, size=size, seed=int(rng.randint(2**31 - 1)))
+        return self._accumulate(statistic, X, weights).rows
+
+    def _last(self):
+        """The mixture of the last fit, to go on from."""
+        K, d = self.n_components, self.n_features_in_
+        shape = (K, d) if self.covariance == "diag" else (K,)
+        if self.components_.shape != (K, d) or self.covariances_.shape != shape:
+            raise ValueError(
+                f"GaussianMixtureEncoder: warm_start=True goes on from {self.components_.shape[0]} components of "
+                f"{self.components_.shape[1]} features with covariances of shape {self.covariances_.shape}, and now "
+                f"n_components={K}, n_features={d} and covariance={self.covariance!r}. Pass warm_start=False."
+            )
+        return Mixture(*(array.astype(np.float64) for array in self._mixture))
+
+    def _first(self, X, weights, rng):
+        """The first mixture: means by ``init``, one variance for all, equal weights."""
+        K = self.n_components
+        means = self._first_means(X, weights, rng)
+        spread = self._accumulate(partial(_spread, means=means), X, weights)
+        self._check_count(spread.n_samples)
+        variances = spread.squares / spread.total + self.reg_covar
+        mixture = Mixture(
+            means.astype(np.float64),
+            np.tile(variances, (K, 1)) if self.covariance == "diag" else np.full(K, variances.mean()),
+            np.full(K, 1 / K),
+        )
+        self._check_variances(mixture)
+        return mixture
+
+    def _first_means(self, X, weights, rng):
+        K, d = self.n_components, self.n_features_in_
+        if not isinstance(self.init, str):
+            means = np.array(self.init, dtype=np.float64)
+            if means.shape != (K, d):
+                raise ValueError(
+                    f"GaussianMixtureEncoder: init has shape {means.shape}; pass {K} means of {d} features."
+                )
+            if not np.isfinite(means).all():
+                raise ValueError("GaussianMixtureEncoder: init contains NaN or infinity; pass finite means.")
+            return means
+        rows = self._drawn(X, weights, rng, K if self.init == "random" else START_ROWS * K)
+        if len(rows) == 0:
+            raise ValueError("GaussianMixtureEncoder: all samples have weight 0. Give some a weight above 0.")
+        if len(rows) < K:
+            warnings.warn(
+                f"GaussianMixtureEncoder: the samples hold {len(rows)} distinct rows for n_components={K}, so some "
+                "components are copies of others. Ask for fewer components.",
+                ConvergenceWarning,
+                stacklevel=6,
+            )
+            rows = rows[np.arange(K) % len(rows)]
+        if self.init == "random" or len(rows) == K:
+            return rows[:K]
+        seed = int(rng.randint(2**31 - 1))
+        start = KMeansDictionary(K, init="k-means++", max_iter=START_ITERATIONS, random_state=seed)
+        return start.fit(rows).components_
+
+    def _revived(self, mixture, stats, X, weights, rng):
+        """The mixture with components that lost all mass drawn anew from the samples."""
+        dead = np.flatnonzero(~stats.alive)
+        if len(dead) == 0:
+            return mixture
+        means, covariances, shares = (array.copy() for array in mixture)
+        rows = self._drawn(X, weights, rng, len(dead))
+        dead = dead[: len(rows)]
+        means[dead] = rows
+        covariances[dead] = np.average(covariances, axis=0, weights=shares)
+        shares[dead] = 1 / stats.n_samples
+        return Mixture(means, covariances, shares / shares.sum())
+
+    def _map(self, X, what):
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        wide = 8 * self.components_.size * 2
+        return map_chunks(_PerRow(self._mixture, what), X, rows=cache_rows(wide) if what == "fisher" else None)
+
+    def transform(self, X):
+        """Encode samples by the mixture.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
+
+        Returns
+        -------
+        codes : array (n_samples, n_outputs), a generator of chunks, or a Dask array
+            ``n_outputs`` is n_components, and 2 n_components n_features for ``encode="fisher"``. float32 if X is.
+        """
+        check_parameters(self, encode=ENCODE)
+        return self._map(X, self.encode)
+
+    def _affine_code(self) -> AffineCode | None:
+        """The posteriors as a softmax of affine responses, for the fused image encoder; None where that would err."""
+        mixture = self._mixture
+        if self.encode != "posterior" or ill_conditioned(mixture):
+            return None
+        origin = mixture.means.mean(axis=0, dtype=np.float64)
+        A, c = affine_logits(mixture.means - origin, mixture.covariances, mixture.weights, np.float64)
+        return AffineCode(A, c, "softmax", squares=True, origin=origin)
+
+    def predict_proba(self, X):
+        """Posteriors p(k | x), whatever ``encode`` is.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
+
+        Returns
+        -------
+        posteriors : array (n_samples, n_components), a generator of chunks, or a Dask array
+            Rows sum to 1.
+        """
+        return self._map(X, "posterior")
+
+    def predict(self, X):
+        """The component of largest posterior for each sample.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
+
+        Returns
+        -------
+        labels : array (n_samples,) of int, a generator of chunks, or a Dask array
+        """
+        return self._map(X, "label")
+
+    def score_samples(self, X):
+        """Log density log p(x) of each sample.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
+
+        Returns
+        -------
+        log_p : array (n_samples,), a generator of chunks, or a Dask array
+        """
+        return self._map(X, "log_p")
+
+    def _sums(self, X, sample_weight=None):
+        check_is_fitted(self)
+        X, weights = self._gate(X, sample_weight, reset=False)
+        return self._accumulate(partial(_score, mixture=self._mixture), X, weights)
+
+    def score(self, X, y=None, sample_weight=None):
+        """Mean log density of the samples.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
+        y : ignored
+            Present for the API.
+        sample_weight : array (n_samples,) or None, default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        score : float
+            Larger is better.
+        """
+        log_p, total, _ = self._sums(X, sample_weight)
+        return float(log_p / total)
+
+    def _n_parameters(self):
+        return self.components_.size + self.covariances_.size + len(self.weights_) - 1
+
+    def bic(self, X):
+        """Bayesian information criterion, -2 log p(X) + parameters log n_samples; lower is better.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
+
+        Returns
+        -------
+        bic : float
+        """
+        log_p, _, n = self._sums(X)
+        return float(-2 * log_p + self._n_parameters() * np.log(n))
+
+    def aic(self, X):
+        """Akaike information criterion, -2 log p(X) + 2 parameters; lower is better.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
+
+        Returns
+        -------
+        aic : float
+        """
+        return float(-2 * self._sums(X)[0] + 2 * self._n_parameters())
+
+    def sample(self, n_samples: int = 1):
+        """Draw samples from the mixture.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many.
+
+        Returns
+        -------
+        X : array (n_samples, n_features)
+            The samples, in the dtype of the means.
+        labels : array (n_samples,) of int
+            The component of each.
+        """
+        check_is_fitted(self)
+        if integer(1)(n_samples) is not None:
+            raise ValueError(f"GaussianMixtureEncoder: n_samples={n_samples!r} is not valid; pass an integer above 0.")
+        rng = check_random_state(self.random_state)
+        shares = self.weights_.astype(np.float64)
+        labels = rng.choice(len(shares), n_samples, p=shares / shares.sum())
+        deviations = np.sqrt(self.covariances_[labels]).reshape(n_samples, -1)
+        X = self.components_[labels] + deviations * rng.standard_normal((n_samples, self.components_.shape[1]))
+        return X.astype(self.components_.dtype), labels
+
+    @property
+    def _n_features_out(self):
+        return 2 * self.components_.size if self.encode == "fisher" else len(self.components_)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
