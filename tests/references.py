@@ -23,6 +23,8 @@ def affine_code(x, weights, bias, activation, squares):
         return np.array([np.tanh(v) for v in z])
     if activation == "relu":
         return np.array([max(v, 0.0) for v in z])
+    if activation == "abs":
+        return np.array([abs(v) for v in z])
     if activation == "softmax":
         e = np.array([np.exp(v - z.max()) for v in z])
         return e / e.sum()

@@ -9,7 +9,7 @@ For each block of map rows of the images, in order (small enough that its respon
                hard       one at argmin_j G_j + |a_j|^2,                                             A = -2 atoms
                threshold  max(G_j - t, 0),                                                           A = atoms
                split      max(G_j - t, 0) and max(-G_j - t, 0),                                      A = atoms
-               affine     s_j f(G_j + b_j), f one of sigmoid, tanh, relu, linear, or the softmax over j
+               affine     s_j f(G_j + b_j), f one of sigmoid, tanh, relu, linear, abs, or softmax over j
     pooled     sum of the codes of each cell of a grid
 
 The affine codes are those of autoencoders, Boltzmann machines and, with [z^2, z] in place of z, Gaussian mixtures.
@@ -28,9 +28,9 @@ from featlearn.kernels.exp import FINITE, exp, softmax_row
 from featlearn.kernels.simd import root_row
 from featlearn.threads import as_float
 
-TRIANGLE, HARD, THRESHOLD, SPLIT, SIGMOID, TANH, RELU, LINEAR, SOFTMAX = range(9)
+TRIANGLE, HARD, THRESHOLD, SPLIT, SIGMOID, TANH, RELU, LINEAR, ABS, SOFTMAX = range(10)
 ENCODINGS = {"triangle": TRIANGLE, "hard": HARD, "threshold": THRESHOLD, "split": SPLIT}
-ACTIVATIONS = {"sigmoid": SIGMOID, "tanh": TANH, "relu": RELU, "linear": LINEAR, "softmax": SOFTMAX}
+ACTIVATIONS = {"sigmoid": SIGMOID, "tanh": TANH, "relu": RELU, "linear": LINEAR, "abs": ABS, "softmax": SOFTMAX}
 CODES = ENCODINGS | ACTIVATIONS
 BLOCK_BYTES = 4 << 20
 BLOCK_PATCHES = 512
@@ -187,6 +187,9 @@ def _add_affine(g, bias, encode, cell):
         elif encode == LINEAR:
             for j in range(cell.shape[0]):
                 cell[j] += row[j] + bias[j]
+        elif encode == ABS:
+            for j in range(cell.shape[0]):
+                cell[j] += abs(row[j] + bias[j])
         else:
             for j in range(cell.shape[0]):
                 row[j] += bias[j]

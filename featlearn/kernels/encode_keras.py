@@ -78,7 +78,13 @@ class KerasEncoder:
                 codes = ops.one_hot(ops.argmin(squares, axis=1), len(plan.atoms), dtype="float32")
         elif plan.encode in ACTIVATIONS and plan.bias is not None:
             g = g + np.asarray(plan.bias, np.float32)
-            activate = {"sigmoid": ops.sigmoid, "tanh": ops.tanh, "relu": ops.relu, "softmax": ops.softmax}
+            activate = {
+                "abs": ops.abs,
+                "sigmoid": ops.sigmoid,
+                "tanh": ops.tanh,
+                "relu": ops.relu,
+                "softmax": ops.softmax,
+            }
             codes = g if plan.encode == "linear" else activate[plan.encode](g)
             codes = codes if plan.scale is None else codes * np.asarray(plan.scale, np.float32)
         else:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 from functools import cache
 from importlib.util import find_spec
 
@@ -10,9 +11,11 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import featlearn
 from featlearn import (
     ZCA,
     Abs,
@@ -310,3 +313,32 @@ def test_keras_device_equals_the_cpu(backend):
 def test_a_stage_of_one_abs_step_is_not_pooled_twice():
     stage = fitted("split", pool=SumPool(), rectify=Abs())
     assert_close(stage.transform(images(3, float)), fitted("split", pool=SumPool()).transform(images(3, float)))
+
+
+AFFINE = [
+    featlearn.ContractiveAutoencoder(4, max_iter=3),
+    featlearn.DenoisingAutoencoder(4, activation="tanh", max_iter=3),
+    featlearn.GaussianMixtureEncoder(4, tol=0, max_iter=3),
+    featlearn.GaussianMixtureEncoder(4, covariance="spherical", tol=0, max_iter=3),
+    featlearn.ICA(4, max_iter=3),
+    featlearn.PredictiveSparse(4, max_iter=3),
+    featlearn.RandomWeights(4, activation="relu"),
+    featlearn.RBM(4, visible="gaussian", max_iter=3),
+    featlearn.RICA(4, max_iter=3),
+    featlearn.SparseAutoencoder(4, max_iter=3),
+]
+
+
+@pytest.mark.parametrize("affine", AFFINE, ids=lambda learner: type(learner).__name__)
+@pytest.mark.parametrize("before", [[ContrastNormalizer(), ZCA(eps=0.1)], [ContrastNormalizer()]], ids=["white", "raw"])
+def test_learners_with_affine_codes_are_fused(affine, before, monkeypatch):
+    X = images(3, np.float32)
+    stage = Stage(make_pipeline(*before, affine), PATCH, pool=SumPool(2), random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        stage.fit(X)
+    assert encoder_plan(stage.learner_, PATCH, 1) is not None
+    fused = stage.transform(X)
+    monkeypatch.setattr("featlearn.images.stage.encoder_plan", lambda *args: None)
+    generic = stage.transform(X)
+    np.testing.assert_allclose(fused, generic, rtol=1e-3, atol=1e-4 * np.abs(generic).max())

@@ -10,7 +10,7 @@ from featlearn.kernels.encode import EncoderPlan, FusedEncoder, encode_images, m
 from tests import references
 
 ENCODINGS = ["triangle", "hard", "threshold", "split"]
-AFFINE = ["sigmoid", "tanh", "relu", "linear", "softmax"]
+AFFINE = ["sigmoid", "tanh", "relu", "linear", "abs", "softmax"]
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 

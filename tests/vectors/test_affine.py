@@ -15,7 +15,7 @@ from featlearn.kernels.encode import AffineCode
 from featlearn.vectors.affine import AffineCodesMixin, about_zero
 from tests import references
 
-ACTIVATIONS = pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "linear", "softmax"])
+ACTIVATIONS = pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "linear", "abs", "softmax"])
 
 
 class Units(AffineCodesMixin, BaseEstimator):

@@ -1,0 +1,147 @@
+"""Random filters: the baseline that shows what learning them is worth, and at times all that is needed.
+
+    y = f(W x + b),   W (K, d) drawn once and never trained,   E |w_k|^2 = scale^2,   b_k ~ N(0, bias^2)
+
+    normal       w_kj ~ N(0, scale^2 / d)
+    uniform      w_kj ~ U(-a, a),  a = scale sqrt(3 / d)
+    unit         w_k = scale g / |g|,  g ~ N(0, I)                            rows of one length
+    orthogonal   as unit, and rows at right angles: all of them for K <= d, else in blocks of d
+
+So whitened inputs give responses of variance scale^2 under any of them. Jarrett et al. (2009) found two stages of
+random filters, rectified, normalized and pooled, close to learned ones; Saxe et al. (2011) explain it by pooling.
+"""
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+
+from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
+from featlearn.kernels.encode import AffineCode
+from featlearn.streaming import first_chunk
+from featlearn.threads import as_float, one_blas_thread
+from featlearn.validation import check_parameters, check_rows, integer, one_of, real, unchanged_on_failure
+from featlearn.vectors.affine import AffineCodesMixin
+from featlearn.vectors.dictionary import unit_rows
+
+ACTIVATION = one_of("linear", "relu", "abs", "tanh", "sigmoid")
+
+
+def orthogonal_rows(rng: np.random.RandomState, K: int, d: int) -> np.ndarray:
+    """Rows (K, d) of random rotations (Haar measure), a fresh rotation for every d rows."""
+    rotations = []
+    for _ in range(0, K, d):
+        Q, R = np.linalg.qr(rng.standard_normal((d, d)))
+        rotations.append((Q * np.sign(np.diag(R))).T)
+    return np.concatenate(rotations)[:K]
+
+
+def random_filters(rng: np.random.RandomState, K: int, d: int, distribution: str) -> np.ndarray:
+    """Filters (K, d) with E |w_k|^2 = 1."""
+    if distribution == "normal":
+        return rng.standard_normal((K, d)) / np.sqrt(d)
+    if distribution == "uniform":
+        return rng.uniform(-1, 1, (K, d)) * np.sqrt(3 / d)
+    return unit_rows(rng.standard_normal((K, d))) if distribution == "unit" else orthogonal_rows(rng, K, d)
+
+
+class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
+    """Responses of random filters.
+
+    Parameters
+    ----------
+    n_components : int, default=8
+        Number of filters K.
+    activation : {"linear", "relu", "abs", "tanh", "sigmoid"}, default="linear"
+        What the responses go through.
+    distribution : {"normal", "uniform", "unit", "orthogonal"}, default="normal"
+        How filters are drawn: independent weights, normal or uniform; directions all alike, at one length; or these and
+        at right angles to each other (in blocks of n_features filters).
+    scale : float, default=1.0
+        Root mean square length of a filter; exact for ``unit`` and ``orthogonal``.
+    bias : float, default=0.0
+        Standard deviation of the biases, which are normal; 0 for none.
+    random_state : int, RandomState or None, default=None
+        Seed of filters and biases.
+
+    Attributes
+    ----------
+    components_ : array (n_components, n_features)
+        The filters.
+    intercept_ : array (n_components,)
+        The biases.
+    n_features_in_ : int
+        Number of features seen by `fit`.
+
+    Raises
+    ------
+    ValueError
+        For data that are not finite rows, an iterator (its first chunk would be lost), or a parameter out of range.
+
+    References
+    ----------
+    Jarrett, Kavukcuoglu, Ranzato & LeCun (2009), "What is the best multi-stage architecture for object recognition?".
+    Saxe, Koh, Chen, Bhand, Suresh & Ng (2011), "On random weights and unsupervised feature learning".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featlearn import RandomWeights
+    >>> weights = RandomWeights(3, distribution="orthogonal", random_state=0).fit(np.eye(3))
+    >>> np.allclose(weights.components_ @ weights.components_.T, np.eye(3))
+    True
+    """
+
+    def __init__(
+        self,
+        n_components: int = 8,
+        activation: str = "linear",
+        distribution: str = "normal",
+        scale: float = 1.0,
+        bias: float = 0.0,
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.activation = activation
+        self.distribution = distribution
+        self.scale = scale
+        self.bias = bias
+        self.random_state = random_state
+
+    @with_callbacks
+    @unchanged_on_failure
+    def fit(self, X, y=None):
+        """Draw the filters; of the data only the width and the precision matter.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, function returning chunks, or Dask array
+            The samples.
+        y : ignored
+            Present for the API.
+
+        Returns
+        -------
+        self
+        """
+        check_parameters(
+            self,
+            n_components=integer(1),
+            activation=ACTIVATION,
+            distribution=one_of("normal", "uniform", "unit", "orthogonal"),
+            scale=real(above=0),
+            bias=real(0),
+        )
+        rng = check_random_state(self.random_state)
+        context = begin_fit(self, 0, X=X)
+        X = check_rows(self, X, reset=True, passes=2)  # looking at an iterator would use up its first chunk
+        dtype = as_float(np.asarray(first_chunk(X))[:0]).dtype
+        with one_blas_thread():
+            filters = random_filters(rng, self.n_components, self.n_features_in_, self.distribution)
+        self.components_ = (self.scale * filters).astype(dtype)
+        self.intercept_ = (self.bias * rng.standard_normal(self.n_components)).astype(dtype)
+        end_fit(context, self)
+        return self
+
+    def _affine_code(self):
+        check_parameters(self, activation=ACTIVATION)
+        return AffineCode(self.components_, self.intercept_, self.activation)
