@@ -1,7 +1,21 @@
-"""Papers as runnable experiments: ``python -m pipelines list`` and ``python -m pipelines run NAME``."""
+"""Papers as runnable experiments: ``python -m pipelines list``, ``python -m pipelines run NAME`` and ``table``."""
 
 from pipelines.coates2011 import COATES2011
+from pipelines.denoising_mnist import DENOISING_MNIST
 from pipelines.digits import DIGITS
 from pipelines.kmeans_mnist import KMEANS_MNIST
+from pipelines.ngiam2011 import NGIAM2011, NGIAM2011_PHOTOGRAPHS
+from pipelines.rbm_mnist import RBM_MNIST
 
-EXPERIMENTS = {experiment.name: experiment for experiment in (DIGITS, COATES2011, KMEANS_MNIST)}
+EXPERIMENTS = {
+    experiment.name: experiment
+    for experiment in (
+        DIGITS,
+        COATES2011,
+        NGIAM2011,
+        NGIAM2011_PHOTOGRAPHS,
+        DENOISING_MNIST,
+        RBM_MNIST,
+        KMEANS_MNIST,
+    )
+}

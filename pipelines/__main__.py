@@ -1,15 +1,16 @@
-"""The command line: ``python -m pipelines list`` and ``python -m pipelines run NAME``."""
+"""The command line: ``python -m pipelines list``, ``run NAME`` and ``table``."""
 
 import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from featlearn.datasets import DatasetCorruptError, DatasetNotFoundError
-from pipelines import EXPERIMENTS
+from pipelines import EXPERIMENTS, published
 from pipelines.experiment import Experiment, Settings
 from pipelines.runner import UsageError, choose_variants, parse_override, run, table
 
@@ -25,7 +26,7 @@ def seed(text: str) -> int:
 
 
 def parser(experiments: Mapping[str, Experiment]) -> argparse.ArgumentParser:
-    """The parser of the two commands."""
+    """The parser of the three commands."""
     top = argparse.ArgumentParser(prog="python -m pipelines", description="Papers as runnable experiments.")
     commands = top.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="what can be run")
@@ -37,9 +38,17 @@ def parser(experiments: Mapping[str, Experiment]) -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="STEP__PARAM=VALUE", help="change a parameter; may be repeated"
     )
     command.add_argument("--smoke", action="store_true", help="a small version that takes seconds")
+    command.add_argument(
+        "--validation", action="store_true", help="score held-out training samples instead of the test samples"
+    )
     command.add_argument("--seed", type=seed, default=0, help="0 or more; default: 0")
     command.add_argument("--out", default="results", metavar="DIR", help="where records go (default: results)")
     command.add_argument("--quiet", action="store_true", help="print the table only")
+    show = commands.add_parser("table", help="the committed results as Markdown")
+    show.add_argument("--write", metavar="FILE", help="replace the tables between the markers in FILE, say README.md")
+    show.add_argument("--import", dest="folder", metavar="DIR", help="first take the full runs recorded in DIR")
+    for each in (command, show):
+        each.add_argument("--results", default=published.RESULTS, metavar="FILE", help="the committed results")
     return top
 
 
@@ -54,6 +63,24 @@ def show_list(experiments: Mapping[str, Experiment], console: Console) -> None:
     console.print(sheet)
 
 
+def show_table(arguments: argparse.Namespace, experiments: Mapping[str, Experiment]) -> int:
+    """Print the committed results, or write them into a file."""
+    if arguments.folder:
+        n = published.add_folder(arguments.results, arguments.folder, experiments)
+        print(f"{n} results taken from {arguments.folder}", file=sys.stderr)
+    block = published.markdown(published.read(arguments.results), experiments)
+    if not arguments.write:
+        print(block)
+        return DONE
+    path = Path(arguments.write)
+    try:
+        published.write_text(path, published.replace_block(path.read_text(), block))
+    except (OSError, ValueError) as error:
+        print(f"--write {path}: {error}", file=sys.stderr)
+        return NOT_RUN
+    return DONE
+
+
 def main(argv: Sequence[str] | None = None, experiments: Mapping[str, Experiment] = EXPERIMENTS) -> int:
     """Run a command line and return the exit code."""
     arguments = parser(experiments).parse_args(argv)
@@ -63,9 +90,11 @@ def main(argv: Sequence[str] | None = None, experiments: Mapping[str, Experiment
     if arguments.command == "list":
         show_list(experiments, console)
         return DONE
+    if arguments.command == "table":
+        return show_table(arguments, experiments)
     os.environ.setdefault("MPLBACKEND", "Agg")  # pictures go to files
     experiment = experiments[arguments.name]
-    settings = Settings(seed=arguments.seed, smoke=arguments.smoke, data_home=arguments.data)
+    settings = Settings(arguments.seed, arguments.smoke, arguments.data, arguments.validation)
     try:
         results = run(
             experiment,
@@ -75,6 +104,7 @@ def main(argv: Sequence[str] | None = None, experiments: Mapping[str, Experiment
             out=arguments.out,
             quiet=arguments.quiet,
             console=console,
+            results_file=arguments.results,
         )
     except (UsageError, DatasetNotFoundError, DatasetCorruptError) as error:
         print(f"{experiment.name} did not run: {error}", file=sys.stderr)
@@ -93,6 +123,8 @@ def main(argv: Sequence[str] | None = None, experiments: Mapping[str, Experiment
         console.print(
             f"{result.variant}: {result.seconds['total']:.1f} s{peak}; {files}", soft_wrap=True, highlight=False
         )
+    for remark in dict.fromkeys(remark for result in results for remark in result.remarks):
+        console.print(remark, soft_wrap=True, highlight=False, markup=False)
     return OUT_OF_TOLERANCE if any(result.fails for result in results) else DONE
 
 

@@ -1,7 +1,7 @@
 """What an experiment is: a small frozen record, and the walk that fits and tests what it builds."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,11 +29,12 @@ class Reported:
 
 @dataclass(frozen=True)
 class Row:
-    """One number of ours beside the paper's."""
+    """One number of ours beside the paper's; or, where the project sets itself a bar, beside the least it may be."""
 
     name: str
     ours: float
     reported: Reported | None = None
+    bar: float | None = None
 
     @property
     def difference(self) -> float | None:
@@ -49,31 +50,62 @@ class Row:
 
     @property
     def fails(self) -> bool:
-        """Whether the row is an anchor and out of its tolerance."""
+        """Whether the row is an anchor and out of its tolerance, or below its bar."""
+        if self.bar is not None and not self.ours >= self.bar:
+            return True
         return self.within is False and self.reported is not None and self.reported.mark in ANCHORS
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the command line decides: the seed, whether a seconds-long small version runs, where the data lie."""
+    """What the command line decides: the seed, the size, what is scored, where the data lie.
+
+    ``smoke`` asks for a small version that takes seconds; ``validation`` for scores on held-out training samples, as
+    whoever chooses parameters must.
+    """
 
     seed: int = 0
     smoke: bool = False
     data_home: str | None = None
+    validation: bool = False
 
 
 @dataclass(frozen=True)
 class Split:
-    """Training and test samples."""
+    """Training samples, and those that are scored.
+
+    ``scored_on`` names the latter. ``stand_in`` says what bundled data were read where the experiment's own were not
+    found; empty if they were.
+    """
 
     X_train: np.ndarray
     y_train: np.ndarray
     X_test: np.ndarray
     y_test: np.ndarray
+    scored_on: str = "test"
+    stand_in: str = ""
 
     def head(self, n_train: int, n_test: int) -> "Split":
         """The first samples only."""
-        return Split(self.X_train[:n_train], self.y_train[:n_train], self.X_test[:n_test], self.y_test[:n_test])
+        return replace(
+            self,
+            X_train=self.X_train[:n_train],
+            y_train=self.y_train[:n_train],
+            X_test=self.X_test[:n_test],
+            y_test=self.y_test[:n_test],
+        )
+
+    def held_out(self) -> "Split":
+        """The last 10,000 training samples, or a fifth if there are fewer, held out and scored; no test sample."""
+        n = min(10_000, len(self.y_train) // 5)
+        return replace(
+            self,
+            X_train=self.X_train[:-n],
+            y_train=self.y_train[:-n],
+            X_test=self.X_train[-n:],
+            y_test=self.y_train[-n:],
+            scored_on=f"the last {n:,} training samples, held out",
+        )
 
 
 def fit_and_score(pipeline: Any, split: Split, steps: Steps) -> float:
@@ -99,8 +131,22 @@ def fit_and_score(pipeline: Any, split: Split, steps: Steps) -> float:
 
 
 def measure_accuracy(estimator: Any, split: Split, variant: str, settings: Settings, steps: Steps) -> dict[str, float]:
-    """Test accuracy in percent, in one row named after the variant."""
+    """Accuracy in percent on what is scored, in one row named after the variant."""
     return {variant: 100.0 * fit_and_score(estimator, split, steps)}
+
+
+def parameters_of(estimator: Any) -> dict[str, Any]:
+    """The parameters of an estimator that are values; nested estimators are told by their own."""
+    parameters: dict[str, Any] = {}
+    for name, value in sorted(estimator.get_params(deep=True).items()):
+        if value is None or isinstance(value, (bool, int, float, str)):
+            parameters[name] = value
+        elif isinstance(value, (list, tuple)):
+            if not name.endswith("steps"):
+                parameters[name] = list(value)
+        else:
+            parameters[name] = type(value).__name__ if hasattr(value, "get_params") else repr(value)
+    return parameters
 
 
 @dataclass(frozen=True)
@@ -121,10 +167,18 @@ class Experiment:
         ``build(variant, settings)`` gives an unfitted estimator.
     reported : dict of Reported
         Name of a row -> the paper's number.
+    bars : dict of float
+        Name of a row -> the least it may be; the project's own, no paper's.
+    notes : dict of str
+        Name of a variant -> what a reader of its numbers must know.
+    headlines : tuple of str
+        Endings of the rows that the README's table shows; all of them if empty.
+    published : bool
+        Whether full runs go into the committed results.
     measure : callable
         ``measure(estimator, split, variant, settings, steps)`` fits the estimator and gives ``{row: number}``.
     pictures : callable or None
-        ``pictures(estimator, variant, settings, steps)`` gives ``{file name: function that makes a Display}``.
+        ``pictures(estimator, split, variant, settings, steps)`` gives ``{file name: function that makes a Display}``.
     """
 
     name: str
@@ -137,4 +191,14 @@ class Experiment:
     build: Callable[[str, Settings], Any]
     reported: Mapping[str, Reported] = field(default_factory=dict)
     measure: Callable[[Any, Split, str, Settings, Steps], dict[str, float]] = measure_accuracy
-    pictures: Callable[[Any, str, Settings, Steps], dict[str, Callable[[], Any]]] | None = None
+    pictures: Callable[[Any, Split, str, Settings, Steps], dict[str, Callable[[], Any]]] | None = None
+    bars: Mapping[str, float] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+    headlines: tuple[str, ...] = ()
+    published: bool = True
+
+    def rows(self, numbers: Mapping[str, float], stand_in: str = "") -> tuple[Row, ...]:
+        """Rows of numbers beside the paper's; beside none, and with names that say so, if other data stood in."""
+        if stand_in:
+            return tuple(Row(f"{name} (bundled data)", number) for name, number in numbers.items())
+        return tuple(Row(name, x, self.reported.get(name), self.bars.get(name)) for name, x in numbers.items())

@@ -4,7 +4,6 @@ import ast
 import difflib
 import hashlib
 import importlib.util
-import json
 import os
 import platform
 import tempfile
@@ -21,8 +20,10 @@ from rich.console import Console
 from rich.table import Table
 
 import featlearn
-from pipelines.experiment import Experiment, Row, Settings
+from pipelines import published
+from pipelines.experiment import Experiment, Row, Settings, Split, parameters_of
 from pipelines.progress import Steps, peak_memory_mb, reset_peak_memory
+from pipelines.published import write_json
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "numba")
 
@@ -41,11 +42,17 @@ class Result:
     peak_memory_mb: float | None
     pictures: tuple[str, ...]
     path: Path
-    judged: bool
+    unjudged: str = ""  # why the numbers are not the experiment's; empty if they are
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def judged(self) -> bool:
+        """Whether this was a full run of the experiment's own settings, on its own data, scored on its test samples."""
+        return not self.unjudged
 
     @property
     def fails(self) -> bool:
-        """Whether an anchor is out of its tolerance, in a full run at the paper's settings."""
+        """Whether an anchor is out of its tolerance or a number below its bar, in a judged run."""
         return self.judged and any(row.fails for row in self.rows)
 
 
@@ -119,9 +126,19 @@ def prepare_folder(out: str | os.PathLike, name: str) -> Path:
         ) from error
 
 
-def record_stem(variant: str, settings: Settings, overrides: dict[str, Any]) -> str:
-    """Name of a record's files, another one for every set of overrides (the record lists them)."""
+def why_unjudged(settings: Settings, overrides: dict[str, Any], split: Split) -> str:
+    """Why a run's numbers may not stand for the experiment's; empty if they may."""
+    if split.stand_in:
+        return "other data"
+    if settings.validation:
+        return "held-out training samples"
+    return "small or changed settings" if settings.smoke or overrides else ""
+
+
+def record_stem(variant: str, settings: Settings, overrides: dict[str, Any], stand_in: str = "") -> str:
+    """Name of a record's files, another one for other data, sizes, splits and overrides (the record lists them)."""
     stem = f"{variant}-seed{settings.seed}" + ("-smoke" if settings.smoke else "")
+    stem += ("-validation" if settings.validation else "") + ("-bundled" if stand_in else "")
     if not overrides:
         return stem
     return f"{stem}-set-{hashlib.sha256(repr(sorted(overrides.items())).encode()).hexdigest()[:8]}"
@@ -152,10 +169,12 @@ def run(
     out: str | os.PathLike = "results",
     quiet: bool = False,
     console: Console | None = None,
+    results_file: str | os.PathLike | None = None,
 ) -> list[Result]:
     """Run variants of an experiment, one after the other.
 
-    Each variant's record is written as soon as it is done, so an interrupt loses only the variant that was running.
+    Each variant's record is written as soon as it is done, so an interrupt loses only the variant that was running. A
+    judged run's numbers go into `results_file` too, in the place of an earlier run's with the same seed.
 
     Raises
     ------
@@ -176,6 +195,12 @@ def run(
     loading.say(f"{experiment.title}\n{experiment.paper}")
     with loading("load data"):
         split = experiment.load(settings)
+        split = split.held_out() if settings.validation else split
+    unjudged = why_unjudged(settings, overrides, split)
+    remarks = [f"Data: {split.stand_in}."] if split.stand_in else []
+    remarks += [] if split.scored_on == "test" else [f"Scored on {split.scored_on}."]
+    for remark in remarks:
+        loading.say(remark)
     results = []
     for variant in variants:
         loading.say(f"{variant}: {experiment.variants[variant]}")
@@ -188,24 +213,39 @@ def run(
             if not overrides:
                 raise
             raise UsageError(f"--set {overrides}: {error}") from error
-        rows = tuple(Row(name, number, experiment.reported.get(name)) for name, number in numbers.items())
-        stem = record_stem(variant, settings, overrides)
+        rows = experiment.rows(numbers, split.stand_in)
+        stem = record_stem(variant, settings, overrides, split.stand_in)
         seconds = {**loading.seconds, **steps.seconds}
         seconds["total"] = loading.seconds["load data"] + time.perf_counter() - start
-        judged = not (settings.smoke or overrides)
-        result = Result(variant, rows, seconds, peak_memory_mb(), (), folder / f"{stem}.json", judged)
-        write_json(result.path, record(experiment, result, settings, overrides, estimator))
+        notes = [f"{variant}: {experiment.notes[variant]}."] if variant in experiment.notes else []
+        result = Result(
+            variant, rows, seconds, peak_memory_mb(), (), folder / f"{stem}.json", unjudged, (*remarks, *notes)
+        )
+        content = record(experiment, result, settings, overrides, estimator, split)
+        write_json(result.path, content)
+        if result.judged and experiment.published and results_file is not None:
+            try:
+                published.add(results_file, published.entry_of(content))
+            except OSError as error:  # the record has the numbers, and more variants may follow
+                steps.say(f"  not added to {results_file}: {error}")
         # The numbers are safe before anything is drawn.
-        pictures = tuple(save_pictures(experiment, estimator, variant, settings, steps, folder, stem))
+        pictures = tuple(save_pictures(experiment, estimator, split, variant, settings, steps, folder, stem))
         if pictures:
             result = replace(result, pictures=pictures)
-            write_json(result.path, record(experiment, result, settings, overrides, estimator))
+            write_json(result.path, {**content, "pictures": list(pictures)})
         results.append(result)
     return results
 
 
 def save_pictures(
-    experiment: Experiment, estimator: Any, variant: str, settings: Settings, steps: Steps, folder: Path, stem: str
+    experiment: Experiment,
+    estimator: Any,
+    split: Split,
+    variant: str,
+    settings: Settings,
+    steps: Steps,
+    folder: Path,
+    stem: str,
 ) -> Iterable[str]:
     """Write the experiment's pictures, and yield their paths; say so where what draws them is not installed."""
     if experiment.pictures is None:
@@ -216,7 +256,7 @@ def save_pictures(
     import matplotlib.pyplot as plt
 
     try:
-        displays = experiment.pictures(estimator, variant, settings, steps)
+        displays = experiment.pictures(estimator, split, variant, settings, steps)
         for name, draw in displays.items():
             path = folder / f"{stem}-{name}.png"
             with steps(f"draw {name}"):
@@ -229,7 +269,12 @@ def save_pictures(
 
 
 def record(
-    experiment: Experiment, result: Result, settings: Settings, overrides: dict[str, Any], estimator: Any
+    experiment: Experiment,
+    result: Result,
+    settings: Settings,
+    overrides: dict[str, Any],
+    estimator: Any,
+    split: Split,
 ) -> dict[str, Any]:
     """Everything about a run that its repetition needs."""
     return {
@@ -239,8 +284,11 @@ def record(
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": settings.seed,
         "smoke": settings.smoke,
+        "data": split.stand_in or experiment.data,
+        "stand_in": bool(split.stand_in),
+        "scored_on": split.scored_on,
         "overrides": overrides,
-        "parameters": simple_parameters(estimator),
+        "parameters": parameters_of(estimator),
         "rows": [
             {
                 "name": row.name,
@@ -248,6 +296,7 @@ def record(
                 "reported": None if row.reported is None else asdict(row.reported),
                 "difference": None if row.difference is None else float(row.difference),
                 "within_tolerance": row.within if result.judged else None,
+                "bar": row.bar,
             }
             for row in result.rows
         ],
@@ -255,23 +304,10 @@ def record(
         "peak_memory_mb": None if result.peak_memory_mb is None else round(result.peak_memory_mb, 1),
         "pictures": list(result.pictures),
         "versions": versions(),
+        "cpu": published.cpu_name(),
         "cpu_count": joblib.cpu_count(),
         "platform": platform.platform(),
     }
-
-
-def simple_parameters(estimator: Any) -> dict[str, Any]:
-    """The parameters of an estimator that are values; nested estimators are told by their own."""
-    parameters: dict[str, Any] = {}
-    for name, value in sorted(estimator.get_params(deep=True).items()):
-        if value is None or isinstance(value, (bool, int, float, str)):
-            parameters[name] = value
-        elif isinstance(value, (list, tuple)):
-            if not name.endswith("steps"):
-                parameters[name] = list(value)
-        else:
-            parameters[name] = type(value).__name__ if hasattr(value, "get_params") else repr(value)
-    return parameters
 
 
 def versions() -> dict[str, str]:
@@ -285,25 +321,10 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON so that a reader never meets half a file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(json.dumps(content, indent=2, default=_plain) + "\n")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _plain(value):
-    """NumPy scalars as Python numbers, anything else as text."""
-    return value.item() if hasattr(value, "item") else repr(value)
-
-
 def table(results: Sequence[Result]) -> Table:
     """Ours beside the paper's, one row a number; ours alone where the paper reports none of them."""
     sheet = Table()
-    compared = any(row.reported for result in results for row in result.rows)
+    compared = any(row.reported or row.bar is not None for result in results for row in result.rows)
     headings = ("", "ours", "paper", "mark", "difference", "within tolerance") if compared else ("", "ours")
     for heading in headings:
         sheet.add_column(heading, justify="left" if heading in ("", "mark", "within tolerance") else "right")
@@ -315,7 +336,7 @@ def table(results: Sequence[Result]) -> Table:
 
 def _cells(row: Row, result: Result) -> tuple[str, ...]:
     if row.reported is None:
-        return f"{row.ours:.2f}", "", "", "", ""
+        return f"{row.ours:.2f}", "", "", "", _verdict(row, result)
     reported, d = row.reported, row.reported.decimals
     return (
         f"{row.ours:.{d}f}",
@@ -328,12 +349,14 @@ def _cells(row: Row, result: Result) -> tuple[str, ...]:
 
 def _verdict(row: Row, result: Result) -> str:
     reported = row.reported
-    if reported is None:
+    if reported is None and row.bar is None:
         return ""
-    if reported.mark == "M":
-        return "reported, unverified"
     if not result.judged:
-        return "not judged: small or changed settings"
+        return f"not judged: {result.unjudged}"
+    if reported is not None and reported.mark == "M":
+        return "reported, unverified"
+    if reported is None:
+        return f"{'yes' if row.ours >= row.bar else 'no'} (at least {row.bar:g})"
     if reported.tolerance is None:
         return f"not judged: {reported.note}" if reported.note else "not judged"
     answer = "yes" if row.within else "no"

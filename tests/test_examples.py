@@ -16,7 +16,10 @@ PRINTS = {
     "plot_digits_pipeline": "200 K-means filters",
     "plot_grid_search": "best:",
     "plot_mnist_cifar_patches": "CIFAR-10:",
+    "plot_learners_side_by_side": "Gaussian RBM",
     "plot_photo_filters": "FastICA",
+    "plot_search_learners": "best learner:",
+    "plot_sklearn_learners": "KernelPCA",
 }
 
 

@@ -5,8 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.pipeline import make_pipeline
 
-from pipelines import EXPERIMENTS
+from featlearn.vectors.rbm_partition import LogPartition
+from pipelines import EXPERIMENTS, denoising_mnist, mnist_codes, ngiam2011, rbm_mnist
 from pipelines.__main__ import main
 from pipelines.experiment import Settings, Split
 from pipelines.kmeans_mnist import RunningMeanClassifier, measure
@@ -58,13 +61,45 @@ def test_coates_variants_differ_where_their_names_say():
     assert "stage" not in experiment.build("raw_pixels", Settings()).named_steps
 
 
+def test_coates_other_learners_share_all_but_the_learner():
+    experiment = EXPERIMENTS["coates2011"]
+    kmeans = experiment.build("kmeans_triangle_1600", Settings(seed=3))
+    learners = {
+        "sparse_autoencoder_1600": "SparseAutoencoder",
+        "sparse_rbm_1600": "RBM",
+        "gmm_1600": "GaussianMixtureEncoder",
+        "omp1_split_1600": "KMeansDictionary",
+        "random_patches_1600": "RandomPatches",
+    }
+    for variant, kind in learners.items():
+        model = experiment.build(variant, Settings(seed=3))
+        *before, last = model.named_steps["stage"].learner
+        assert (type(last).__name__, last.n_components, last.random_state) == (kind, 1_600, 3)
+        model.named_steps["stage"].set_params(learner=kmeans.named_steps["stage"].learner)
+        assert repr(model) == repr(kmeans)
+        assert repr(before) == repr(list(kmeans.named_steps["stage"].learner[:2]))
+    omp1 = experiment.build("omp1_split_1600", Settings()).named_steps["stage"].learner[-1]
+    assert (omp1.assignment, omp1.encode, omp1.threshold, omp1.max_iter) == ("spherical", "split", 0.25, 50)
+    gmm = experiment.build("gmm_1600", Settings()).named_steps["stage"].learner[-1]
+    assert gmm.encode == "posterior"
+    assert experiment.build("sparse_rbm_1600", Settings()).named_steps["stage"].learner[-1].visible == "gaussian"
+    reported = {v: (r.value, r.mark, r.tolerance) for v, r in experiment.reported.items() if v in learners}
+    assert reported == {
+        "sparse_autoencoder_1600": (73.4, "M", None),
+        "sparse_rbm_1600": (72.4, "M", None),
+        "omp1_split_1600": (79.96, "R", None),
+        "random_patches_1600": (79.14, "R", None),
+    }
+    assert "no reported number" in experiment.notes["gmm_1600"]
+
+
 def test_coates_smoke(tmp_path, require_dataset):
     require_dataset("cifar10")
     assert main(["run", "coates2011", "--variant", "all", "--smoke", "--out", str(tmp_path)]) == 0
     found = rows(tmp_path)
     assert set(found) == set(EXPERIMENTS["coates2011"].variants)
     assert min(found.values()) > 15  # chance is 10
-    assert len(list(tmp_path.rglob("*-filters.png"))) == 5
+    assert len(list(tmp_path.rglob("*-filters.png"))) == 9
 
 
 def test_kmeans_mnist_smoke(tmp_path, require_dataset):
@@ -165,3 +200,187 @@ def test_digits_features_beat_pixels_and_pca(tmp_path):
     found = {row.name: row.ours for result in results for row in result.rows}
     assert found["kmeans"] > found["raw_pixels"] + 1.5
     assert found["kmeans"] > found["pca"] + 1.5
+
+
+BUNDLED = {
+    "ngiam2011": {"one_layer", "two_layers"},
+    "denoising_mnist": {"denoising_autoencoder", "rbm"},
+    "rbm_mnist": {"cd1", "pcd1"},
+}
+PICTURES = {
+    "ngiam2011": {"filters", "objective", "sparsity"},
+    "denoising_mnist": {"filters", "reconstructions"},
+    "rbm_mnist": {"filters", "samples"},
+}
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_without_data_digits_stand_in_and_it_is_said(tmp_path, capsys, no_network, results_of_the_test, name):
+    assert main(["run", name, "--smoke", "--data", str(tmp_path / "empty"), "--out", str(tmp_path)]) == 0
+    absent = "CIFAR-10" if name == "ngiam2011" else "MNIST"
+    printed = capsys.readouterr().out
+    assert f"Data: scikit-learn's 1,797 digits of 8 x 8 pixels, because {absent} was not found" in printed
+    records = [json.loads(path.read_text()) for path in tmp_path.rglob("*.json")]
+    assert {record["variant"] for record in records} == BUNDLED[name]
+    for record in records:
+        assert record["stand_in"] is True
+        assert absent in record["data"]
+        assert all(row["name"].endswith("(bundled data)") for row in record["rows"])
+        assert all(row["reported"] is None and row["bar"] is None for row in record["rows"])
+    drawn = {path.name.split("-bundled-")[1].removesuffix(".png") for path in tmp_path.rglob("*.png")}
+    assert drawn == PICTURES[name]
+    assert not results_of_the_test.exists()
+    found = rows(tmp_path)
+    if name == "ngiam2011":
+        assert min(found[f"{v} (bundled data)"] for v in BUNDLED[name]) > 70
+    else:
+        assert all(0 < x <= 100 for label, x in found.items() if "accuracy" in label)
+        assert sum("accuracy" in label for label in found) == 4
+
+
+@pytest.mark.parametrize("name", ["ngiam2011", "denoising_mnist", "rbm_mnist"])
+def test_smoke_on_the_real_data(tmp_path, require_dataset, name):
+    require_dataset("cifar10" if name == "ngiam2011" else "mnist")
+    assert main(["run", name, "--smoke", "--out", str(tmp_path), "--quiet"]) == 0
+    records = [json.loads(path.read_text()) for path in tmp_path.rglob("*.json")]
+    assert {record["variant"] for record in records} == BUNDLED[name]
+    assert not any(record["stand_in"] for record in records)
+    assert not any("bundled" in label for label in rows(tmp_path))
+
+
+def test_photographs_smoke(tmp_path):
+    assert main(["run", "ngiam2011_photographs", "--smoke", "--out", str(tmp_path), "--quiet"]) == 0
+    found = rows(tmp_path)
+    for variant in ("one_layer", "two_layers"):
+        for layer in (1, 2) if variant == "two_layers" else (1,):
+            name = f"{variant}: objective a patch, layer {layer}"
+            first, last = (found[f"{name}, {when} iteration"] for when in ("first", "last"))
+            assert 1 <= last < first  # of features of length 1, the sum is 1 or more
+        assert 0 < found[f"{variant}: population sparsity"] < 1
+        assert 0 < found[f"{variant}: lifetime sparsity"] < 1
+    assert len(list(tmp_path.rglob("*.png"))) == 6
+
+
+def test_sparse_filtering_has_the_papers_settings():
+    for variant, widths in (("one_layer", [256]), ("two_layers", [256, 256])):
+        _, filtering = ngiam2011.learner(variant, Settings(seed=5))
+        assert (filtering.n_components, filtering.max_iter, filtering.random_state) == (widths, 200, 5)
+        assert (filtering.activation, filtering.center) == ("softabs", True)
+        stage = EXPERIMENTS["ngiam2011"].build(variant, Settings()).named_steps["stage"]
+        assert repr(stage.learner) == repr(ngiam2011.learner(variant, Settings()))
+
+
+def test_sparsity_of_codes_is_told_by_layer():
+    class Layer:
+        def __init__(self, *curve):
+            self.loss_curve = np.array(curve)
+
+    class Fitted:
+        layers_ = (Layer(40.0, 30.0, 20.0), Layer(10.0, 5.0))
+
+    codes = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 1.0], [1.0, 0.0]])
+    found = ngiam2011.diagnostics(Fitted(), codes, "v", 10)
+    assert found == pytest.approx(
+        {
+            "v: objective a patch, layer 1, first iteration": 4,
+            "v: objective a patch, layer 1, last iteration": 2,
+            "v: objective a patch, layer 2, first iteration": 1,
+            "v: objective a patch, layer 2, last iteration": 0.5,
+            "v: population sparsity": (0.5 + 0.5 + 0 + 0.5) / 4,
+            "v: lifetime sparsity": (0 + 0.75) / 2,
+        }
+    )
+
+
+class Twisted(TransformerMixin, BaseEstimator):
+    """Codes whose products tell the classes apart, which the pixels do not; and an energy that is known."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return np.column_stack([X, X[:, :1] * X[:, 1:2]])
+
+    def free_energy(self, X):
+        return X.sum(axis=1)
+
+    def log_partition(self, method, n_chains, n_betas, random_state):
+        assert (method, random_state) == ("ais", 3)
+        assert min(n_chains, n_betas) >= 100
+        return LogPartition(7.0, 0.25)
+
+
+def crossed():
+    rng = np.random.default_rng(0)
+    X = rng.choice([-1.0, 1.0], size=(400, 2)) + rng.normal(scale=0.1, size=(400, 2))
+    y = (X[:, 0] * X[:, 1] > 0).astype(int)
+    return Split(X[:300], y[:300], X[300:], y[300:])
+
+
+@pytest.mark.parametrize("name", ["denoising_mnist", "rbm_mnist"])
+def test_codes_and_pixels_get_the_same_classifier(name):
+    data = crossed()
+    judge = mnist_codes.classifier(Settings(smoke=True))
+    pipeline = make_pipeline(Twisted(), clone(judge))
+    found = EXPERIMENTS[name].measure(pipeline, data, "v", Settings(seed=3), Steps())
+    pixels = "binary pixels" if name == "rbm_mnist" else "raw pixels"
+    codes, raw = found["v: accuracy %, codes"], found[f"v: accuracy %, {pixels}"]
+    assert codes == 100
+    assert raw == 100 * judge.fit(data.X_train, data.y_train).score(data.X_test, data.y_test)
+    assert raw < 70
+    assert found[f"v: points gained over {pixels}"] == pytest.approx(codes - raw)
+    if name == "rbm_mnist":
+        for part, X in (("train", data.X_train), ("test", data.X_test)):
+            expected = -X.sum(axis=1).mean() - 7
+            assert found[f"v: log-likelihood, {part} (nats a digit)"] == pytest.approx(expected)
+        assert (found["v: log Z"], found["v: log Z, standard error"]) == (7, 0.25)
+
+
+def test_the_classifier_chooses_C_on_held_out_training_rows():
+    model = EXPERIMENTS["denoising_mnist"].build("denoising_autoencoder", Settings())[-1]
+    ((train, held),) = model.cv.split(np.zeros((60_000, 1)), np.arange(60_000) % 10)
+    assert (len(train), len(held)) == (50_000, 10_000)
+    assert not set(train) & set(held)
+    assert len(model.Cs) >= 5
+
+
+def test_the_denoising_bar():
+    experiment = EXPERIMENTS["denoising_mnist"]
+    name = "denoising_autoencoder: points gained over raw pixels"
+    (row,) = experiment.rows({name: 5.99})
+    assert row.fails
+    assert not experiment.rows({name: 6.0})[0].fails
+    learner = experiment.build("denoising_autoencoder", Settings(seed=2))[0]
+    assert (learner.n_components, learner.corruption, learner.corruption_level) == (1_000, "masking", 0.3)
+    assert learner.random_state == 2
+    rbm = experiment.build("rbm", Settings(seed=2))[0]
+    assert (rbm.n_components, rbm.visible, rbm.random_state) == (1_000, "binary", 2)
+
+
+def test_masked_pixels_of_pictures_are_the_share_of_the_training():
+    X = np.full((100, 100), 0.5, np.float32)
+    noisy = denoising_mnist.masked(X, 0)
+    assert set(np.unique(noisy)) == {0, 0.5}
+    assert np.mean(noisy == 0) == pytest.approx(0.3, abs=0.02)
+    assert noisy.dtype == np.float32
+
+
+def test_rbms_see_binary_digits(tmp_path, no_network):
+    settings = Settings(data_home=str(tmp_path / "empty"))
+    data, again, gray = rbm_mnist.load(settings), rbm_mnist.load(settings), denoising_mnist.mnist_or_digits(settings)
+    assert set(np.unique(data.X_train)) == set(np.unique(data.X_test)) == {0.0, 1.0}
+    np.testing.assert_array_equal(data.X_train, again.X_train)
+    # a gray value is the probability of 1
+    for value in (0.25, 0.5, 0.75):
+        assert data.X_train[gray.X_train == value].mean() == pytest.approx(value, abs=0.03)
+    assert data.stand_in
+    build = EXPERIMENTS["rbm_mnist"].build
+    assert [build(v, Settings())[0].persistent for v in ("cd1", "pcd1")] == [False, True]
+    assert {build(v, Settings())[0].n_components for v in ("cd1", "pcd1")} == {500}
+
+
+def test_no_digit_is_for_training_and_for_test(tmp_path, no_network):
+    data = denoising_mnist.mnist_or_digits(Settings(data_home=str(tmp_path / "empty")))
+    assert len(data.y_train) + len(data.y_test) == 1_797
+    train, test = ({row.tobytes() for row in X} for X in (data.X_train, data.X_test))
+    assert not train & test

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import requests
 from rich.console import Console
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -128,6 +127,56 @@ def test_other_settings_are_never_judged(tmp_path, capsys, change):
     assert "not judged" in capsys.readouterr().out
     (found,) = records(tmp_path).values()
     assert found["rows"][0]["within_tolerance"] is None
+
+
+def test_validation_scores_training_samples_that_were_held_out(tmp_path, capsys):
+    data = split()
+    seen = []
+
+    def measure(estimator, given, variant, settings, steps):
+        seen.append(given)
+        return {variant: 1.0}
+
+    experiments = {"fake": replace(FAKE, measure=measure, reported={"wide": Reported(70.0, "S", 0.1)})}
+    assert main(["run", "fake", "--validation", "--out", str(tmp_path)], experiments) == 0
+    (given,) = seen
+    np.testing.assert_array_equal(given.X_train, data.X_train[:64])
+    np.testing.assert_array_equal(given.y_train, data.y_train[:64])
+    np.testing.assert_array_equal(given.X_test, data.X_train[64:])
+    np.testing.assert_array_equal(given.y_test, data.y_train[64:])
+    printed = capsys.readouterr().out
+    assert "Scored on the last 16 training samples, held out." in printed
+    assert "not judged: held-out training samples" in printed
+    found = records(tmp_path)
+    assert set(found) == {"wide-seed0-validation.json"}
+    assert found["wide-seed0-validation.json"]["scored_on"] == "the last 16 training samples, held out"
+    assert found["wide-seed0-validation.json"]["rows"][0]["within_tolerance"] is None
+    assert main(["run", "fake", "--out", str(tmp_path), "--quiet"], {"fake": FAKE}) == 0
+    assert records(tmp_path)["wide-seed0.json"]["scored_on"] == "test"
+
+
+def test_at_most_ten_thousand_are_held_out():
+    rows = np.arange(60_000)
+    held = Split(rows, rows, rows, rows).held_out()
+    assert (len(held.X_train), held.X_test[0], held.y_test[-1]) == (50_000, 50_000, 59_999)
+
+
+def test_a_number_below_its_bar_fails_a_run(tmp_path, capsys):
+    for bar, code, words in ((accuracy() - 1, 0, "yes (at least"), (accuracy() + 1, 1, "no (at least")):
+        barred = {"fake": replace(FAKE, bars={"wide": bar})}
+        assert main(["run", "fake", "--out", str(tmp_path)], barred) == code
+        assert words in capsys.readouterr().out
+    assert main(["run", "fake", "--out", str(tmp_path), "--smoke"], barred) == 0
+    assert "not judged: small or changed settings" in capsys.readouterr().out
+    assert Row("a", float("nan"), bar=1.0).fails
+
+
+def test_notes_are_printed_under_the_table(tmp_path, capsys):
+    noted = {"fake": replace(FAKE, notes={"wide": "it is wide", "narrow": "it is narrow"})}
+    assert main(["run", "fake", "--out", str(tmp_path), "--quiet"], noted) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("wide: it is wide.") == 1
+    assert "it is narrow" not in printed
 
 
 def test_rows():
@@ -349,7 +398,7 @@ def test_a_record_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(RuntimeError):
         write_json(path, {"a": Broken()})
     with monkeypatch.context() as patch:  # killed after the text was written, before it took its name
-        patch.setattr("pipelines.runner.os.replace", lambda *paths: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("pipelines.published.os.replace", lambda *paths: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             write_json(path, {"a": 2})
     assert json.loads(path.read_text()) == {"a": 1.5}
@@ -368,11 +417,7 @@ def test_absent_data_give_exit_code_2_and_say_what_to_do(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", ["coates2011", "kmeans_mnist"])
-def test_the_papers_without_data_and_network(tmp_path, capsys, monkeypatch, name):
-    def no_network(url, output_file, pooch):
-        raise requests.exceptions.ConnectionError("no route to host")
-
-    monkeypatch.setattr("featlearn.datasets._store.pooch.HTTPDownloader", lambda timeout: no_network)
+def test_the_papers_without_data_and_network(tmp_path, capsys, no_network, name):
     assert main(["run", name, "--data", str(tmp_path / "empty"), "--out", str(tmp_path)]) == 2
     message = capsys.readouterr().err
     assert "FEATLEARN_DATA" in message
