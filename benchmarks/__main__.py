@@ -11,6 +11,7 @@ BENCHMARKS = {
     "linear_svm": "LinearSVM against liblinear and L-BFGS, to an equal objective",
     "mixture": "an EM iteration of a diagonal Gaussian mixture against scikit-learn and its matrix products",
     "sparse_filtering": "an evaluation of sparse filtering against NumPy and TensorFlow XLA, and 200 steps of L-BFGS",
+    "sparse_coding": "OMP, lasso codes and a learned dictionary against scikit-learn",
     "imports": "`import featlearn` against `import sklearn.base`",
     "memory": "peak memory of ZCA and K-means out of files, at 1x and 10x the samples",
 }
