@@ -10,6 +10,8 @@ BENCHMARKS = {
     "kmeans": "a K-means iteration against scikit-learn, faiss and its matrix product",
     "linear_svm": "LinearSVM against liblinear and L-BFGS, to an equal objective",
     "mixture": "an EM iteration of a diagonal Gaussian mixture against scikit-learn and its matrix products",
+    "autoencoder": "a step of an autoencoder against plain Keras and its matrix products, and the memory of many fits",
+    "rbm": "an epoch of an RBM against scikit-learn and its matrix products, and the log-likelihood after three",
     "sparse_filtering": "an evaluation of sparse filtering against NumPy and TensorFlow XLA, and 200 steps of L-BFGS",
     "sparse_coding": "OMP, lasso codes and a learned dictionary against scikit-learn",
     "imports": "`import featlearn` against `import sklearn.base`",
@@ -19,7 +21,7 @@ BENCHMARKS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the benchmarks named."""
-    names = "\n".join(f"  {name:12} {what}" for name, what in BENCHMARKS.items())
+    names = "\n".join(f"  {name:16} {what}" for name, what in BENCHMARKS.items())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=f"{__doc__}\n\nbenchmarks:\n{names}",

@@ -35,10 +35,15 @@ def problem(n: int) -> tuple[np.ndarray, str]:
         return np.clip(blots - blots.mean(), 0, 1), "random blots"
 
 
+def first_weights(d: int) -> tuple[AutoencoderObjective, dict[str, np.ndarray]]:
+    """The objective and the weights from which all contenders start, so that their losses can be compared."""
+    objective = AutoencoderObjective((UNITS,), output="sigmoid")
+    return objective, objective.init(d, np.random.RandomState(0), np.float32)
+
+
 def ours(X: np.ndarray, rule: str, engine: str):
     """A function that makes an epoch; compiled functions are kept between calls."""
-    objective = AutoencoderObjective((UNITS,), output="sigmoid")
-    start = objective.init(X.shape[1], np.random.RandomState(0), np.float32)
+    objective, start = first_weights(X.shape[1])
     solver = GradientDescent(rule, RATES[rule])
 
     def epoch():
@@ -54,6 +59,8 @@ def plain_keras(X: np.ndarray, rule: str):
 
     layers = [keras.layers.Dense(units, activation="sigmoid") for units in (UNITS, X.shape[1])]
     model = keras.Sequential([keras.Input((X.shape[1],)), *layers])
+    start = first_weights(X.shape[1])[1]
+    model.set_weights([start["W1"].T, start["b1"], start["W2"], start["b2"]])
     optimizer = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}[rule](RATES[rule])
     model.compile(optimizer, loss=lambda x, y: 0.5 * keras.ops.sum((x - y) ** 2, axis=-1))
     return lambda: model.fit(X, X, batch_size=BATCH, epochs=1, verbose=0).history["loss"][0]

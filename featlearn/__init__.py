@@ -12,14 +12,27 @@ __version__ = "0.1.0"
 _HOME = {
     "vectors": [
         "ClusterClassifier",
+        "ContractiveAutoencoder",
         "ContrastNormalizer",
+        "DenoisingAutoencoder",
+        "GaussianMixtureEncoder",
+        "ICA",
         "KMeansDictionary",
         "PCAWhitening",
+        "PredictiveSparse",
+        "RBM",
+        "RICA",
         "RandomPatches",
+        "RandomWeights",
+        "SlowFeatureAnalysis",
+        "SparseAutoencoder",
+        "SparseCoding",
+        "SparseFiltering",
         "ZCA",
     ],
     "images": [
         "Abs",
+        "FisherVector",
         "Flatten",
         "LocalContrastNormalizer",
         "MaxPool",
@@ -34,7 +47,14 @@ _HOME = {
     "linear": ["LinearSVM", "LinearSVMCV"],
     "streaming": ["accumulate", "map_chunks"],
     "callbacks": ["EarlyStopping", "ProgressBar"],
-    "plot": ["FilterGridDisplay", "ReconstructionDisplay"],
+    "plot": [
+        "FilterGridDisplay",
+        "LivePlot",
+        "LossCurveDisplay",
+        "ReconstructionDisplay",
+        "SampleGridDisplay",
+        "SparsityDisplay",
+    ],
     "datasets": [],
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

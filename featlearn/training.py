@@ -47,6 +47,7 @@ SHARD_UNITS = 128  # fewer units in a shard starve its matrix products
 SHARD_WORK = 3e7  # multiplications of a step below which meeting costs more than sharing saves
 EVALUATED_ROWS = 1_000
 KERAS_STEPS = 32
+UNEQUAL = "The gradient yields a different number of arrays on different shards."
 
 
 @dataclass(frozen=True)
@@ -366,7 +367,8 @@ def minimize(
     n = X.shape[0]
     size = n if batch_size is None else min(batch_size, n)
     watcher = _Patience(tol, n_iter_no_change, always=validation is not None)
-    seed = [int(s) for s in rng.randint(2**31 - 1, size=2)]
+    # The steps made so far enter, or every partial_fit with one random_state would draw the same numbers.
+    seed = [*(int(s) for s in rng.randint(2**31 - 1, size=2)), memory.step]
     curve: list[float] = []
     held_out: list[float] = []
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -620,7 +622,7 @@ class _NumpyEngine:
 def run_together(programs: list[Generator], threads: int) -> None:
     """Run generators side by side; each array they yield is answered by the sum of all, added in their order.
 
-    All of them yield equally often. The sums do not depend on the number of threads.
+    The sums do not depend on the number of threads. A RuntimeError if some yield more often than others.
     """
     threads = min(threads, len(programs))
     if threads == 1:
@@ -642,10 +644,15 @@ def run_together(programs: list[Generator], threads: int) -> None:
             for i, value in zip(mine, values, strict=True):
                 board[i] = value
             barrier.wait()
+            if any(value is None for value in board):
+                if any(value is not None for value in board):
+                    raise RuntimeError(UNEQUAL)
+                return None
             return _summed(board)
 
         try:
             _run_on([programs[i] for i in mine], exchange)
+            exchange([None] * len(mine))  # the others must have ended too, or they would wait forever
         except threading.BrokenBarrierError:
             pass
         except BaseException as failure:
@@ -665,8 +672,10 @@ def run_together(programs: list[Generator], threads: int) -> None:
 def _run_on(programs, exchange):
     """Run the programs of one thread to their end."""
     total = None
-    while values := _advance(programs, total):
-        total = exchange(values)
+    # Set in each thread, which inherits nothing; what overflows is found by `minimize` and named.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        while values := _advance(programs, total):
+            total = exchange(values)
 
 
 def _advance(programs, total):
@@ -678,7 +687,7 @@ def _advance(programs, total):
         except StopIteration:
             continue
     if values and len(values) < len(programs):
-        raise RuntimeError("The gradient yields a different number of arrays on different shards.")
+        raise RuntimeError(UNEQUAL)
     return values
 
 

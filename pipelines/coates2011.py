@@ -10,6 +10,7 @@ which holds out the last 10,000 training images, never by the test images.
 
 from typing import Any
 
+from featlearn.training import GradientDescent
 from pipelines.data import cifar10
 from pipelines.experiment import Experiment, Reported, Settings, Split
 from pipelines.progress import Steps
@@ -19,23 +20,22 @@ SMOKE_K = 50
 SPARSE_AUTOENCODER: dict[str, Any] = {
     "activation": "sigmoid",
     "output": "linear",
-    "sparsity_target": 0.03,
-    "sparsity_cost": 3.0,
-    "weight_decay": 1e-4,
-    "solver": "adam",
-    "learning_rate": 1e-3,
-    "batch_size": 1_000,
-    "max_iter": 20,
+    "sparsity_target": 0.05,
+    "sparsity_cost": 1.0,
+    "weight_decay": 0.015,
+    "solver": GradientDescent("adam", 1e-3, schedule="linear"),
+    "batch_size": 100,
+    "max_iter": 10,
 }
 SPARSE_RBM: dict[str, Any] = {
     "visible": "gaussian",
     "hidden": "binary",
-    "sparsity_target": 0.03,
+    "sparsity_target": 0.05,
     "sparsity_cost": 3.0,
     "weight_decay": 2e-4,
     "init_scale": 0.02,
     "solver": "momentum",
-    "learning_rate": 1e-2,
+    "learning_rate": 0.005,
     "batch_size": 100,
     "max_iter": 10,
 }

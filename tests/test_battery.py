@@ -12,17 +12,30 @@ import featlearn
 
 ESTIMATORS_2D = [
     featlearn.ClusterClassifier(n_components=10, random_state=0),
+    featlearn.ContractiveAutoencoder(max_iter=5, random_state=0),
     featlearn.ContrastNormalizer(),
+    featlearn.DenoisingAutoencoder(max_iter=5, random_state=0),
+    featlearn.GaussianMixtureEncoder(random_state=0),
+    featlearn.ICA(2, random_state=0),
     featlearn.KMeansDictionary(random_state=0),
     featlearn.LinearSVM(),
     featlearn.LinearSVMCV(Cs=3, cv=2),
     featlearn.PCAWhitening(),
+    featlearn.PredictiveSparse(max_iter=5, random_state=0),
+    featlearn.RBM(4, visible="gaussian", init_scale=1e-3, learning_rate=1e-6, random_state=0),
+    featlearn.RICA(random_state=0),
     featlearn.RandomPatches(random_state=0),
+    featlearn.RandomWeights(random_state=0),
+    featlearn.SlowFeatureAnalysis(2),
+    featlearn.SparseAutoencoder(max_iter=5, random_state=0),
+    featlearn.SparseCoding(max_iter=5, random_state=0),
+    featlearn.SparseFiltering(max_iter=20, random_state=0),
     featlearn.ZCA(),
 ]
 # Image estimators take (n, height, width[, channels]); tests/images/test_battery.py checks them.
 IMAGE_ESTIMATORS = {
     "Abs",
+    "FisherVector",
     "Flatten",
     "LocalContrastNormalizer",
     "MaxPool",

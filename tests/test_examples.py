@@ -18,6 +18,7 @@ PRINTS = {
     "plot_mnist_cifar_patches": "CIFAR-10:",
     "plot_learners_side_by_side": "Gaussian RBM",
     "plot_photo_filters": "FastICA",
+    "plot_rbm_digits": "BernoulliRBM",
     "plot_search_learners": "best learner:",
     "plot_sklearn_learners": "KernelPCA",
 }

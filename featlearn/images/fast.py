@@ -39,7 +39,7 @@ def _last_step(learner: Any, whitened: bool) -> EncoderPlan | None:
     """The plan of the learner that gives the codes; whitened patches lie about zero and need no other origin."""
     # A subclass with a transform of its own is another encoder.
     transform = getattr(type(learner), "transform", None)
-    author = next((c for c in type(learner).__mro__ if "_affine_code" in vars(c)), None)
+    author: Any = next((c for c in type(learner).__mro__ if "_affine_code" in vars(c)), None)
     if author is not None and transform is author.transform:
         code = learner._affine_code()
         return None if code is None else plan_of(about_zero(code) if whitened else code)

@@ -8,7 +8,7 @@ from sklearn.utils import check_random_state
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
 from featlearn.streaming import is_out_of_core
 from featlearn.threads import as_float
-from featlearn.training import Params, Trained, make_solver, minimize, training_rules
+from featlearn.training import LBFGS, Params, Trained, make_solver, minimize, training_rules
 from featlearn.validation import check_parameters, check_rows, unchanged_on_failure
 
 
@@ -61,6 +61,11 @@ class GradientLearnerMixin(CallbackSupportMixin):
         self
         """
         solver = self._check()
+        if self.early_stopping and isinstance(solver, LBFGS):
+            raise ValueError(
+                f"{type(self).__name__}: early_stopping=True judges epochs of gradient descent, which solver='lbfgs' "
+                "does not make. Pass early_stopping=False, or another solver."
+            )
         rng = check_random_state(self.random_state)
         X = self._rows(X, reset=True)
         objective = self._objective()
@@ -140,7 +145,10 @@ class GradientLearnerMixin(CallbackSupportMixin):
         learned = {name: np.asarray(value, dtype) for name, value in self._parameters().items()}
         shapes, expected = ({k: v.shape for k, v in group.items()} for group in (learned, fresh))
         if shapes != expected:
-            wrong = [f"{k} {shapes.get(k)} instead of {expected[k]}" for k in expected if shapes.get(k) != expected[k]]
+            names = sorted(shapes | expected)
+            wrong = [
+                f"{k} {shapes.get(k)} instead of {expected.get(k)}" for k in names if shapes.get(k) != expected.get(k)
+            ]
             raise ValueError(
                 f"{type(self).__name__}: the weights learned so far have another shape than these parameters and data "
                 f"ask for: {', '.join(wrong)}. Set warm_start=False, or fit a clone, to start afresh."

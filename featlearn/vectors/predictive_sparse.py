@@ -23,14 +23,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from featlearn.kernels.encode import AffineCode
 from featlearn.kernels.sparse_codes import ProximalEncoder, lasso_objective
-from featlearn.streaming import accumulate, map_chunks
+from featlearn.streaming import accumulate
 from featlearn.threads import as_float
 from featlearn.training import LBFGS, Params
 from featlearn.validation import check_rows, integer, real
+from featlearn.vectors.affine import AffineCodesMixin
 from featlearn.vectors.dictionary import unit_rows
 from featlearn.vectors.gradient import GradientLearnerMixin
 
@@ -100,17 +102,6 @@ class PredictiveObjective:
         params["D"][:] = unit_rows(params["D"])
 
 
-class _Predict:
-    """`predicted_codes` of a chunk in its own precision, picklable for a Dask cluster."""
-
-    def __init__(self, params):
-        self.params = params
-
-    def __call__(self, chunk):
-        x = as_float(chunk)
-        return predicted_codes({name: value.astype(x.dtype, copy=False) for name, value in self.params.items()}, x)
-
-
 def _total_loss(chunk, objective, params):
     """The sum of the losses of a chunk, and its rows."""
     x = np.ascontiguousarray(as_float(chunk))
@@ -119,7 +110,7 @@ def _total_loss(chunk, objective, params):
     return np.array([losses(params, x, z, objective.alpha, objective.beta).sum(), len(x)])
 
 
-class PredictiveSparse(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GradientLearnerMixin, BaseEstimator):
+class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
     """Predictive sparse decomposition: a dictionary, and an encoder that predicts its sparse codes at once.
 
     Parameters
@@ -271,22 +262,8 @@ class PredictiveSparse(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Gradie
     def _parameters(self):
         return {"D": self.components_, "W": self.coef_, "b": self.intercept_, "g": self.gain_}
 
-    def transform(self, X):
-        """Codes of samples, as the encoder predicts them: ``gain_ * tanh(X @ coef_.T + intercept_)``.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
-            The samples.
-
-        Returns
-        -------
-        codes : array (n_samples, n_components), a generator of chunks, or a Dask array
-            float32 if X is.
-        """
-        check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
-        return map_chunks(_Predict(self._parameters()), X)
+    def _affine_code(self):
+        return AffineCode(self.coef_, self.intercept_, "tanh", scale=self.gain_)
 
     def inverse_transform(self, X):
         """Samples from codes, ``codes @ components_``.
@@ -330,12 +307,3 @@ class PredictiveSparse(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Gradie
         X = check_rows(self, X, reset=False)
         total, n = accumulate(partial(_total_loss, objective=objective, params=self._parameters()), X)
         return float(-total / n)
-
-    @property
-    def _n_features_out(self):
-        return len(self.components_)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

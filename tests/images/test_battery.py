@@ -27,6 +27,10 @@ def fused(**parameters):
 # name: the estimator, and parameters that change what it does.
 CASES = {
     "Abs": (featlearn.Abs(), {}),
+    "FisherVector": (
+        featlearn.FisherVector(3, patch_size=3, n_patches=400, max_iter=300, random_state=0),
+        {"n_components": 2, "grid": (1, 2)},
+    ),
     "Flatten": (featlearn.Flatten(), {}),
     "LocalContrastNormalizer": (featlearn.LocalContrastNormalizer(size=3), {"floor": 90.0}),
     "MaxPool": (featlearn.MaxPool(), {"grid": (1, 3)}),
@@ -61,7 +65,7 @@ CASES = {
     ),
 }
 # What does the same to maps of any size has no state, and no fit to need.
-LEARNING = [name for name in CASES if name.startswith(("Stage", "Flatten", "ToImages"))]
+LEARNING = [name for name in CASES if name.startswith(("Stage", "Flatten", "ToImages", "FisherVector"))]
 STAGES = [name for name in CASES if name.startswith("Stage")]
 
 every = pytest.mark.parametrize("name", CASES)

@@ -1,0 +1,669 @@
+"""Restricted Boltzmann machines: binary or Gaussian visibles, binary or rectified hidden units.
+
+    p(v) = exp(-F(v)) / Z,    v (m, d) visible,  W (K, d) weights,  b (K,) and c (d,) hidden and visible biases
+
+The energies, their sampling and contrastive divergence are in rbm_energy.py, the partition function Z in
+rbm_partition.py; here is the estimator. The pseudo-likelihood of binary visibles needs no Z:
+
+    sum_j log p(v_j | v without v_j) = sum_j log sigmoid(F(v with v_j flipped) - F(v))
+"""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from featlearn.kernels.encode import AffineCode
+from featlearn.kernels.gibbs import flip_rectified_rows, flip_rows
+from featlearn.streaming import accumulate, is_out_of_core, map_chunks
+from featlearn.threads import as_float, blocks, map_in_order, n_threads
+from featlearn.training import LBFGS, LEARNING_RATES
+from featlearn.validation import boolean, check_rows, integer, one_of, optional, real
+from featlearn.vectors.affine import AffineCodesMixin
+from featlearn.vectors.gradient import GradientLearnerMixin
+from featlearn.vectors.rbm_energy import (
+    ContrastiveDivergence,
+    Divergence,
+    draw_hidden,
+    draw_visible,
+    free_energy,
+    hidden_input,
+    scaled,
+    visible_mean,
+)
+from featlearn.vectors.rbm_partition import (
+    ENUMERATED,
+    LogPartition,
+    annealed_log_partition,
+    exact_log_partition,
+    feature_means,
+    softplus,
+)
+
+PROBED = 1_000  # samples looked at for saturated units
+ALWAYS = 0.99  # a unit is always on above this probability, and always off below the rest
+SATURATED = 0.5  # the share of such units that is worth a warning
+GIBBS_ROWS = 64  # chains in a block
+FLIP_ROWS = 256
+
+
+class _Machine:
+    """Formulas of a fitted machine on a chunk of rows, in the precision of the chunk; picklable."""
+
+    def __init__(self, params, visible, hidden):
+        self.params, self.visible, self.hidden = params, visible, hidden
+
+    def at(self, chunk):
+        """The chunk as contiguous floats, and the parameters in its precision."""
+        X = np.ascontiguousarray(as_float(chunk))
+        return X, {name: value.astype(X.dtype, copy=False) for name, value in self.params.items()}
+
+
+class _FreeEnergy(_Machine):
+    def __call__(self, chunk):
+        X, params = self.at(chunk)
+        return free_energy(X, params, self.visible, self.hidden)
+
+
+class _VisibleMean(_Machine):
+    def __call__(self, chunk):
+        H, params = self.at(chunk)
+        return visible_mean(H @ params["W"], params, self.visible)
+
+
+class _PseudoLikelihood(_Machine):
+    def __call__(self, chunk):
+        X, params = self.at(chunk)
+        A, W = hidden_input(X, params), params["W"].astype(np.float64)
+        growth = np.empty(X.shape)
+        if self.hidden == "binary":
+            flip_rows(X, A, W, int(np.clip(600 / max(np.abs(W).max(), 1e-300), 1, len(W))), growth)
+        else:
+            flip_rectified_rows(X, A, W, growth)
+        growth += (1 - 2 * X) * params["c"]
+        return -softplus(growth).sum(axis=1).astype(X.dtype)
+
+
+class _Scores:
+    """The sum of scores of a chunk and its number of rows; picklable."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __call__(self, chunk):
+        return np.array([self.values(chunk).sum(dtype=np.float64), len(chunk)])
+
+
+class _Gibbs(_Machine):
+    """Steps of Gibbs sampling of a block of chains, from a generator of its own."""
+
+    def __init__(self, n_steps, *machine):
+        super().__init__(*machine)
+        self.n_steps = n_steps
+
+    def __call__(self, job):
+        (v, params), rng = self.at(job[0]), np.random.Generator(np.random.SFC64(job[1]))
+        for _ in range(self.n_steps):
+            Z = scaled(v, params) @ params["W"].T
+            h = draw_hidden(Z, params["b"], self.hidden, rng, 1.0, np.empty_like(Z))
+            v = draw_visible(visible_mean(h @ params["W"], params, self.visible), params, self.visible, rng)
+        return v
+
+
+@dataclass(frozen=True)
+class _Range:
+    """Least and largest value of chunks. They add."""
+
+    low: float
+    high: float
+
+    def __add__(self, other):
+        return _Range(min(self.low, other.low), max(self.high, other.high))
+
+
+def _range(chunk):
+    return _Range(float(chunk.min()), float(chunk.max()))
+
+
+def _seed(random_state):
+    return np.random.SeedSequence([int(s) for s in check_random_state(random_state).randint(2**31 - 1, size=2)])
+
+
+def _has_pseudo_likelihood(estimator):
+    if estimator.visible != "binary":
+        raise AttributeError(
+            f"RBM: score and score_samples give the pseudo-likelihood of binary visibles, and visible="
+            f"{estimator.visible!r} has none in closed form. Use log_likelihood, or free_energy to compare samples."
+        )
+    return True
+
+
+class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
+    """A restricted Boltzmann machine, trained by contrastive divergence.
+
+    Parameters
+    ----------
+    n_components : int, default=256
+        Number of hidden units K.
+    visible : {"binary", "gaussian"}, default="binary"
+        The visible units: "binary" takes values in [0, 1], read as probabilities; "gaussian" any, best standardized.
+    hidden : {"binary", "relu"}, default="binary"
+        The hidden units: on or off, or noisy rectified linear ones (Nair & Hinton 2010).
+    k : int, default=1
+        Gibbs steps of a batch (CD-k).
+    persistent : bool, default=False
+        Whether chains go on from batch to batch, from epoch to epoch, and in `partial_fit` and warm starts (PCD-k).
+    n_chains : int, default=100
+        Number of persistent chains.
+    learn_variance : bool, default=False
+        Whether a variance is learned for each Gaussian visible unit; otherwise they are 1.
+    sparsity_target : float or None, default=None
+        Mean activation that each hidden unit is pulled to; the mean is that of the batch.
+    sparsity_cost : float, default=0.0
+        How strongly: the biases' gradient grows by ``sparsity_cost * (mean activation - sparsity_target)``, much as in
+        Lee et al. (2008).
+    sparsity_weights : bool, default=False
+        Whether the weights are pulled too, as Hinton's guide advises.
+    init_scale : float, default=0.1
+        Standard deviation of the first weights.
+    init_visible : {"zeros", "data"}, default="zeros"
+        First visible biases: 0, or such that the visible units alone have the means of the data.
+    solver : str or GradientDescent, default="momentum"
+        The update rule, see `featlearn.training.GradientDescent`. The name "momentum" stands for Hinton's: 0.5 in the
+        first 5 epochs, then 0.9; with persistent chains always 0.5, as they must keep up with the weights.
+    learning_rate : float or None, default=None
+        Step size. For sgd, momentum and nesterov None takes 0.1; 0.05 with persistent chains; 0.001 where units are
+        Gaussian or rectified, whose activities have no bound. For other rules it takes their usual one.
+    batch_size : int or None, default=100
+        Samples in a step; None takes all.
+    max_iter : int, default=10
+        Most epochs.
+    weight_decay : float, default=0.0002
+        Adds ``weight_decay / 2 * |W|^2`` to the loss; biases do not decay.
+    tol : float, default=0.0
+        Stop after ``n_iter_no_change`` epochs that do not lower the loss by this fraction; 0 runs all epochs.
+    n_iter_no_change : int, default=10
+        Patience of ``tol`` and ``early_stopping``.
+    early_stopping : bool, default=False
+        Whether to hold out samples, stop when their loss no longer falls, and keep the parameters where it was least.
+    validation_fraction : float, default=0.1
+        Share of the samples held out.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the parameters learned before.
+    engine : {"auto", "numpy", "keras"}, default="auto"
+        "numpy" runs on the CPU, "keras" on Keras' device (not with persistent chains), "auto" on a GPU where there is
+        one.
+    random_state : int, RandomState or None, default=None
+        Seed of everything random in `fit`.
+
+    Attributes
+    ----------
+    components_ : array (n_components, n_features)
+        Weights W.
+    intercept_hidden_ : array (n_components,)
+        Hidden biases b.
+    intercept_visible_ : array (n_features,)
+        Visible biases c; the means of Gaussian visibles where all hidden units are off.
+    variance_ : array (n_features,)
+        Variances of Gaussian visibles. Only if ``visible="gaussian"``.
+    visible_mean_ : array (n_features,)
+        Means of the data of `fit`, or of the first `partial_fit`.
+    chains_ : array (n_chains, n_features)
+        Visible states of the persistent chains. Only if ``persistent=True``.
+    loss_curve_ : array (n_iter_,)
+        Of each epoch: squared error of the reconstruction after one Gibbs step, summed over features and averaged over
+        samples, plus the penalty of weight decay.
+    validation_curve_ : array (n_iter_,)
+        The same of the samples held out. Only if ``early_stopping=True``.
+    n_iter_ : int
+        Epochs made.
+    n_features_in_ : int
+        Number of features seen by `fit`.
+
+    Raises
+    ------
+    ValueError
+        For binary visibles with values outside [0, 1], parameters out of range or at odds with each other, or a
+        training that diverges.
+
+    Warns
+    -----
+    UserWarning
+        If after `fit` more than half of the hidden units are always on or always off on the data.
+
+    Notes
+    -----
+    `fit` takes an array or an np.memmap; call `partial_fit` on the chunks of a stream. Codes, energies and scores are
+    computed of streams and Dask arrays too. The number of threads does not change the result.
+
+    With ``k=1`` the reconstruction holds probabilities, as in Hinton's code; with more steps, persistent chains or
+    learned variances it is drawn, so that the gradient approaches that of the likelihood.
+
+    References
+    ----------
+    Hinton (2002), "Training products of experts by minimizing contrastive divergence". Tieleman (2008), "Training
+    restricted Boltzmann machines using approximations to the likelihood gradient". Hinton (2010), "A practical guide to
+    training restricted Boltzmann machines". Nair & Hinton (2010), "Rectified linear units improve restricted Boltzmann
+    machines". Cho, Ilin & Raiko (2011), "Improved learning of Gaussian-Bernoulli restricted Boltzmann machines".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featlearn.vectors.rbm import RBM
+    >>> X = np.repeat([[1, 1, 0, 0], [0, 0, 1, 1]], 50, axis=0)
+    >>> rbm = RBM(4, max_iter=100, batch_size=10, random_state=0).fit(X)
+    >>> rbm.transform(X).shape
+    (100, 4)
+    >>> learned, other = np.exp(rbm.log_likelihood([[1, 1, 0, 0], [1, 0, 1, 0]]))
+    >>> bool(learned > 0.3 and other < 0.1)
+    True
+    """
+
+    def __init__(
+        self,
+        n_components: int = 256,
+        visible: str = "binary",
+        hidden: str = "binary",
+        k: int = 1,
+        persistent: bool = False,
+        n_chains: int = 100,
+        learn_variance: bool = False,
+        sparsity_target: float | None = None,
+        sparsity_cost: float = 0.0,
+        sparsity_weights: bool = False,
+        init_scale: float = 0.1,
+        init_visible: str = "zeros",
+        solver="momentum",
+        learning_rate: float | None = None,
+        batch_size: int | None = 100,
+        max_iter: int = 10,
+        weight_decay: float = 0.0002,
+        tol: float = 0.0,
+        n_iter_no_change: int = 10,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        warm_start: bool = False,
+        engine: str = "auto",
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.visible = visible
+        self.hidden = hidden
+        self.k = k
+        self.persistent = persistent
+        self.n_chains = n_chains
+        self.learn_variance = learn_variance
+        self.sparsity_target = sparsity_target
+        self.sparsity_cost = sparsity_cost
+        self.sparsity_weights = sparsity_weights
+        self.init_scale = init_scale
+        self.init_visible = init_visible
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.weight_decay = weight_decay
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.warm_start = warm_start
+        self.engine = engine
+        self.random_state = random_state
+
+    # --- learning ---
+
+    def _rules(self):
+        return {
+            "n_components": integer(1),
+            "visible": one_of("binary", "gaussian"),
+            "hidden": one_of("binary", "relu"),
+            "k": integer(1),
+            "persistent": boolean(),
+            "n_chains": integer(1),
+            "learn_variance": boolean(),
+            "sparsity_target": optional(real(above=0)),
+            "sparsity_cost": real(0),
+            "sparsity_weights": boolean(),
+            "init_scale": real(0),
+            "init_visible": one_of("zeros", "data"),
+        }
+
+    def _check(self):
+        solver = super()._check()
+        if isinstance(solver, LBFGS):
+            raise ValueError(
+                f"RBM: solver={self.solver!r} needs an objective with a value; contrastive divergence has only a noisy "
+                'gradient. Pass solver="momentum" or another rule of GradientDescent.'
+            )
+        if self.persistent and self.engine == "keras":
+            raise ValueError(
+                "RBM: persistent=True keeps its chains on the CPU, so engine='keras' cannot run it. Pass "
+                "engine='numpy' or 'auto', or persistent=False."
+            )
+        if self.learn_variance and self.visible != "gaussian":
+            raise ValueError(f"RBM: learn_variance=True needs visible='gaussian'; got visible={self.visible!r}.")
+        if self.sparsity_cost and self.sparsity_target is None:
+            raise ValueError(
+                f"RBM: sparsity_cost={self.sparsity_cost} needs a sparsity_target; pass one (0.01 to 0.1 is usual), or "
+                "sparsity_cost=0."
+            )
+        if self.sparsity_target is not None and self.hidden == "binary" and self.sparsity_target >= 1:
+            raise ValueError(
+                f"RBM: sparsity_target={self.sparsity_target} is the mean activation of binary units; pass a number "
+                "between 0 and 1."
+            )
+        if solver.learning_rate is None and LEARNING_RATES[solver.rule] == LEARNING_RATES["momentum"]:
+            unbounded = self.visible == "gaussian" or self.hidden == "relu"
+            solver.learning_rate = 0.001 if unbounded else 0.05 if self.persistent else 0.1
+        if self.solver == "momentum":
+            solver.momentum = 0.5 if self.persistent else (0.5, 0.9, 5)
+        return solver
+
+    def _check_values(self, X):
+        if self.visible != "binary":
+            return
+        found = accumulate(_range, X)
+        if found.low < 0 or found.high > 1:
+            raise ValueError(
+                f"RBM: visible='binary' takes values in [0, 1], read as probabilities; those of X lie between "
+                f"{found.low:.6g} and {found.high:.6g}. Scale them (pixels: X / 255, others: MinMaxScaler), or pass "
+                "visible='gaussian' for standardized data."
+            )
+
+    def _objective(self):
+        kind = Divergence if self.persistent else ContrastiveDivergence
+        return kind(
+            n_components=self.n_components,
+            visible=self.visible,
+            hidden_units=self.hidden,
+            k=self.k,
+            learn_variance=self.learn_variance,
+            sparsity_target=self.sparsity_target,
+            sparsity_cost=self.sparsity_cost,
+            sparsity_weights=self.sparsity_weights,
+            init_scale=self.init_scale,
+            n_chains=self.n_chains if self.persistent else 0,
+        )
+
+    def _first_parameters(self, objective, X, rng, go_on):
+        first = super()._first_parameters(objective, X, rng, go_on)
+        if not go_on:
+            self.visible_mean_ = feature_means(X)
+            if self.init_visible == "data":
+                p = self.visible_mean_
+                if self.visible == "binary":
+                    p = (len(X) * p + 0.5) / (len(X) + 1)
+                    p = np.log(p / (1 - p))
+                first["c"] = p.astype(first["c"].dtype)
+        elif self.persistent and getattr(self, "chains_", None) is not None and len(self.chains_) == self.n_chains:
+            objective.chains.visible = self.chains_
+        self._chains = objective.chains
+        return first
+
+    def _attributes(self, params):
+        found = {
+            "components_": params["W"],
+            "intercept_hidden_": params["b"],
+            "intercept_visible_": params["c"],
+            "visible_mean_": self.visible_mean_,
+        }
+        if self.visible == "gaussian":
+            found["variance_"] = np.exp(params["z"]) if "z" in params else np.ones_like(params["c"])
+        if self.persistent:
+            found["chains_"] = None if self._chains.visible is None else self._chains.visible.copy()
+        return found
+
+    def _parameters(self):
+        params = {"W": self.components_, "b": self.intercept_hidden_, "c": self.intercept_visible_}
+        return params | ({"z": np.log(self.variance_)} if self.learn_variance else {})
+
+    def fit(self, X, y=None):
+        """Learn from samples.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features) or memmap
+            The samples; in [0, 1] for binary visibles.
+        y : ignored
+            Present for the API.
+
+        Returns
+        -------
+        self
+        """
+        super().fit(X, y)
+        rows = X[:PROBED] if hasattr(X, "__getitem__") else np.asarray(X)[:PROBED]
+        codes = np.asarray(self.transform(rows))
+        edge = ALWAYS if self.hidden == "binary" else np.inf
+        on, off = int((codes.min(axis=0) > edge).sum()), int((codes.max(axis=0) < 1 - ALWAYS).sum())
+        if on + off > SATURATED * self.n_components:
+            warnings.warn(
+                f"RBM: of n_components={self.n_components} hidden units, {on} are always on and {off} always off on "
+                f"the first {len(codes)} samples, so they say nothing about them. Lower learning_rate or init_scale, "
+                "raise weight_decay, or set a sparsity_target and sparsity_cost.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return self
+
+    # --- codes and back ---
+
+    def _affine_code(self):
+        params = self._parameters()
+        return AffineCode(
+            weights=scaled(params["W"], params),
+            bias=params["b"],
+            activation="sigmoid" if self.hidden == "binary" else "relu",
+        )
+
+    def _machine(self):
+        return self._parameters(), self.visible, self.hidden
+
+    def inverse_transform(self, X):
+        """The mean of the visible units given hidden ones.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_components), memmap, stream of chunks or Dask array
+            Hidden states or probabilities, as `transform` gives them.
+
+        Returns
+        -------
+        means : array (n_samples, n_features), a generator of chunks, or a Dask array
+            Probabilities of binary visibles, means of Gaussian ones.
+        """
+        check_is_fitted(self)
+        if not is_out_of_core(X):
+            X = np.asarray(X)
+            if X.ndim != 2 or X.shape[1] != len(self.components_):
+                raise ValueError(
+                    f"RBM.inverse_transform takes codes (n_samples, {len(self.components_)}); got shape {X.shape}."
+                )
+        return map_chunks(_VisibleMean(*self._machine()), X)
+
+    # --- sampling ---
+
+    def gibbs(self, v, n_steps: int = 1, random_state=None):
+        """Steps of Gibbs sampling.
+
+        Parameters
+        ----------
+        v : array (n_samples, n_features)
+            Where each chain starts.
+        n_steps : int, default=1
+            Steps, each of them hidden units given the visible ones, and these given those.
+        random_state : int, RandomState or None, default=None
+            Seed of the draws; None draws afresh in every call, so that chains may go on call by call.
+
+        Returns
+        -------
+        v : array (n_samples, n_features)
+            Visible states after the steps: 0 or 1, or normal numbers.
+        """
+        check_is_fitted(self)
+        _check_counts(n_steps=n_steps)
+        v = check_rows(self, v, reset=False)
+        if len(v) == 0 or n_steps == 0:
+            return as_float(v)
+        parts = blocks(len(v), GIBBS_ROWS)
+        jobs = ((v[part], seed) for part, seed in zip(parts, _seed(random_state).spawn(len(parts)), strict=True))
+        return np.concatenate(list(map_in_order(_Gibbs(n_steps, *self._machine()), jobs, n_threads())))
+
+    def sample(self, n_samples: int = 1, n_steps: int = 1000, random_state=None):
+        """Samples of the model, each the end of a chain of its own.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of chains.
+        n_steps : int, default=1000
+            Gibbs steps of each, from independent visible units with the means of the data.
+        random_state : int, RandomState or None, default=None
+            Seed of the draws; None draws afresh in every call.
+
+        Returns
+        -------
+        v : array (n_samples, n_features)
+            Visible states. `inverse_transform` of `transform` makes smoother pictures of them.
+        """
+        check_is_fitted(self)
+        _check_counts(n_samples=n_samples, n_steps=n_steps)
+        rng = check_random_state(random_state)
+        shape, mean = (n_samples, self.n_features_in_), self.visible_mean_
+        if self.visible == "binary":
+            v = rng.uniform(size=shape) < mean
+        else:
+            v = mean + np.sqrt(self.variance_) * rng.standard_normal(shape)
+        return self.gibbs(v.astype(self.components_.dtype), n_steps, rng)
+
+    # --- likelihood ---
+
+    def free_energy(self, X):
+        """F(v), so that p(v) is in proportion to exp(-F(v)).
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
+
+        Returns
+        -------
+        energy : array (n_samples,), a generator of chunks, or a Dask array
+            Lower is likelier.
+        """
+        check_is_fitted(self)
+        return map_chunks(_FreeEnergy(*self._machine()), check_rows(self, X, reset=False))
+
+    @available_if(_has_pseudo_likelihood)
+    def score_samples(self, X):
+        """Pseudo-likelihood: sum over features of log p(v_j | the others), each v_j against 1 - v_j.
+
+        Exact and deterministic; scikit-learn's `BernoulliRBM` estimates it by one random feature of each sample.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
+
+        Returns
+        -------
+        scores : array (n_samples,), a generator of chunks, or a Dask array
+            Higher is likelier.
+        """
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        return map_chunks(_PseudoLikelihood(*self._machine()), X, rows=FLIP_ROWS)
+
+    @available_if(_has_pseudo_likelihood)
+    def score(self, X, y=None):
+        """Mean pseudo-likelihood of samples.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
+        y : ignored
+            Present for the API.
+
+        Returns
+        -------
+        score : float
+        """
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        total, count = accumulate(_Scores(_PseudoLikelihood(*self._machine())), X, rows=FLIP_ROWS)
+        return float(total / count)
+
+    def log_partition(
+        self, method: str = "auto", n_chains: int = 100, n_betas: int = 10_000, random_state=None
+    ) -> LogPartition:
+        """log Z, exact for few units, else by annealed importance sampling (Salakhutdinov & Murray 2008).
+
+        Parameters
+        ----------
+        method : {"auto", "exact", "ais"}, default="auto"
+            "exact" sums over all states of the hidden units, or of binary visibles if they are fewer; "auto" does so
+            up to 20 units.
+        n_chains, n_betas : int, default=100, 10000
+            Chains, and steps of each, of "ais".
+        random_state : int, RandomState or None, default=None
+            Seed of "ais".
+
+        Returns
+        -------
+        log_z : LogPartition
+            ``value``, and ``error``, its standard error; 0 for an exact value.
+
+        Raises
+        ------
+        ValueError
+            For rectified hidden units, whose energy bounds no distribution, or too many units for "exact".
+        """
+        check_is_fitted(self)
+        if method not in ("auto", "exact", "ais"):
+            raise ValueError(f"RBM: method={method!r} is not known; pass 'auto', 'exact' or 'ais'.")
+        _check_counts(n_chains=n_chains, n_betas=n_betas)
+        if self.hidden != "binary":
+            raise ValueError(
+                f"RBM: log_partition needs hidden='binary'; the energy of hidden={self.hidden!r} units may fall "
+                "without bound, so that no Z exists. Compare samples by free_energy or score_samples."
+            )
+        params = self._parameters()
+        variance = self.variance_.astype(np.float64) if self.visible == "gaussian" else None
+        machine = (params["W"], params["b"], params["c"], variance)
+        fewest = len(params["b"]) if variance is not None else min(len(params["b"]), len(params["c"]))
+        if method == "exact" or (method == "auto" and fewest <= ENUMERATED):
+            return exact_log_partition(*machine)
+        return annealed_log_partition(
+            *machine, self.visible_mean_, n_chains=n_chains, n_betas=n_betas, seed=_seed(random_state)
+        )
+
+    def log_likelihood(self, X, log_z: float | None = None):
+        """log p(v) = -F(v) - log Z of samples, exact up to log Z.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features) or memmap
+            The samples.
+        log_z : float or None, default=None
+            log Z; None asks `log_partition`, which for many units takes a while, so keep its value for a second call.
+
+        Returns
+        -------
+        log_p : array (n_samples,)
+        """
+        check_is_fitted(self)
+        log_z = self.log_partition().value if log_z is None else log_z
+        return -self.free_energy(X) - log_z
+
+
+def _check_counts(**counts):
+    for name, value in counts.items():
+        expected = integer(0 if name == "n_steps" else 1)(value)
+        if expected is not None:
+            raise ValueError(f"RBM: {name}={value!r} is not valid; pass {expected}.")
