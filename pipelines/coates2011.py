@@ -22,7 +22,7 @@ SPARSE_AUTOENCODER: dict[str, Any] = {
     "output": "linear",
     "sparsity_target": 0.05,
     "sparsity_cost": 1.0,
-    "weight_decay": 0.015,
+    "weight_decay": 0.004,
     "solver": GradientDescent("adam", 1e-3, schedule="linear"),
     "batch_size": 100,
     "max_iter": 10,
