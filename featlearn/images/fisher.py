@@ -16,7 +16,7 @@ Perronnin, Sanchez & Mensink (2010), "Improving the Fisher kernel for large-scal
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, sub_fit, with_callbacks
@@ -254,7 +254,8 @@ class _FisherEncoder:
     def __init__(self, fisher: FisherVector):
         stage, learned = fisher.stage_, fisher.mixture_
         self.fisher, self.stage = fisher, stage
-        self.preprocess = None if fisher.preprocess is None else stage.learner_[:-1]
+        # As it was fitted, whatever the parameter says now.
+        self.preprocess = stage.learner_[:-1] if isinstance(stage.learner_, Pipeline) else None
         self.mixture = Mixture(learned.components_, learned.covariances_, learned.weights_)
         height, width = (side + 2 * stage.pad for side in stage.image_shape_[:2])
         self.map_shape = map_size(height, width, stage.patch_shape_[:2], stage.stride)

@@ -1,4 +1,4 @@
-"""An exponential that the compiler turns into vector instructions, and the two functions made of it.
+"""An exponential that the compiler turns into vector instructions, and the softmax made of it.
 
     exp(x) = 2^n exp(r),   n = round(x / ln 2),   r = x - n ln 2 in [-0.35, 0.35],   exp(r) by its Taylor polynomial
 
@@ -77,16 +77,6 @@ def _exp(x):
             return zero if x < least else e
 
     return compiled
-
-
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FINITE)
-def sigmoid_rows(Z, bias):
-    """Z := 1 / (1 + exp(-(Z + bias))) in place; Z (m, K), bias (K,)."""
-    one = Z.dtype.type(1)
-    for i in range(Z.shape[0]):
-        row = Z[i]
-        for j in range(row.shape[0]):
-            row[j] = one / (one + exp(-(row[j] + bias[j])))
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FINITE | {"reassoc"})

@@ -457,5 +457,5 @@ class RICA(_Filters):
                 f"reconstruction_cost={self.reconstruction_cost} weighs less than sparsity. Raise it, or pass "
                 "normalize_rows=True.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )

@@ -84,6 +84,8 @@ class PredictiveObjective:
 
     def gradient(self, params: Params, x: np.ndarray, draws: Any, grads: Params) -> float:
         """Fill ``grads`` with the gradient of the mean loss of rows x (m, d), and return that loss."""
+        if not np.isfinite(params["D"]).all():
+            return np.nan  # an earlier batch overflowed: `minimize` names it at the end of the epoch
         z, t = self.codes(params, x), activations(params, x)
         rest = x - z @ params["D"]
         miss = params["g"] * t - z
@@ -134,7 +136,7 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
     max_iter : int, default=50
         Most epochs.
     weight_decay : float, default=0.0
-        Weight of the squared weights W.
+        Weight of the squared weights W, and of the atoms, which stay at unit length all the same.
     tol : float, default=0.0
         Stop after ``n_iter_no_change`` epochs that do not lower the loss by this fraction; 0 runs all epochs.
     n_iter_no_change : int, default=10

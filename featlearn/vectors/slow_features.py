@@ -220,11 +220,16 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
             h = accumulate(partial(_moments, **expansion), X, rows=rows)
             Q = whitening(h, self.eps)
         K = Q.shape[1] if self.n_components is None else self.n_components
-        if max(K, 1) > Q.shape[1]:
+        if Q.shape[1] == 0:
+            raise ValueError(
+                f"SlowFeatureAnalysis: only 0 directions vary: each of the n_features={X.shape[1]} is constant over "
+                f"the n_samples={len(X)} samples. Pass samples that vary."
+            )
+        if Q.shape[1] < K:
             raise ValueError(
                 f"SlowFeatureAnalysis: n_components={self.n_components} outputs were asked for, and only {Q.shape[1]} "
                 f"directions vary: X has n_samples={len(X)}, n_features={X.shape[1]}, {r} of them independent, "
-                f"degree={self.degree}. Pass n_components={max(Q.shape[1], 1)} or less, or samples that vary more."
+                f"degree={self.degree}. Pass n_components={Q.shape[1]} or less, or samples that vary more."
             )
         steps = accumulate(partial(_differences, **expansion), X[:-1], X[1:], within, rows=rows)
         delta, vectors = linalg.eigh(Q.T @ (steps.scatter / steps.n) @ Q, subset_by_index=[0, K - 1])

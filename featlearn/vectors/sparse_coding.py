@@ -376,6 +376,11 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
         rng = check_random_state(self.random_state)
         X, dtype = self._gate(X, reset=first, passes=3)
         atoms = self._first_atoms(X, dtype, rng) if first else self.components_
+        if len(atoms) != self.n_components:
+            raise ValueError(
+                f"SparseCoding: partial_fit goes on from {len(atoms)} atoms, and now n_components={self.n_components}. "
+                f"Pass n_components={len(atoms)}, or fit a clone to start afresh."
+            )
         new = self._walk(self._coder(atoms).sums, X)
         loss = _mean(new, dtype)
         step = 1 if first else self.n_iter_ + 1

@@ -14,12 +14,14 @@ the training samples. The gradient is derived in `featlearn.kernels.sparse_filte
 Ngiam, Koh, Chen, Bhaskar & Ng (2011), "Sparse filtering", NIPS.
 """
 
+import warnings
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -226,6 +228,11 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
         For an unknown solver or activation, fewer than one component or layer, data that are not finite rows, or a warm
         start from weights of another shape.
 
+    Warns
+    -----
+    ConvergenceWarning
+        If the data are so small that eps hides every response.
+
     Notes
     -----
     Arrays, memmaps, functions that return iterators of chunks and Dask collections are walked once an evaluation of
@@ -319,14 +326,13 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
         X = check_rows(self, X, reset=True, passes=2)
         context = begin_fit(self, len(widths), X=X)
         dtype = as_float(np.asarray(first_chunk(X))[:0]).dtype
-        known = getattr(self, "layers_", None) if self.warm_start else None
         layers: list[SparseLayer] = []
         data = X
-        for width in widths:
+        for first in self._first_weights(rng, widths):
             if layers and isinstance(X, np.ndarray) and not isinstance(X, np.memmap):
                 data = map_chunks(self._encoder(layers[-1:]), data, rows=walk_rows(data))
             encoder = self._encoder([] if data is not X else layers)
-            W = self._first_weights(rng, known, layers, width, len(widths)).astype(dtype)
+            W = first.astype(dtype)
             task = context.subcontext(task_name="layer", max_subtasks=self.max_iter)
             task.call_on_fit_task_begin(estimator=self)
             layers.append(self._layer(Objective(data, encoder, W.shape), W, task, layers))
@@ -340,19 +346,18 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
     def _encoder(self, layers) -> Encoder:
         return Encoder(tuple(layers), self.activation, float(self.eps), bool(self.center))
 
-    def _first_weights(self, rng, known, layers, width, n_layers):
-        i = len(layers)
-        shape = (width, len(layers[-1].weights) if layers else self.n_features_in_)
-        if known is None:
-            return rng.standard_normal(shape)
-        shapes = [layer.weights.shape for layer in known]
-        if len(shapes) != n_layers or shapes[i] != shape:
+    def _first_weights(self, rng, widths):
+        """First weights of every layer: N(0, 1), or those of the fit before, refused now if they do not fit."""
+        shapes = list(zip(widths, [self.n_features_in_, *widths[:-1]], strict=True))
+        if not (self.warm_start and hasattr(self, "layers_")):
+            return [rng.standard_normal(shape) for shape in shapes]
+        fitted = [layer.weights.shape for layer in self.layers_]
+        if fitted != shapes:
             raise ValueError(
-                f"SparseFiltering: warm_start=True and the fitted weights have the shapes {shapes}, but layer {i + 1} "
-                f"of {n_layers} needs {shape}. Keep n_components, n_layers and the number of features, or set "
-                "warm_start=False."
+                f"SparseFiltering: warm_start=True and the fitted weights have the shapes {fitted}, but {shapes} are "
+                "needed. Keep n_components, n_layers and the number of features, or set warm_start=False."
             )
-        return known[i].weights
+        return [layer.weights for layer in self.layers_]
 
     def _layer(self, objective, W, task, before) -> SparseLayer:
         """Minimize the objective of one layer from W (K, d)."""
@@ -374,7 +379,17 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
         end = lbfgs(
             objective, W.ravel(), max_iter=self.max_iter, tol=self.tol, on_iteration=after, who="SparseFiltering"
         )
-        return fitted(end.x, n * end.loss)
+        layer = fitted(end.x, n * end.loss)
+        strongest = float(np.max(layer.norms)) ** 2 / n  # mean square, eps included
+        if not before and self.activation == "softabs" and 1e-6 < strongest / self.eps - 1 < 1:
+            warnings.warn(
+                f"SparseFiltering: no feature responds by more than {np.sqrt(strongest - self.eps):.3g} (root mean "
+                f"square), less than the root of eps={self.eps}, which hides it: little was learned. Scale the data "
+                "up, or lower eps.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+        return layer
 
     def transform(self, X):
         """Normalized features of samples, each feature divided by its norm over the training samples.
@@ -390,6 +405,7 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
             Rows of length 1 in the features of the last layer, all at least 0; float32 if X is.
         """
         check_is_fitted(self)
+        self._checked_widths()
         X = check_rows(self, X, reset=False)
         return map_chunks(self._encoder(self.layers_), X, rows=walk_rows(X))
 

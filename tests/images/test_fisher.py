@@ -66,6 +66,13 @@ def test_power_and_length():
     np.testing.assert_array_equal(signed_power(np.array([-4.0, 0.0, 9.0]), 0.5), [-2, 0, 3])
 
 
+def test_patches_are_prepared_as_in_the_fit_whatever_the_parameter_says_now():
+    for fitted, now in ((CHAIN, None), (None, CHAIN)):
+        ours = fisher(preprocess=fitted).fit(IMAGES)
+        expected = ours.transform(IMAGES)
+        np.testing.assert_array_equal(ours.set_params(preprocess=now).transform(IMAGES), expected)
+
+
 def test_dtype_chunks_streams_and_threads():
     ours = fisher(preprocess=CHAIN).fit(IMAGES)
     expected = ours.transform(IMAGES)

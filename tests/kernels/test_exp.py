@@ -1,10 +1,10 @@
-"""The vectorized exponential, sigmoid and softmax against long double and against what must hold at the ends."""
+"""The vectorized exponential and softmax against long double and against what must hold at the ends."""
 
 import numpy as np
 import pytest
 from numba import njit
 
-from featlearn.kernels.exp import exp, sigmoid_rows, softmax_row
+from featlearn.kernels.exp import exp, softmax_row
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
@@ -33,20 +33,6 @@ def test_exp_saturates(dtype):
     assert np.isfinite(high)
     assert high > 1e37
     assert exp_of(np.zeros(1, dtype))[0] == 1
-
-
-@DTYPES
-def test_sigmoid_rows(dtype):
-    Z = np.random.default_rng(0).normal(scale=5, size=(7, 37)).astype(dtype)
-    bias = np.linspace(-2, 2, 37).astype(dtype)
-    found = Z.copy()
-    sigmoid_rows(found, bias)
-    np.testing.assert_allclose(
-        found, 1 / (1 + np.exp(-(Z + bias).astype(float))), rtol=2e-5 if dtype == np.float32 else 1e-13
-    )
-    far = np.array([[-1e30, 1e30, 0.0]], dtype)
-    sigmoid_rows(far, np.zeros(3, dtype))
-    np.testing.assert_allclose(far, [[0, 1, 0.5]], atol=1e-37)
 
 
 @DTYPES

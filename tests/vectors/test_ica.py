@@ -199,7 +199,7 @@ def test_overcomplete_rica_finds_more_sparse_directions_than_dimensions():
     angles = np.pi * np.arange(5) / 5 + 0.1
     directions = np.column_stack([np.cos(angles), np.sin(angles)])
     X = rng.laplace(size=(3000, 1)) * directions[rng.integers(0, 5, 3000)]
-    # A filter per direction, ten times from random starts: each ends at right angles to one of the directions.
+    # A filter per direction, from four random starts: each ends at right angles to one of the directions.
     W = np.concatenate(
         [RICA(5, reconstruction_cost=0.5, eps=1e-4, random_state=s).fit(X).components_ for s in range(4)]
     )
@@ -230,8 +230,11 @@ def test_filters_of_natural_images_are_localized():
 
 def test_filters_that_shrink_to_nothing_are_told():
     X = sources("laplace", n=300)
-    with pytest.warns(ConvergenceWarning, match=r"all filters shrank.*reconstruction_cost=0.001.*normalize_rows=True"):
+    with pytest.warns(
+        ConvergenceWarning, match=r"all filters shrank.*reconstruction_cost=0.001.*normalize_rows=True"
+    ) as told:
         RICA(6, reconstruction_cost=1e-3, normalize_rows=False, random_state=0).fit(X)
+    assert told[0].filename == __file__
 
 
 # --- the estimators ------------------------------------------------------------------------------------------------

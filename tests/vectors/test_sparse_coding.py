@@ -380,3 +380,6 @@ def test_bad_data_are_named():
         learner("fista").fit(huge)
     with pytest.raises(ValueError, match="NaN"):
         learner().fit(np.where(X.max() == X, np.nan, X))
+    fitted = learner().fit(X).set_params(n_components=21)
+    with pytest.raises(ValueError, match=r"goes on from 20 atoms, and now n_components=21\. Pass n_components=20, or"):
+        fitted.partial_fit(X)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from featlearn import EarlyStopping
 from featlearn.vectors import sparse_filtering
@@ -244,6 +244,14 @@ def test_few_and_flat_samples_are_finite(activation, X):
     assert np.isfinite(learner.components_).all()
 
 
+def test_data_that_eps_hides_are_told():
+    X = 1e-8 * samples()
+    with pytest.warns(ConvergenceWarning, match=r"more than \d.*e-0\d.*eps=1e-08.*Scale the data up") as caught:
+        SparseFiltering(5, max_iter=3, random_state=0).fit(X)
+    assert caught[0].filename == __file__
+    SparseFiltering(5, max_iter=3, eps=1e-20, random_state=0).fit(X)
+
+
 # --- manners ----------------------------------------------------------------------------------------------------------
 
 
@@ -262,7 +270,7 @@ def test_the_same_seed_gives_the_same_and_state_survives_pickle_and_clone():
 def test_first_weights_are_standard_normal_and_centering_is_a_choice():
     X = samples()
     learner = SparseFiltering(300, max_iter=1, random_state=0)
-    W = learner._first_weights(np.random.RandomState(0), None, [], 300, 1) if learner.fit(X) else None
+    (W,) = learner.fit(X)._first_weights(np.random.RandomState(0), [300])
     assert W.std() == pytest.approx(1, abs=0.05)
     plain = SparseFiltering(4, max_iter=5, center=False, random_state=0).fit(X)
     assert plain.objective_ == pytest.approx(objective(X, plain.components_)[0])
@@ -293,15 +301,22 @@ def test_a_warm_start_from_other_shapes_is_refused_and_keeps_the_fit():
     X = samples()
     learner = SparseFiltering(5, max_iter=3, warm_start=True, random_state=0).fit(X)
     codes = learner.transform(X)
-    with pytest.raises(
-        ValueError, match=r"fitted weights have the shapes \[\(5, 8\)\], but layer 1 of 1 needs \(6, 8\)"
-    ):
+    with pytest.raises(ValueError, match=r"fitted weights have the shapes \[\(5, 8\)\], but \[\(6, 8\)\] are needed"):
         learner.set_params(n_components=6).fit(X)
-    with pytest.raises(ValueError, match=r"layer 1 of 1 needs \(5, 4\).*warm_start=False"):
+    with pytest.raises(ValueError, match=r"but \[\(5, 4\)\] are needed.*warm_start=False"):
         learner.set_params(n_components=5).fit(X[:, :4])
-    with pytest.raises(ValueError, match=r"layer 1 of 2 needs \(5, 8\)"):
+    learner.set_callbacks(watch := Watch())
+    with pytest.raises(ValueError, match=r"but \[\(5, 8\), \(5, 5\)\] are needed"):
         learner.set_params(n_layers=2).fit(X)
+    assert not watch.losses  # before a layer is learned in vain
+    learner.set_params(n_layers=1)
     np.testing.assert_array_equal(learner.transform(X), codes)
+
+
+def test_parameters_set_after_the_fit_are_checked():
+    learner = SparseFiltering(5, max_iter=2, random_state=0).fit(samples())
+    with pytest.raises(ValueError, match="SparseFiltering: activation='abs' is not valid; pass one of 'softabs'"):
+        learner.set_params(activation="abs").transform(samples())
 
 
 class Watch:
