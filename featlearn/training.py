@@ -47,6 +47,7 @@ SHARD_UNITS = 128  # fewer units in a shard starve its matrix products
 SHARD_WORK = 3e7  # multiplications of a step below which meeting costs more than sharing saves
 EVALUATED_ROWS = 1_000
 KERAS_STEPS = 32
+DIVERGED = 1e30  # a loss beyond this is on its way to infinity, in float64 too
 UNEQUAL = "The gradient yields a different number of arrays on different shards."
 
 
@@ -385,7 +386,7 @@ def minimize(
                 memory.step += len(batches)
             params = run.params()
             loss = total / n + penalty(params, weight_decay)
-            if not (np.isfinite(loss) and all(np.isfinite(p).all() for p in params.values())):
+            if not (abs(loss) < DIVERGED and all(np.isfinite(p).all() for p in params.values())):
                 rate = solver.rate_at(epoch, last)
                 raise ValueError(
                     f"{who}: training diverged in epoch {epoch + 1}: the loss is {loss:.3g} or a weight is not finite, "

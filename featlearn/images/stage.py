@@ -106,10 +106,12 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
 
     Notes
     -----
-    A learner made of `ContrastNormalizer`, `ZCA` or `PCAWhitening`, and `KMeansDictionary` or `RandomPatches` (each but
-    the last may be missing) is run by one fused kernel that pools as it encodes. Anything else runs step by step. An
-    image's features do not depend on its neighbors, up to rounding, unless the learner's rows do (NMF stops once a
-    batch has converged: to within its ``tol``).
+    A learner made of `ContrastNormalizer`, `ZCA` or `PCAWhitening`, and a dictionary (`KMeansDictionary`,
+    `RandomPatches`) or a learner of affine codes (the autoencoders of one hidden layer, `RBM`, `PredictiveSparse`,
+    `GaussianMixtureEncoder` with posteriors, `ICA`, `RICA`, `RandomWeights`) is run by one fused kernel that pools as
+    it encodes; all but the last may be missing. Anything else runs step by step. An image's features do not depend on
+    its neighbors, up to rounding, unless the learner's rows do (NMF stops once a batch has converged: to within its
+    ``tol``).
 
     References
     ----------
@@ -335,8 +337,8 @@ class _StageEncoder:
             self.device, self.fused = _placed(plan, height, width, dtype, stage.device)
         elif stage.device == "gpu":
             raise ValueError(
-                f"Stage: device='gpu' runs the fused encoder (ContrastNormalizer, whitening, dictionary), and the "
-                f"learner here is {self.learner!r}. Pass device='cpu' or 'auto'."
+                f"Stage: device='gpu' runs the fused encoder (ContrastNormalizer, whitening, a dictionary or a learner "
+                f"of affine codes), and the learner here is {self.learner!r}. Pass device='cpu' or 'auto'."
             )
         if self.device == "gpu":
             self.rows = self.fused.rows
