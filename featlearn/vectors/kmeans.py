@@ -430,6 +430,11 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
         first = not hasattr(self, "components_")
         rng = check_random_state(self.random_state)
         X, weights, dtype = self._gate(X, sample_weight, reset=first, passes=2)
+        if not first and len(self.components_) != self.n_components:
+            raise ValueError(
+                f"KMeansDictionary: n_components={self.n_components} was set after {len(self.components_)} atoms were "
+                "learned, and partial_fit goes on with those. Set it back, or fit a clone to start afresh."
+            )
         atoms = self._first_atoms(X, weights, rng) if first else self.components_
         counts = np.zeros(len(atoms)) if first else self.counts_
         stats = self._walk(X, weights, atoms)

@@ -613,3 +613,12 @@ def test_encoding_parameters_set_after_the_fit_are_checked():
     learner = KMeansDictionary(3, random_state=0).fit(blobs())
     with pytest.raises(ValueError, match="encode='foo' is not valid"):
         learner.set_params(encode="foo").transform(blobs())
+
+
+def test_partial_fit_refuses_another_number_of_atoms():
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    learner = KMeansDictionary(4, random_state=0).partial_fit(X)
+    before = learner.components_.copy()
+    with pytest.raises(ValueError, match=r"n_components=5 was set after 4 atoms were learned"):
+        learner.set_params(n_components=5).partial_fit(X)
+    np.testing.assert_array_equal(learner.components_, before)
