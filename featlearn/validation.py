@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
 from featlearn.streaming import first_chunk, is_dask, is_out_of_core, require_many_passes, stacked
+from featlearn.threads import as_float
 
 Rule = Callable[[Any], str | None]
 
@@ -149,6 +150,17 @@ def check_rows(
         copy=copy,
         order=None,
     )
+
+
+def check_codes(estimator: Any, codes: Any) -> np.ndarray:
+    """Codes (n_samples, n_outputs) that a fitted estimator's inverse_transform can read, as floats."""
+    who, width = type(estimator).__name__, estimator._n_features_out
+    codes = check_array(codes, dtype=None, ensure_2d=False, allow_nd=True, input_name=f"codes given to {who}")
+    if codes.ndim != 2 or codes.shape[1] != width:
+        raise ValueError(
+            f"{who}.inverse_transform takes codes of {width} columns; got an array of shape {codes.shape}."
+        )
+    return as_float(codes)
 
 
 def _check_out_of_core(estimator, X, *, reset, passes):

@@ -5,13 +5,13 @@ The objective is in autoencoder_core.py, the gradient loop in training.py; each 
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from featlearn.kernels.activations import ACTIVATIONS
 from featlearn.kernels.encode import AffineCode
 from featlearn.streaming import accumulate, map_chunks
 from featlearn.threads import as_float
-from featlearn.validation import Rule, boolean, check_parameters, check_rows, either, integer, one_of
+from featlearn.validation import Rule, boolean, check_codes, check_parameters, check_rows, either, integer, one_of
 from featlearn.vectors.autoencoder_core import AutoencoderObjective, error_sum, forward
 from featlearn.vectors.gradient import GradientLearnerMixin
 
@@ -166,12 +166,7 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
             If the codes have another width.
         """
         layers, code = self._layers(), len(self.coefs_) // 2
-        X = check_array(X, dtype=[np.float64, np.float32])
-        if X.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"{type(self).__name__}.inverse_transform takes codes of {self._n_features_out} columns; got an array "
-                f"of shape {X.shape}."
-            )
+        X = check_codes(self, X)
         return map_chunks(Forward(*(part[code:] for part in layers)), X)
 
     def reconstruct(self, X):

@@ -17,7 +17,7 @@ from featlearn.kernels.assign import about_origin, nearest
 from featlearn.kernels.encode import EncoderPlan, encode_images
 from featlearn.streaming import map_chunks
 from featlearn.threads import as_float
-from featlearn.validation import check_parameters, check_rows, one_of, real
+from featlearn.validation import check_codes, check_parameters, check_rows, one_of, real
 
 ENCODE = one_of("triangle", "hard", "threshold", "split", "omp")
 
@@ -129,12 +129,7 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             The reconstructions.
         """
         check_is_fitted(self)
-        X = as_float(np.asarray(X))
-        if X.ndim != 2 or X.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"{type(self).__name__}.inverse_transform takes codes of {self._n_features_out} columns; got an array "
-                f"of shape {X.shape}."
-            )
+        X = check_codes(self, X)
         return reconstruct(X, self.components_.astype(X.dtype), self.encode, self.threshold)
 
     @property

@@ -31,7 +31,7 @@ from featlearn.kernels.sparse_codes import ProximalEncoder, lasso_objective
 from featlearn.streaming import accumulate
 from featlearn.threads import as_float
 from featlearn.training import LBFGS, Params
-from featlearn.validation import check_rows, integer, real
+from featlearn.validation import check_codes, check_rows, integer, real
 from featlearn.vectors.affine import AffineCodesMixin
 from featlearn.vectors.dictionary import unit_rows
 from featlearn.vectors.gradient import GradientLearnerMixin
@@ -281,12 +281,7 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
             The reconstructions.
         """
         check_is_fitted(self)
-        codes = as_float(np.asarray(X))
-        if codes.ndim != 2 or codes.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"PredictiveSparse.inverse_transform takes codes of {self._n_features_out} columns; got an array of "
-                f"shape {codes.shape}."
-            )
+        codes = check_codes(self, X)
         return codes @ self.components_.astype(codes.dtype)
 
     def score(self, X, y=None):

@@ -32,6 +32,7 @@ from featlearn.streaming import accumulate, first_chunk, is_out_of_core, map_chu
 from featlearn.threads import as_float, one_blas_thread
 from featlearn.validation import (
     boolean,
+    check_codes,
     check_parameters,
     check_rows,
     either,
@@ -425,12 +426,7 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
             The reconstructions.
         """
         check_is_fitted(self)
-        codes = as_float(np.asarray(X))
-        if codes.ndim != 2 or codes.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"SparseCoding.inverse_transform takes codes of {self._n_features_out} columns; got an array of shape "
-                f"{codes.shape}."
-            )
+        codes = check_codes(self, X)
         if self.split_sign:
             positive, negative = np.split(codes, 2, axis=1)
             codes = positive - negative
