@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 import featlearn.training as training
+from featlearn.kernels import shards
 from featlearn.kernels.optimizers import RULES
-from featlearn.training import LBFGS, GradientDescent, make_solver, minimize, run_together
+from featlearn.kernels.shards import run_together
+from featlearn.training import LBFGS, GradientDescent, make_solver, minimize
 from featlearn.vectors.autoencoder_core import AutoencoderObjective
 
 
@@ -184,8 +186,8 @@ def net(objective=PLAIN, dtype=np.float64, **kwargs):
 
 
 def cut(monkeypatch, parts, threads=2):
-    monkeypatch.setattr(training, "n_shards", lambda params, hidden, batch: parts)
-    monkeypatch.setattr(training, "n_threads", lambda: threads)
+    monkeypatch.setattr(shards, "n_shards", lambda params, hidden, batch: parts)
+    monkeypatch.setattr(shards, "n_threads", lambda: threads)
 
 
 def same(a, b, **tolerance):
@@ -196,12 +198,12 @@ def same(a, b, **tolerance):
 
 
 def test_shapes_alone_decide_the_shards():
-    def shards(K, d, batch):
-        return training.n_shards({"W": np.empty((K, d)), "c": np.empty(d)}, ("W",), batch)
+    def parts(K, d, batch):
+        return shards.n_shards({"W": np.empty((K, d)), "c": np.empty(d)}, ("W",), batch)
 
-    assert [shards(K, 784, 100) for K in (8, 500, 1024, 4096)] == [1, 2, 8, 8]
-    assert shards(500, 784, 1) == 1
-    assert training.n_shards({"m": np.empty(10**6)}, (), 100) == 1
+    assert [parts(K, 784, 100) for K in (8, 500, 1024, 4096)] == [1, 2, 8, 8]
+    assert parts(500, 784, 1) == 1
+    assert shards.n_shards({"m": np.empty(10**6)}, (), 100) == 1
 
 
 @pytest.mark.parametrize("objective", [NET, PLAIN], ids=["deep tied", "one layer"])

@@ -19,9 +19,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from featlearn.kernels.encode import AffineCode
 from featlearn.kernels.gibbs import flip_rectified_rows, flip_rows
+from featlearn.solvers import LBFGS, LEARNING_RATES
 from featlearn.streaming import accumulate, is_out_of_core, map_chunks
 from featlearn.threads import as_float, blocks, map_in_order, n_threads
-from featlearn.training import LBFGS, LEARNING_RATES
 from featlearn.validation import boolean, check_rows, integer, one_of, optional, real
 from featlearn.vectors.affine import AffineCodesMixin
 from featlearn.vectors.gradient import GradientLearnerMixin

@@ -13,7 +13,9 @@ from sklearn.exceptions import NotFittedError
 
 from featlearn import accumulate
 from featlearn.callbacks import EarlyStopping
-from featlearn.training import GradientDescent, _NumpyEngine
+from featlearn.kernels import shards
+from featlearn.kernels.shards import NumpyEngine
+from featlearn.training import GradientDescent
 from featlearn.vectors.autoencoder_core import AutoencoderObjective, corrupted, sparsity
 from featlearn.vectors.contractive_autoencoder import ContractiveAutoencoder
 from featlearn.vectors.denoising_autoencoder import DenoisingAutoencoder
@@ -72,13 +74,12 @@ def objective_by_hand(o, params, x, target):
 
 def by_engine(o, params, x, parts=1, seed=(1, 2)):
     """Loss and gradient of the hand-derived engine, in ``parts`` shards."""
-    import featlearn.training as training
 
-    before, training.n_shards = training.n_shards, lambda *shapes: parts
+    before, shards.n_shards = shards.n_shards, lambda *shapes: parts
     try:
-        return _NumpyEngine(o, 0.0).value_and_gradient(params, x, list(seed))
+        return NumpyEngine(o, 0.0).value_and_gradient(params, x, list(seed))
     finally:
-        training.n_shards = before
+        shards.n_shards = before
 
 
 def finite_differences(f, params, step=3e-5):

@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from sklearn.neural_network import BernoulliRBM
 from sklearn.utils import estimator_checks
 
-from featlearn import training
+from featlearn.kernels import shards
 from featlearn.kernels.gibbs import bernoulli_rows, draw_rows, new_key
 from featlearn.training import Draws, GradientDescent, minimize
 from featlearn.vectors import rbm_energy
@@ -306,7 +306,7 @@ def test_shards_make_the_same_gradient(monkeypatch):
     X = (rng.rand(40, 10) < 0.5).astype(float)
     results = []
     for parts in (1, 4):
-        monkeypatch.setattr(training, "n_shards", lambda *a, parts=parts: parts)
+        monkeypatch.setattr(shards, "n_shards", lambda *a, parts=parts: parts)
         objective = ContrastiveDivergence(8, sparsity_target=0.1, sparsity_cost=0.1)
         params = objective.init(10, np.random.RandomState(1), np.float64)
         params["W"] = np.sign(params["W"]) * 1000
@@ -322,11 +322,11 @@ def test_shards_make_the_same_gradient(monkeypatch):
     "settings", [{}, {"persistent": True}, {"visible": "gaussian", "learn_variance": True, "k": 2}]
 )
 def test_threads_do_not_change_a_bit(monkeypatch, settings):
-    monkeypatch.setattr(training, "n_shards", lambda *a: 4)
+    monkeypatch.setattr(shards, "n_shards", lambda *a: 4)
     X = np.random.RandomState(0).rand(300, 20).astype(np.float32)
     found = []
     for threads in (1, 2):
-        monkeypatch.setattr(training, "n_threads", lambda threads=threads: threads)
+        monkeypatch.setattr(shards, "n_threads", lambda threads=threads: threads)
         found.append(RBM(16, max_iter=3, random_state=0, n_chains=30, learning_rate=0.01, **settings).fit(X))
     for name in ("components_", "intercept_hidden_", "intercept_visible_", "loss_curve_"):
         np.testing.assert_array_equal(getattr(found[0], name), getattr(found[1], name))
