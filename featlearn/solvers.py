@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from featlearn.kernels.optimizers import RULES
-from featlearn.validation import boolean, either, has, instance, integer, one_of, optional, real
+from featlearn.validation import boolean, either, has, integer, one_of, optional, real
 
 LEARNING_RATES = {
     "sgd": 0.1,
@@ -85,7 +85,7 @@ class GradientDescent(BaseEstimator):
             "rule": one_of(*RULES),
             "learning_rate": optional(real(above=0)),
             "momentum": either(share, _momentum_rule),
-            "decay_rate": share,
+            "decay_rate": real(0, 0.999999),
             "beta1": real(0, 0.999999),
             "beta2": real(0, 0.9999999),
             "eps": real(above=0),
@@ -200,5 +200,4 @@ def training_rules() -> dict[str, Any]:
         "validation_fraction": real(above=0, high=0.9),
         "warm_start": boolean(),
         "engine": one_of("auto", "numpy", "keras"),
-        "solver": either(instance(str), instance(GradientDescent, LBFGS)),
     }

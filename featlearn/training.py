@@ -153,16 +153,18 @@ def minimize(
     if isinstance(solver, LBFGS):
         return _minimize_lbfgs(run, X, params, solver, rng, max_iter, weight_decay, on_epoch, who)
     memory = Memory() if memory is None else memory
-    slots = RULES[solver.rule][1]
-    arrays = {name: _slots(memory.arrays.get(name, []), p, slots) for name, p in params.items()}
-    memory = Memory(memory.step, memory.epoch, arrays)
+    slots, same_rule = RULES[solver.rule][1], memory.rule == solver.rule
+    arrays = {name: _slots(memory.arrays.get(name, []) if same_rule else [], p, slots) for name, p in params.items()}
+    rule_start = memory.rule_start if same_rule else memory.step
+    memory = Memory(memory.step, memory.epoch, arrays, solver.rule, rule_start)
     start_epoch = memory.epoch
     last = start_epoch + max_iter
     n = X.shape[0]
     size = n if batch_size is None else min(batch_size, n)
     watcher = _Patience(tol, n_iter_no_change, always=validation is not None)
-    # The steps made so far enter, or every partial_fit with one random_state would draw the same numbers.
+    # The steps made so far enter, or every partial_fit with one random_state would draw the same numbers and orders.
     seed = [*(int(s) for s in rng.randint(2**31 - 1, size=2)), memory.step]
+    rng = np.random.RandomState(seed) if memory.step else rng
     curve: list[float] = []
     held_out: list[float] = []
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -173,7 +175,8 @@ def minimize(
             for part in blocks(n, max(1, cache_rows(4 * X.shape[1], CHUNK_BYTES, 1) // size) * size):
                 rows = as_float(X[part] if order is None else X[order[part]]).astype(params_dtype(params), copy=False)
                 batches = [rows[b] for b in blocks(len(rows), size)]
-                steps = range(memory.step + 1, memory.step + 1 + len(batches))
+                first = memory.step + 1 - memory.rule_start
+                steps = range(first, first + len(batches))
                 c = np.array([solver.constants(s, epoch, last) for s in steps], params_dtype(params))
                 total += run.steps(batches, solver, c)
                 memory.step += len(batches)
@@ -183,8 +186,8 @@ def minimize(
                 rate = solver.rate_at(epoch, last)
                 raise ValueError(
                     f"{who}: training diverged in epoch {epoch + 1}: the loss is {loss:.3g} or a weight is not finite, "
-                    f"at learning rate {rate:.3g}. Lower learning_rate (try {rate / 10:.3g}), set clip_norm, or scale "
-                    "the data."
+                    f"at learning rate {rate:.3g}. Lower learning_rate (try {rate / 10:.3g}), pass a "
+                    "GradientDescent with clip_norm as solver, or scale the data."
                 )
             memory.epoch = epoch + 1
             curve.append(loss)
@@ -203,7 +206,7 @@ def minimize(
 
 
 def _slots(remembered: list[np.ndarray], p: np.ndarray, slots: int) -> list[np.ndarray]:
-    """Copies of what a rule remembers of a parameter; zeros if another rule or another shape made it."""
+    """Copies of what a rule remembers of a parameter; zeros for another rule or another shape."""
     if len(remembered) == slots and all(a.shape == p.shape for a in remembered):
         return [np.array(a, p.dtype) for a in remembered]
     return [np.zeros_like(p) for _ in range(slots)]

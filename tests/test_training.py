@@ -279,6 +279,23 @@ def test_a_failure_in_one_shard_ends_all(error, where, turn):
     assert not [t for t in threading.enumerate() if t.name.startswith("featlearn_")]
 
 
+def test_a_thread_that_does_not_start_ends_all(monkeypatch):
+    start = threading.Thread.start
+
+    def refused(thread):
+        if thread.name == "featlearn_2":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    def program():
+        yield np.ones(1)
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    raised = within(20, lambda: run_together([program() for _ in range(3)], 3))
+    assert str(raised) == "can't start new thread"
+    assert not [t for t in threading.enumerate() if t.name.startswith("featlearn_")]
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("longer", [0, 1, 2])
 def test_shards_that_yield_unequally_are_an_error(threads, longer):
@@ -424,6 +441,19 @@ def test_what_one_rule_remembers_is_nothing_to_another():
     assert [a.shape for a in trained.memory.arrays["m"]] == [(3,), (3,)]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [("adagrad", "momentum"), ("adadelta", "adam"), ("momentum", "adam"), ("lbfgs", "adam")]
+)
+def test_another_rule_starts_afresh(before, after):
+    # squared gradients are no velocity, and Adam corrects its means by its own steps
+    first = fit(solver=make_solver(before, None, "test"), max_iter=20)
+    settings = {"solver": GradientDescent(after), "shuffle": False, "batch_size": 7}
+    fresh = fit(params=first.params, max_iter=3, **settings)
+    switched = fit(params=first.params, memory=first.memory, max_iter=1, **settings)
+    rest = fit(params=switched.params, memory=switched.memory, max_iter=2, **settings)
+    np.testing.assert_array_equal(rest.params["m"], fresh.params["m"])
+
+
 def test_going_on_draws_other_numbers():
     drawn = []
 
@@ -435,6 +465,15 @@ def test_going_on_draws_other_numbers():
     first = fit(Draw(), max_iter=1, batch_size=None)
     fit(Draw(), max_iter=1, batch_size=None, memory=first.memory)
     assert drawn[0] != drawn[1]
+
+
+def test_going_on_takes_another_order():
+    # as partial_fit does, with one random_state for all its calls
+    first, second, data = Recorder(), Recorder(), np.arange(10.0)[:, None]
+    trained = fit(first, data, max_iter=1, batch_size=3)
+    fit(second, data, max_iter=1, batch_size=3, memory=trained.memory)
+    assert first.batches != second.batches
+    np.testing.assert_array_equal(np.sort(np.concatenate(second.batches)), data[:, 0])
 
 
 # L-BFGS
@@ -617,6 +656,7 @@ def test_fits_do_not_pile_up_memory(engine):
         ({"momentum": 1.5}, "momentum=1.5; pass a number of at most 1"),
         ({"momentum": (0.5, 0.9)}, r"momentum=\(0.5, 0.9\)"),
         ({"decay_rate": -1}, "decay_rate=-1"),
+        ({"decay_rate": 1.0}, "decay_rate=1.0"),  # squared gradients would stay 0
         ({"beta1": 1.0}, "beta1=1.0"),
         ({"beta2": 1.0}, "beta2=1.0"),
         ({"eps": 0}, "eps=0"),

@@ -3,12 +3,13 @@
 No Keras model is made, and compiled functions are kept by objective, so fits do not pile up memory.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
 from featlearn.kernels.optimizers import tensor_rule
-from featlearn.kernels.shards import Memory, NumpyEngine, params_dtype
+from featlearn.kernels.shards import NumpyEngine, params_dtype
 
 KERAS_STEPS = 32
 
@@ -21,7 +22,7 @@ class KerasEngine:
 
     def begin(self, params, memory, batch, n_features, seed):
         self.dtype = params_dtype(params)
-        self._params, self._arrays, self._memory = _tensors(params), {}, memory
+        self._params, self._memory = _tensors(params), memory
         self._arrays = {k: [_tensor(a) for a in arrays] for k, arrays in memory.arrays.items()}
         self.rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed)))
 
@@ -30,7 +31,7 @@ class KerasEngine:
 
     def memory(self):
         arrays = {k: [np.asarray(_numpy(a), self.dtype) for a in v] for k, v in self._arrays.items()}
-        return Memory(self._memory.step, self._memory.epoch, arrays)
+        return replace(self._memory, arrays=arrays)
 
     def steps(self, batches, solver, constants):
         """Make a step on each batch; the sum of the losses over all rows."""

@@ -38,11 +38,16 @@ class Draws:
 
 @dataclass
 class Memory:
-    """What an unfinished training remembers: steps and epochs made, and the rule's arrays beside each parameter."""
+    """What an unfinished training remembers: steps and epochs made, and the rule's arrays beside each parameter.
+
+    The arrays are those of ``rule``, which has stepped since ``rule_start`` steps were made.
+    """
 
     step: int = 0
     epoch: int = 0
     arrays: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    rule: str | None = None
+    rule_start: int = 0
 
 
 def params_dtype(params: Params) -> np.dtype:
@@ -205,11 +210,17 @@ def run_together(programs: list[Generator], threads: int) -> None:
             barrier.abort()
 
     others = [threading.Thread(target=worker, args=(i,), name=f"featlearn_{i}") for i in range(1, threads)]
-    for thread in others:
-        thread.start()
-    worker(0)
-    for thread in others:
-        thread.join()
+    try:
+        for thread in others:
+            thread.start()
+        worker(0)
+    except BaseException:
+        barrier.abort()  # a thread that did not start, say: the others would wait for it forever
+        raise
+    finally:
+        for thread in others:
+            if thread.is_alive():
+                thread.join()
     if failures:
         raise failures[0]
 

@@ -37,7 +37,7 @@ def check_unit_interval(X: np.ndarray, who: str, why: str) -> None:
         fix = " (divide pixels of 0..255 by 255)" if low >= 0 and 1 < high <= 255 else ""
         raise ValueError(
             f"{who}: {why} needs data in [0, 1], and they lie in [{low:.6g}, {high:.6g}]. Scale them, with "
-            f"sklearn.preprocessing.MinMaxScaler say{fix}."
+            f"sklearn.preprocessing.MinMaxScaler(clip=True) say{fix}."
         )
 
 

@@ -41,13 +41,15 @@ class DenoisingAutoencoder(AutoencoderMixin, BaseEstimator):
         Adds ``weight_decay / 2 * |W|^2`` over all weights; biases do not decay.
     solver : str, GradientDescent or LBFGS, default="adam"
         "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam" or "lbfgs"; or an object of
-        `featlearn.training` with its constants and schedule.
+        `featlearn.training` with its constants and schedule. "lbfgs" takes all samples at once and stops by its own
+        tolerance: ``learning_rate``, ``batch_size``, ``tol`` and ``n_iter_no_change`` do not touch it. It draws one
+        corruption for the whole fit.
     learning_rate : float or None, default=None
         Step size; None takes the solver's usual one.
     batch_size : int or None, default=100
         Samples in a step; None takes all.
     max_iter : int, default=100
-        Most epochs.
+        Most epochs, or iterations of L-BFGS.
     tol : float, default=1e-4
         Stop after ``n_iter_no_change`` epochs that do not improve the (validation) loss by this fraction.
     n_iter_no_change : int, default=10

@@ -160,8 +160,8 @@ class GradientLearnerMixin(CallbackSupportMixin):
         if not self.early_stopping:
             return X, None
         n = X.shape[0]
-        held = max(1, round(n * self.validation_fraction))
-        if n - held < 1:
+        held = min(max(1, round(n * self.validation_fraction)), n - 1)
+        if held < 1:
             raise ValueError(
                 f"{type(self).__name__}: early_stopping=True holds out samples, and n_samples={n} is too few. Pass at "
                 "least 2 samples, or early_stopping=False."

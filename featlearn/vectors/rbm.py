@@ -22,7 +22,7 @@ from featlearn.kernels.gibbs import flip_rectified_rows, flip_rows
 from featlearn.solvers import LBFGS, LEARNING_RATES
 from featlearn.streaming import accumulate, is_out_of_core, map_chunks
 from featlearn.threads import as_float, blocks, map_in_order, n_threads
-from featlearn.validation import boolean, check_rows, integer, one_of, optional, real
+from featlearn.validation import boolean, check_codes, check_rows, integer, one_of, optional, real
 from featlearn.vectors.affine import AffineCodesMixin
 from featlearn.vectors.gradient import GradientLearnerMixin
 from featlearn.vectors.rbm_energy import (
@@ -371,8 +371,8 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         if found.low < 0 or found.high > 1:
             raise ValueError(
                 f"RBM: visible='binary' takes values in [0, 1], read as probabilities; those of X lie between "
-                f"{found.low:.6g} and {found.high:.6g}. Scale them (pixels: X / 255, others: MinMaxScaler), or pass "
-                "visible='gaussian' for standardized data."
+                f"{found.low:.6g} and {found.high:.6g}. Scale them (pixels: X / 255, others: MinMaxScaler(clip=True)), "
+                "or pass visible='gaussian' for standardized data."
             )
 
     def _objective(self):
@@ -420,7 +420,14 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
 
     def _parameters(self):
         params = {"W": self.components_, "b": self.intercept_hidden_, "c": self.intercept_visible_}
-        return params | ({"z": np.log(self.variance_)} if self.learn_variance else {})
+        if self.learn_variance:
+            params["z"] = np.log(getattr(self, "variance_", np.ones_like(self.intercept_visible_)))
+        return params
+
+    def _publish(self, trained, curve, validation_curve):
+        for name in ("variance_", "chains_"):  # an earlier fit may have had other units, or chains
+            self.__dict__.pop(name, None)
+        super()._publish(trained, curve, validation_curve)
 
     def fit(self, X, y=None):
         """Learn from samples.
@@ -478,13 +485,7 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
             Probabilities of binary visibles, means of Gaussian ones.
         """
         check_is_fitted(self)
-        if not is_out_of_core(X):
-            X = np.asarray(X)
-            if X.ndim != 2 or X.shape[1] != len(self.components_):
-                raise ValueError(
-                    f"RBM.inverse_transform takes codes (n_samples, {len(self.components_)}); got shape {X.shape}."
-                )
-        return map_chunks(_VisibleMean(*self._machine()), X)
+        return map_chunks(_VisibleMean(*self._machine()), X if is_out_of_core(X) else check_codes(self, X))
 
     # --- sampling ---
 

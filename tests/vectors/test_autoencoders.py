@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
 
 from featlearn import accumulate
 from featlearn.callbacks import EarlyStopping
@@ -492,6 +494,16 @@ def test_early_stopping_holds_out_training_rows(monkeypatch):
         learner.set_params(solver="lbfgs").fit(X)
 
 
+@pytest.mark.parametrize(("n", "fraction", "held"), [(2, 0.1, 1), (3, 0.9, 2), (4, 0.9, 3), (60, 0.1, 6)])
+def test_early_stopping_leaves_a_row_to_learn_from(n, fraction, held):
+    learner = SparseAutoencoder(2, early_stopping=True, validation_fraction=fraction, max_iter=1, random_state=0)
+    training, validation = learner._split(X[:n], np.random.RandomState(0))
+    assert (len(training), len(validation)) == (n - held, held)
+    assert learner.fit(X[:n]).n_iter_ == 1
+    with pytest.raises(ValueError, match=r"early_stopping=True holds out samples, and n_samples=1 is too few"):
+        learner.fit(X[:1])
+
+
 # Manners
 
 
@@ -584,6 +596,7 @@ def test_a_pickle_predicts_without_keras(engine, tmp_path):
         (SparseAutoencoder(weight_decay=-1), "weight_decay=-1 is not valid"),
         (SparseAutoencoder(batch_size=0), "batch_size=0 is not valid"),
         (SparseAutoencoder(solver="newton"), "SparseAutoencoder: solver='newton' is not known"),
+        (SparseAutoencoder(solver=3), r"SparseAutoencoder: solver=3 is not valid; pass a name \(sgd, momentum"),
         (SparseAutoencoder(engine="gpu"), "engine='gpu' is not valid"),
         (SparseAutoencoder(activation="relu"), "activation='relu' are not bounded.*sparsity_cost=0"),
         (SparseAutoencoder(loss="cross_entropy"), "loss='cross_entropy' needs outputs in.*output='linear'.*'sigmoid'"),
@@ -613,7 +626,9 @@ def test_data_outside_the_unit_interval_are_refused_where_it_matters(learner):
     pixels = np.arange(256, dtype=np.uint8).reshape(32, 8)
     with pytest.raises(ValueError, match=r"needs data in \[0, 1\], and they lie in \[0, 255\].*by 255"):
         learner.fit(pixels)
-    with pytest.raises(ValueError, match=r"they lie in \[-1, 0.5\]\. Scale them, with sklearn.*MinMaxScaler say\."):
+    with pytest.raises(
+        ValueError, match=r"they lie in \[-1, 0.5\]\. Scale them, with sklearn.*MinMaxScaler\(clip=True\) say\."
+    ):
         learner.fit(np.array([[-1.0, 0.5]]))
 
 
@@ -621,6 +636,15 @@ def test_scores_of_cross_entropy_need_the_unit_interval_too():
     learner = SparseAutoencoder(loss="cross_entropy", output="sigmoid", max_iter=1, random_state=0).fit(X)
     with pytest.raises(ValueError, match=r"SparseAutoencoder: loss='cross_entropy' needs data in \[0, 1\]"):
         learner.score(X + 1)
+
+
+def test_the_scaling_that_the_error_names_works_across_folds():
+    learner = DenoisingAutoencoder(2, output="sigmoid", loss="cross_entropy", max_iter=1, random_state=0)
+    scaled = make_pipeline(MinMaxScaler(clip=True), learner).fit(X[:30])
+    wider = 3 * X[30:] - 1  # a fold whose values leave the range of the one learned from
+    assert np.isfinite(scaled.score(wider))
+    with pytest.raises(ValueError, match=r"MinMaxScaler\(clip=True\)"):
+        make_pipeline(MinMaxScaler(), learner).fit(X[:30]).score(wider)
 
 
 @pytest.mark.parametrize("Learner", ALL)

@@ -651,8 +651,10 @@ def test_values_outside_0_and_1_are_named(X):
 
 def test_bad_questions_are_named():
     rbm = fitted(small())
-    with pytest.raises(ValueError, match=r"takes codes \(n_samples, 3\); got shape \(2, 4\)"):
+    with pytest.raises(ValueError, match=r"takes codes of 3 columns; got an array of shape \(2, 4\)"):
         rbm.inverse_transform(np.zeros((2, 4)))
+    with pytest.raises(ValueError, match="codes given to RBM contains NaN"):
+        rbm.inverse_transform(np.full((2, 3), np.nan))
     with pytest.raises(ValueError, match="n_steps=-1 is not valid"):
         rbm.gibbs(np.zeros((1, 4)), n_steps=-1)
     with pytest.raises(ValueError, match="n_samples=0 is not valid"):
@@ -733,6 +735,18 @@ def test_warm_start_goes_on_and_asks_for_the_same_shapes():
     with pytest.raises(ValueError, match=r"W \(6, 9\) instead of \(7, 9\)"):
         rbm.set_params(n_components=7).fit(X)
     assert rbm.components_.shape == (6, 9)
+
+
+def test_another_kind_of_fit_keeps_nothing_of_the_one_before():
+    X = bars()
+    rbm = RBM(3, visible="gaussian", persistent=True, max_iter=1, random_state=0).fit(X)
+    assert rbm.variance_.shape == (9,)
+    assert rbm.chains_.shape == (100, 9)
+    rbm.set_params(visible="binary", persistent=False).fit(X)
+    assert not hasattr(rbm, "variance_")
+    assert not hasattr(rbm, "chains_")
+    rbm.set_params(visible="gaussian", learn_variance=True, warm_start=True, learning_rate=1e-12).fit(X)
+    np.testing.assert_allclose(rbm.variance_, 1)
 
 
 def test_integers_and_memmaps_learn_as_floats(tmp_path):
