@@ -73,6 +73,7 @@ def minimize(
     *,
     rng: np.random.RandomState,
     max_iter: int = 100,
+    horizon: int | None = None,
     batch_size: int | None = 100,
     shuffle: bool = True,
     weight_decay: float = 0.0,
@@ -100,6 +101,9 @@ def minimize(
         Decides the order of samples and everything that the objective draws.
     max_iter : int, default=100
         Most epochs, or iterations of L-BFGS.
+    horizon : int or None, default=None
+        The epoch, counted from the first one ever, at which the schedules "linear" and "cosine" reach 0; None takes
+        the last of this training.
     batch_size : int or None, default=100
         Samples in a step; 1 is one sample at a time, None all of them. L-BFGS always takes all.
     shuffle : bool, default=True
@@ -159,6 +163,7 @@ def minimize(
     memory = Memory(memory.step, memory.epoch, arrays, solver.rule, rule_start)
     start_epoch = memory.epoch
     last = start_epoch + max_iter
+    horizon = last if horizon is None else horizon
     n = X.shape[0]
     size = n if batch_size is None else min(batch_size, n)
     watcher = _Patience(tol, n_iter_no_change, always=validation is not None)
@@ -177,13 +182,13 @@ def minimize(
                 batches = [rows[b] for b in blocks(len(rows), size)]
                 first = memory.step + 1 - memory.rule_start
                 steps = range(first, first + len(batches))
-                c = np.array([solver.constants(s, epoch, last) for s in steps], params_dtype(params))
+                c = np.array([solver.constants(s, epoch, horizon) for s in steps], params_dtype(params))
                 total += run.steps(batches, solver, c)
                 memory.step += len(batches)
             params = run.params()
             loss = total / n + penalty(params, weight_decay)
             if not (abs(loss) < DIVERGED and all(np.isfinite(p).all() for p in params.values())):
-                rate = solver.rate_at(epoch, last)
+                rate = solver.rate_at(epoch, horizon)
                 raise ValueError(
                     f"{who}: training diverged in epoch {epoch + 1}: the loss is {loss:.3g} or a weight is not finite, "
                     f"at learning rate {rate:.3g}. Lower learning_rate (try {rate / 10:.3g}), pass a "

@@ -15,6 +15,7 @@ from featlearn.kernels.optimizers import RULES
 from featlearn.kernels.shards import run_together
 from featlearn.training import LBFGS, GradientDescent, make_solver, minimize
 from featlearn.vectors.autoencoder_core import AutoencoderObjective
+from featlearn.vectors.sparse_autoencoder import SparseAutoencoder
 
 
 def rng(seed=0):
@@ -683,3 +684,13 @@ def test_solvers_are_found_by_name_and_others_refused():
         make_solver(3, None, "Net")
     with pytest.raises(ValueError, match="Net: solver has memory=0"):
         make_solver(LBFGS(memory=0), None, "Net")
+
+
+def test_partial_fit_follows_the_schedule_of_a_whole_fit():
+    X = np.random.default_rng(0).random((40, 5))
+    solver = GradientDescent("sgd", 0.1, schedule="linear")
+    learner = SparseAutoencoder(3, solver=solver, max_iter=2, sparsity_cost=0, random_state=0)
+    first = learner.partial_fit(X).components_.copy()
+    second = learner.partial_fit(X).components_.copy()
+    assert not np.array_equal(first, second)
+    np.testing.assert_array_equal(learner.partial_fit(X).components_, second)  # two epochs are over: the rate is 0

@@ -104,6 +104,8 @@ class GradientLearnerMixin(CallbackSupportMixin):
     def partial_fit(self, X, y=None):
         """Learn from one more part of the data, in one pass over it.
 
+        A pass counts as an epoch: momentum switches and learning rates fall as in a fit of ``max_iter`` epochs.
+
         Parameters
         ----------
         X : array (n_samples, n_features)
@@ -128,6 +130,7 @@ class GradientLearnerMixin(CallbackSupportMixin):
             solver,
             rng=rng,
             max_iter=1,
+            horizon=self.max_iter,
             batch_size=self.batch_size,
             weight_decay=self.weight_decay,
             memory=self._memory if go_on else None,
