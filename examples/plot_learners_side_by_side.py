@@ -62,6 +62,7 @@ learners = {
     ),
 }
 figure, axes = plt.subplots(2, 3, figsize=(11, 7.8), layout="constrained")
+figure.get_layout_engine().set(w_pad=0.12, h_pad=0.08)
 for ax, (name, learner) in zip(axes.flat, learners.items(), strict=True):
     started = perf_counter()
     learner.fit(patches)

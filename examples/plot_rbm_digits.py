@@ -80,6 +80,7 @@ def tiles(rows):
 
 
 figure, axes = plt.subplots(1, 3, figsize=(12, 4.3), layout="constrained")
+figure.get_layout_engine().set(w_pad=0.12, h_pad=0.08)
 edge = np.quantile(abs(rbm.components_), 0.99)
 shown = {"digits": (X_test, 0, 1, "gray_r"), "64 of 100 filters": (rbm.components_, -edge, edge, "RdBu_r")}
 shown["dreams of the machine"] = (dreams, 0, 1, "gray_r")

@@ -346,7 +346,7 @@ def test_the_classifier_chooses_C_on_held_out_training_rows():
 
 def test_the_denoising_bar():
     experiment = EXPERIMENTS["denoising_mnist"]
-    name = "denoising_autoencoder: points gained over raw pixels"
+    name = "rbm: points gained over raw pixels"
     (row,) = experiment.rows({name: 5.99})
     assert row.fails
     assert not experiment.rows({name: 6.0})[0].fails
