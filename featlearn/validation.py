@@ -127,7 +127,14 @@ def unchanged_on_failure(fit: Callable) -> Callable:
 
 
 def check_rows(
-    estimator: Any, X: Any, *, reset: bool, min_samples: int = 1, passes: int = 1, copy: bool = False
+    estimator: Any,
+    X: Any,
+    *,
+    reset: bool,
+    min_samples: int = 1,
+    passes: int = 1,
+    copy: bool = False,
+    weights: bool = False,
 ) -> Any:
     """Rows (n_samples, n_features) as the estimator may walk over them.
 
@@ -135,10 +142,11 @@ def check_rows(
     float32 or float64; integers of up to 16 bits and memmaps are left as they are, to be converted chunk by chunk.
     Streams and Dask collections come back unchanged, wrapped so that every chunk is checked as it passes.
 
-    ``passes`` is the number of walks the caller makes; ``min_samples`` is enforced for arrays.
+    ``passes`` is the number of walks the caller makes; ``min_samples`` is enforced for arrays. A fit takes chunks with
+    weights, ``(X, weights)``, only if ``weights`` is True.
     """
     if is_out_of_core(X):
-        return _check_out_of_core(estimator, X, reset=reset, passes=passes)
+        return _check_out_of_core(estimator, X, reset=reset, passes=passes, weights=weights or not reset)
     small = isinstance(X, np.ndarray) and X.dtype.kind in "ui" and X.dtype.itemsize <= 2
     as_is = small or (isinstance(X, np.memmap) and X.dtype.kind in "uif")
     return validate_data(
@@ -163,7 +171,7 @@ def check_codes(estimator: Any, codes: Any) -> np.ndarray:
     return as_float(codes)
 
 
-def _check_out_of_core(estimator, X, *, reset, passes):
+def _check_out_of_core(estimator, X, *, reset, passes, weights):
     who = type(estimator).__name__
     if passes > 1:
         require_many_passes(X, who)
@@ -198,12 +206,16 @@ def _check_out_of_core(estimator, X, *, reset, passes):
     if is_dask(X):
         return X.map_partitions(partial(_gated_partition, gate))
     if callable(X):
-        return lambda: _gated(gate, X())
-    return _gated(gate, X)
+        return lambda: _gated(gate, X(), weights)
+    return _gated(gate, X, weights)
 
 
-def _gated(gate, chunks):
+def _gated(gate, chunks, weights):
     for item in chunks:
+        if isinstance(item, tuple) and not weights:
+            raise ValueError(
+                f"{gate.who} takes no sample weights, and a chunk came as a tuple of {len(item)}; yield the rows alone."
+            )
         if isinstance(item, tuple):
             if any(other is not None and len(other) != len(item[0]) for other in item[1:]):
                 sizes = " and ".join(str(len(part)) for part in item if part is not None)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+import featlearn
 from featlearn import ZCA, ClusterClassifier, ContrastNormalizer, KMeansDictionary, PCAWhitening, RandomPatches
 from featlearn.validation import (
     RowGate,
@@ -325,3 +326,10 @@ def test_a_failed_classifier_is_not_half_fitted():
     with pytest.raises(ValueError, match="max_iter=0 is not valid"):
         model.fit(X, np.arange(40) % 2)
     assert set(vars(model)) == attributes
+
+
+@pytest.mark.parametrize("learner", [featlearn.ZCA(), featlearn.RICA(2), featlearn.SparseFiltering(2)], ids=repr)
+def test_weights_in_a_stream_are_refused_by_learners_that_take_none(learner):
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    with pytest.raises(ValueError, match="takes no sample weights, and a chunk came as a tuple of 2; yield the rows"):
+        learner.fit(lambda: iter([(X, np.ones(20))]))

@@ -318,7 +318,7 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
         return self
 
     def _gate(self, X, sample_weight, *, reset, passes):
-        X = check_rows(self, X, reset=reset, passes=passes)
+        X = check_rows(self, X, reset=reset, passes=passes, weights=True)
         if is_out_of_core(X):
             head = np.asarray(first_chunk(X))[:0] if passes > 1 else np.empty(0)
             return X, sample_weight, as_float(head).dtype

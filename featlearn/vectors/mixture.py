@@ -335,7 +335,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         }
 
     def _gate(self, X, sample_weight, *, reset, passes=1):
-        X = check_rows(self, X, reset=reset, passes=passes)
+        X = check_rows(self, X, reset=reset, passes=passes, weights=True)
         if is_out_of_core(X):
             return X, sample_weight
         if reset:
