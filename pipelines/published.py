@@ -161,7 +161,7 @@ def _legend(entries):
     used = {row["mark"] for entry in entries for row in entry["rows"]}
     marks = "; ".join(f"{mark} {meaning}" for mark, meaning in MARKS.items() if mark in used)
     machines = "; ".join(sorted({entry["machine"] for entry in entries}))
-    text = f"Test samples; seed 0 unless said; measured on {machines}."
+    text = f"Test samples; seed 0 unless said; one run each, measured on {machines}."
     return text + (f" Reported numbers: {marks}." if marks else "")
 
 
