@@ -644,7 +644,7 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
             *machine, self.visible_mean_, n_chains=n_chains, n_betas=n_betas, seed=_seed(random_state)
         )
 
-    def log_likelihood(self, X, log_z: float | None = None):
+    def log_likelihood(self, X, log_z: float | None = None, random_state=None):
         """log p(v) = -F(v) - log Z of samples, exact up to log Z.
 
         Parameters
@@ -653,13 +653,25 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
             The samples.
         log_z : float or None, default=None
             log Z; None asks `log_partition`, which for many units takes a while, so keep its value for a second call.
+        random_state : int, RandomState or None, default=None
+            Seed of `log_partition`, where it is asked and has to estimate.
 
         Returns
         -------
         log_p : array (n_samples,)
+
+        Raises
+        ------
+        ValueError
+            For a stream: take ``-free_energy(chunk) - log_z`` of its chunks instead.
         """
         check_is_fitted(self)
-        log_z = self.log_partition().value if log_z is None else log_z
+        if is_out_of_core(X):
+            raise ValueError(
+                "RBM.log_likelihood takes an array or an np.memmap. For a stream, compute log_z = "
+                "log_partition().value once, and -free_energy(chunk) - log_z of its chunks."
+            )
+        log_z = self.log_partition(random_state=random_state).value if log_z is None else log_z
         return -self.free_energy(X) - log_z
 
 

@@ -169,8 +169,8 @@ def test_table(tmp_path, results_of_the_test, capsys):
         "",
         "`narrow`: it is narrow.",
         "",
-        "Test samples; seed 0 unless said; one run each, measured on 8 cores, Abacus, Linux. Reported numbers: R read in a reference "
-        "implementation; M from memory, unverified.",
+        "Test samples; seed 0 unless said; one run each, measured on 8 cores, Abacus, Linux. Reported numbers: R read "
+        "in a reference implementation; M from memory, unverified.",
     ]
 
 

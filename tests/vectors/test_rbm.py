@@ -784,3 +784,12 @@ def test_scikit_learn_check(estimator, check):
 @pytest.mark.parametrize("estimator", CHECKED[::2], ids=["binary", "gaussian"])
 def test_extra_check(estimator, check):
     check(type(estimator).__name__, estimator)
+
+
+def test_log_likelihood_is_seeded_and_takes_no_stream():
+    X = (np.random.default_rng(0).random((40, 25)) < 0.4).astype(float)
+    rbm = RBM(25, max_iter=2, random_state=0).fit(X)
+    first, again = (rbm.log_likelihood(X[:3], random_state=1) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    with pytest.raises(ValueError, match=r"log_likelihood takes an array or an np\.memmap\. For a stream, compute"):
+        rbm.log_likelihood(lambda: iter([X]))
