@@ -173,7 +173,7 @@ def minimize(
     curve: list[float] = []
     held_out: list[float] = []
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        run.begin(params, memory, size, X.shape[1], seed)
+        run.begin(params, memory, size, seed)
         for epoch in range(start_epoch, last):
             order = rng.permutation(n) if shuffle and size < n else None
             total = 0.0

@@ -8,7 +8,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
 
 from featlearn.streaming import first_chunk, is_dask, is_out_of_core, require_many_passes, stacked
 from featlearn.threads import as_float
@@ -169,6 +169,26 @@ def check_codes(estimator: Any, codes: Any) -> np.ndarray:
             f"{who}.inverse_transform takes codes of {width} columns; got an array of shape {codes.shape}."
         )
     return as_float(codes)
+
+
+def check_weights(sample_weight: Any, X: Any) -> np.ndarray | None:
+    """Sample weights (n_samples,) of an array, finite and at least 0, in float64; None for None."""
+    if sample_weight is None:
+        return None
+    return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+
+
+def chunk_weights(X: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """Weights (n,) of the rows of a chunk, in float64; 1 for None."""
+    if weights is None:
+        return np.ones(len(X))
+    weights = np.asarray(weights, dtype=np.float64)
+    if not (weights >= 0).all() or not np.isfinite(weights).all():
+        raise ValueError(
+            "Sample weights must be finite and at least 0; "
+            f"those of a chunk lie between {weights.min()} and {weights.max()}."
+        )
+    return weights
 
 
 def _check_out_of_core(estimator, X, *, reset, passes, weights):

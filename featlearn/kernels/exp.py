@@ -39,7 +39,7 @@ def _power_of_two(typingctx, n):
 
 def exp(x):
     """e^x of one float32 or float64; for compiled code only."""
-    raise NotImplementedError("exp is for compiled code; call np.exp.")
+    raise TypeError("exp runs inside compiled code; in Python call np.exp.")
 
 
 @overload(exp, jit_options={"fastmath": FINITE, "error_model": "numpy"})

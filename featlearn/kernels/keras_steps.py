@@ -20,7 +20,7 @@ class KerasEngine:
     def __init__(self, objective, weight_decay):
         self.objective, self.decay = objective, weight_decay
 
-    def begin(self, params, memory, batch, n_features, seed):
+    def begin(self, params, memory, batch, seed):
         self.dtype = params_dtype(params)
         self._params, self._memory = _tensors(params), memory
         self._arrays = {k: [_tensor(a) for a in arrays] for k, arrays in memory.arrays.items()}

@@ -104,12 +104,16 @@ class NumpyEngine:
     def __init__(self, objective, weight_decay):
         self.objective, self.decay = objective, weight_decay
 
-    def begin(self, params, memory, batch, n_features, seed):
+    def begin(self, params, memory, batch, seed):
+        self._params, self._memory = params, memory
+        self.shards = self._cut(params, memory.arrays, batch, seed)
+
+    def _cut(self, params, arrays, batch, seed):
+        """The shards of parameters; a gradient that is no generator is not shared out."""
         hidden = tuple(self.objective.hidden)
         sharded = inspect.isgeneratorfunction(self.objective.gradient)
         parts = n_shards(params, hidden, batch) if sharded else 1
-        self._params, self._memory = params, memory
-        self.shards = [_Shard(params, memory.arrays, hidden, i, parts, seed) for i in range(parts)]
+        return [_Shard(params, arrays, hidden, i, parts, seed) for i in range(parts)]
 
     def params(self):
         return self._params
@@ -143,11 +147,8 @@ class NumpyEngine:
 
     def value_and_gradient(self, params, X, seed):
         """The loss on all rows and its gradient; the same draws for the same seed."""
-        parts = n_shards(params, tuple(self.objective.hidden), len(X))
-        if not inspect.isgeneratorfunction(self.objective.gradient):
-            parts = 1
-        shards = [_Shard(params, {}, tuple(self.objective.hidden), i, parts, seed) for i in range(parts)]
-        losses = np.zeros(parts)
+        shards = self._cut(params, {}, len(X), seed)
+        losses = np.zeros(len(shards))
 
         def program(shard):
             losses[shard.index] = yield from _gradient(self.objective, shard, X)

@@ -46,7 +46,7 @@ def _recast(typingctx, value):
 
 def log1p(x):
     """log(1 + x) of one float32 or float64, x >= 0, as vector instructions; for compiled code only."""
-    raise NotImplementedError("log1p is for compiled code; call np.log1p.")
+    raise TypeError("log1p runs inside compiled code; in Python call np.log1p.")
 
 
 @overload(log1p, inline="always")

@@ -15,7 +15,7 @@ from featlearn.vectors.slow_features import SlowFeatureAnalysis
 from featlearn.vectors.sparse_autoencoder import SparseAutoencoder
 from featlearn.vectors.sparse_coding import SparseCoding
 from featlearn.vectors.sparse_filtering import SparseFiltering
-from featlearn.vectors.sparsity import high_dispersal, lifetime_sparsity, population_sparsity
+from featlearn.vectors.sparsity import high_dispersal, lifetime_sparsity, population_sparsity, sparsity_report
 from featlearn.vectors.whitening import ZCA, PCAWhitening
 
 __all__ = [
@@ -40,4 +40,5 @@ __all__ = [
     "high_dispersal",
     "lifetime_sparsity",
     "population_sparsity",
+    "sparsity_report",
 ]

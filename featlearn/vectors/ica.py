@@ -39,6 +39,7 @@ from featlearn.streaming import accumulate, first_chunk, map_chunks
 from featlearn.threads import as_float, cache_rows, one_blas_thread
 from featlearn.validation import (
     boolean,
+    check_codes,
     check_parameters,
     check_rows,
     integer,
@@ -201,12 +202,7 @@ class _Filters(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
             The samples, whitened.
         """
         check_is_fitted(self)
-        X = as_float(np.asarray(X))
-        if X.ndim != 2 or X.shape[1] != len(self.components_):
-            raise ValueError(
-                f"{type(self).__name__}.inverse_transform takes rows of {len(self.components_)} responses; got an "
-                f"array of shape {X.shape}."
-            )
+        X = check_codes(self, X)
         with one_blas_thread():
             return map_chunks(_Affine(np.linalg.pinv(self.components_).T), X)
 

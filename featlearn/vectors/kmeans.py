@@ -24,7 +24,7 @@ from sklearn.base import BaseEstimator
 from sklearn.cluster import kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
 from featlearn.kernels.assign import about_origin, assign, cluster_sums, far_center, prepared_atoms
@@ -35,6 +35,8 @@ from featlearn.threads import as_float
 from featlearn.validation import (
     check_parameters,
     check_rows,
+    check_weights,
+    chunk_weights,
     either,
     instance,
     integer,
@@ -85,19 +87,6 @@ def fits(X: np.ndarray, atoms: np.ndarray, assignment: str) -> tuple[np.ndarray,
     if assignment == "euclidean":
         return labels, np.ones_like(values), np.maximum(squares + values, 0)
     return labels, -values, np.maximum(squares - values**2, 0)
-
-
-def chunk_weights(X: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
-    """Weights (n,) of the rows of a chunk, in float64; 1 for None."""
-    if weights is None:
-        return np.ones(len(X))
-    weights = np.asarray(weights, dtype=np.float64)
-    if not (weights >= 0).all() or not np.isfinite(weights).all():
-        raise ValueError(
-            "KMeansDictionary: weights must be finite and at least 0; "
-            f"those of a chunk lie between {weights.min()} and {weights.max()}."
-        )
-    return weights
 
 
 def cluster_step(chunk, weights=None, *, atoms: np.ndarray, assignment: str) -> ClusterSums:
@@ -327,7 +316,7 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
                 f"KMeansDictionary: n_samples={len(X)} is fewer than n_components={self.n_components} atoms. Pass at "
                 f"least {self.n_components} samples, or ask for fewer components."
             )
-        return X, _checked_weights(sample_weight, X), as_float(X[:0]).dtype
+        return X, check_weights(sample_weight, X), as_float(X[:0]).dtype
 
     def _run(self, X, weights, dtype, rng, context):
         """One run from fresh atoms: the atoms, their statistics and the inertia of each iteration."""
@@ -466,9 +455,3 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         X, weights, _ = self._gate(X, sample_weight, reset=False, passes=1)
         return -self._walk(X, weights, self.components_).inertia
-
-
-def _checked_weights(sample_weight, X):
-    if sample_weight is None:
-        return None
-    return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)

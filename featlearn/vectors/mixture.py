@@ -26,7 +26,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
 from featlearn.kernels.assign import nearest
@@ -51,6 +51,8 @@ from featlearn.validation import (
     boolean,
     check_parameters,
     check_rows,
+    check_weights,
+    chunk_weights,
     either,
     instance,
     integer,
@@ -76,19 +78,6 @@ class Spread:
 
     def __add__(self, other: "Spread") -> "Spread":
         return Spread(self.squares + other.squares, self.total + other.total, self.n_samples + other.n_samples)
-
-
-def chunk_weights(X: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
-    """Weights (n,) of the rows of a chunk, in float64; 1 for None."""
-    if weights is None:
-        return np.ones(len(X))
-    weights = np.asarray(weights, dtype=np.float64)
-    if not (weights >= 0).all() or not np.isfinite(weights).all():
-        raise ValueError(
-            "GaussianMixtureEncoder: weights must be finite and at least 0; "
-            f"those of a chunk lie between {weights.min()} and {weights.max()}."
-        )
-    return weights
 
 
 def em_step(chunk, weights=None, *, plan: MixturePlan) -> MixtureSums:
@@ -340,9 +329,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             return X, sample_weight
         if reset:
             self._check_count(len(X))
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        return X, sample_weight
+        return X, check_weights(sample_weight, X)
 
     def _check_count(self, n):
         if n < self.n_components:

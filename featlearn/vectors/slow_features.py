@@ -22,8 +22,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
 from featlearn.streaming import accumulate, is_out_of_core, map_chunks
-from featlearn.threads import as_float, cache_rows, one_blas_thread
-from featlearn.validation import check_parameters, check_rows, integer, optional, real, unchanged_on_failure
+from featlearn.threads import cache_rows, one_blas_thread
+from featlearn.validation import (
+    check_codes,
+    check_parameters,
+    check_rows,
+    integer,
+    optional,
+    real,
+    unchanged_on_failure,
+)
 from featlearn.vectors.whitening import Moments, _Affine
 
 MOST_ROWS = 1 << 20  # in a chunk: the mean of m equal numbers may be off by m roundings
@@ -280,12 +288,7 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
         check_is_fitted(self)
         if not hasattr(self, "mixing_"):
             raise ValueError("SlowFeatureAnalysis: quadratic outputs have no inverse; fit with degree=1.")
-        X = as_float(np.asarray(X))
-        if X.ndim != 2 or X.shape[1] != len(self.components_):
-            raise ValueError(
-                f"SlowFeatureAnalysis.inverse_transform takes rows of {len(self.components_)} outputs; got an array of "
-                f"shape {X.shape}."
-            )
+        X = check_codes(self, X)
         return map_chunks(_Affine(self.mixing_.T, after=self.mean_), X)
 
     @property

@@ -252,9 +252,7 @@ def test_transform_is_linear_and_has_a_way_back(Learner):
     np.testing.assert_allclose(learner.transform(back), H, atol=1e-10)
     whole = Learner(None, random_state=0, max_iter=5).fit(Z)
     np.testing.assert_allclose(whole.inverse_transform(whole.transform(Z)), Z, atol=1e-8)
-    with pytest.raises(
-        ValueError, match=r"inverse_transform takes rows of 4 responses; got an array of shape \(2, 6\)"
-    ):
+    with pytest.raises(ValueError, match=r"inverse_transform takes codes of 4 columns; got an array of shape \(2, 6\)"):
         learner.inverse_transform(Z[:2])
 
 

@@ -174,7 +174,7 @@ def test_inverse_is_refused_where_there_is_none():
     quadratic = SlowFeatureAnalysis(5, degree=2).fit(X)
     with pytest.raises(ValueError, match="quadratic outputs have no inverse; fit with degree=1"):
         quadratic.inverse_transform(X)
-    with pytest.raises(ValueError, match=r"takes rows of 2 outputs; got an array of shape \(1500, 5\)"):
+    with pytest.raises(ValueError, match=r"takes codes of 2 columns; got an array of shape \(1500, 5\)"):
         SlowFeatureAnalysis(2).fit(X).inverse_transform(X)
 
 
