@@ -1,9 +1,9 @@
 """The two walks over data: ``map_chunks`` for transforms and ``accumulate`` for learning.
 
-Both take NumPy arrays, ``np.memmap``, streams of chunks (an iterator, or a function that returns a fresh one) and Dask
-arrays or bags. A sufficient statistic is a function ``chunk -> value`` whose values add with ``+``; learning is their
-sum. On one machine chunks are folded in order; on a Dask collection by tree reduction, on whatever cluster the user
-has. Chunk boundaries depend on the data alone, so the number of workers never changes a result.
+Both take NumPy arrays, sparse matrices, ``np.memmap``, streams of chunks (an iterator, or a function that returns a
+fresh one) and Dask arrays or bags. A sufficient statistic is a function ``chunk -> value`` whose values add with ``+``;
+learning is their sum. On one machine chunks are folded in order; on a Dask collection by tree reduction, on whatever
+cluster the user has. Chunk boundaries depend on the data alone, so the number of workers never changes a result.
 """
 
 import sys
@@ -15,6 +15,7 @@ from operator import add
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from featlearn.threads import blocks, cache_rows, map_in_order, n_threads, one_blas_thread
 
@@ -46,9 +47,17 @@ def require_many_passes(X: Any, who: str) -> None:
         )
 
 
-def chunk_rows(X: np.ndarray) -> int:
-    """Rows in a chunk of an array: about 8 MB as floats, a multiple of 64, so it depends on the shape alone."""
-    row = max(X.itemsize, 4) * int(np.prod(X.shape[1:])) if hasattr(X, "itemsize") else 64
+def n_rows(X: Any) -> int:
+    """Rows of an array, a sparse matrix (which has no len) or a list."""
+    return X.shape[0] if hasattr(X, "shape") else len(X)
+
+
+def chunk_rows(X: Any) -> int:
+    """Rows in a chunk of an array: about 8 MB as floats, a multiple of 64, so it depends on the data alone."""
+    if sp.issparse(X):
+        row = (X.dtype.itemsize + 4) * X.nnz // max(X.shape[0], 1)
+    else:
+        row = max(X.itemsize, 4) * int(np.prod(X.shape[1:])) if hasattr(X, "itemsize") else 64
     return cache_rows(row, CHUNK_BYTES)
 
 
@@ -56,6 +65,8 @@ def stacked(items: list) -> Any:
     """A bag's partition as one chunk: arrays are joined by rows, other items stay a list."""
     if items and all(isinstance(item, np.ndarray) for item in items):
         return np.stack(items) if items[0].ndim == 1 else np.concatenate(items)
+    if items and all(sp.issparse(item) for item in items):
+        return sp.vstack(items, format="csr")
     return items
 
 
@@ -67,10 +78,10 @@ def _pieces(arrays: tuple, rows: int | None) -> Iterator[tuple]:
             raise ValueError("A stream carries its weights or labels itself: let it yield tuples (X, y) of chunks.")
         for item in X() if callable(X) else X:
             piece = item if isinstance(item, tuple) else (item,)
-            if len(piece[0]) > 0:
+            if n_rows(piece[0]) > 0:
                 yield piece
         return
-    n = len(X) if not hasattr(X, "shape") else X.shape[0]
+    n = n_rows(X)
     for other in aligned:
         if other is not None and len(other) != n:
             raise ValueError(f"Aligned arrays differ in length: {n} and {len(other)} rows.")
@@ -88,9 +99,9 @@ def accumulate(
     statistic : callable
         Maps a chunk of rows to a value that adds with ``+``. It must release the GIL to gain from threads, and be
         picklable for a Dask cluster.
-    X : array, np.memmap, iterator of chunks, function returning one, Dask array or Dask bag
+    X : array, sparse matrix, np.memmap, iterator of chunks, function returning one, Dask array or Dask bag
         Rows along the first axis. A stream may yield tuples ``(X, weights)``. A bag's partition is one chunk: its
-        arrays are joined by rows, other items stay a list.
+        arrays (and sparse matrices) are joined by rows, other items stay a list.
     *aligned : arrays or None
         Cut into chunks as X is, and passed on beside it (weights, labels). For a Dask array, Dask arrays too.
     n_jobs : int or None, default=None
@@ -141,9 +152,10 @@ class _FoldBlock:
             items = list(block)
             return self.statistic(stacked(items)) if items else None
         arrays = [None if a is None else np.asarray(a) for a in aligned]
-        if len(block) == 0:
+        if n_rows(block) == 0:
             return None
-        return accumulate(self.statistic, np.asarray(block), *arrays, n_jobs=1)
+        block = block if sp.issparse(block) else np.asarray(block)
+        return accumulate(self.statistic, block, *arrays, n_jobs=1)
 
 
 def _merge(values: list) -> Any:
@@ -195,7 +207,7 @@ def map_chunks(
     ----------
     f : callable
         Maps a chunk (m, ...) to an array (m, ...), row by row: a row's result must not depend on its neighbors.
-    X : array, np.memmap, iterator of chunks, function returning one, or Dask array
+    X : array, sparse matrix, np.memmap, iterator of chunks, function returning one, or Dask array
         Rows along the first axis.
     out : array or None, default=None
         Where the result is written (an ``np.memmap``, say). None allocates it. Only for arrays.
@@ -229,16 +241,17 @@ def map_chunks(
         if is_stream(X):
             return (f(piece[0]) for piece in _pieces((X,), rows))
         return _map_dask(f, X)
-    parts = blocks(len(X), rows or chunk_rows(X))
-    if out is not None and out.shape[0] != len(X):
-        raise ValueError(f"`out` has {out.shape[0]} rows and X has {len(X)}; give them the same number.")
+    n = n_rows(X)
+    parts = blocks(n, rows or chunk_rows(X))
+    if out is not None and out.shape[0] != n:
+        raise ValueError(f"`out` has {out.shape[0]} rows and X has {n}; give them the same number.")
     if len(parts) <= 1 and out is None:
         with one_blas_thread():  # as every chunk, or one core and two would round differently
             return f(X)
     with closing(map_in_order(lambda part: f(X[part]), parts, n_threads(n_jobs))) as results:
         for part, result in zip(parts, results, strict=True):
             if out is None:
-                out = np.empty((len(X), *result.shape[1:]), dtype=result.dtype)
+                out = np.empty((n, *result.shape[1:]), dtype=result.dtype)
             if result.shape[1:] != out.shape[1:]:
                 raise ValueError(f"`out` has rows of shape {out.shape[1:]} and the result {result.shape[1:]}.")
             out[part] = result
@@ -271,7 +284,8 @@ def first_chunk(X: Any) -> np.ndarray:
     if is_dask(X):
         if hasattr(X, "rechunk"):
             return X[:1].compute()
-        return np.asarray(stacked(list(X.take(1, npartitions=-1))))
+        chunk = stacked(list(X.take(1, npartitions=-1)))
+        return chunk if sp.issparse(chunk) else np.asarray(chunk)
     for piece in _pieces((X,), None):
         return piece[0]
     raise ValueError("There is no data: the input holds no chunk of rows. Pass at least one row.")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
 
-from featlearn.streaming import first_chunk, is_dask, is_out_of_core, require_many_passes, stacked
+from featlearn.streaming import first_chunk, is_dask, is_out_of_core, n_rows, require_many_passes, stacked
 from featlearn.threads import as_float
 
 Rule = Callable[[Any], str | None]
@@ -146,7 +146,7 @@ def check_rows(
     weights, ``(X, weights)``, only if ``weights`` is True.
     """
     if is_out_of_core(X):
-        return _check_out_of_core(estimator, X, reset=reset, passes=passes, weights=weights or not reset)
+        return check_out_of_core(estimator, X, reset=reset, passes=passes, weights=weights or not reset)
     small = isinstance(X, np.ndarray) and X.dtype.kind in "ui" and X.dtype.itemsize <= 2
     as_is = small or (isinstance(X, np.memmap) and X.dtype.kind in "uif")
     return validate_data(
@@ -191,7 +191,16 @@ def chunk_weights(X: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
     return weights
 
 
-def _check_out_of_core(estimator, X, *, reset, passes, weights):
+def check_out_of_core(
+    estimator: Any,
+    X: Any,
+    *,
+    reset: bool,
+    passes: int = 1,
+    weights: bool = False,
+    gate_type: "type[RowGate] | None" = None,
+) -> Any:
+    """A stream or a Dask collection, wrapped so that ``gate_type`` checks every chunk as it passes."""
     who = type(estimator).__name__
     if passes > 1:
         require_many_passes(X, who)
@@ -218,7 +227,7 @@ def _check_out_of_core(estimator, X, *, reset, passes, weights):
         estimator.n_features_in_ = int(shape[1])
         if hasattr(estimator, "feature_names_in_"):
             del estimator.feature_names_in_
-    gate = RowGate(estimator.n_features_in_, who)
+    gate = (gate_type or RowGate)(estimator.n_features_in_, who)
     if hasattr(X, "rechunk"):
         gate.check_width(shape[1])
         X = X.rechunk({1: -1})
@@ -237,8 +246,8 @@ def _gated(gate, chunks, weights):
                 f"{gate.who} takes no sample weights, and a chunk came as a tuple of {len(item)}; yield the rows alone."
             )
         if isinstance(item, tuple):
-            if any(other is not None and len(other) != len(item[0]) for other in item[1:]):
-                sizes = " and ".join(str(len(part)) for part in item if part is not None)
+            if any(other is not None and len(other) != n_rows(item[0]) for other in item[1:]):
+                sizes = " and ".join(str(n_rows(part)) for part in item if part is not None)
                 raise ValueError(f"A chunk (X, weights) given to {gate.who} has parts of {sizes} rows; align them.")
             yield gate(item[0]), *item[1:]
         else:

@@ -1,0 +1,1 @@
+"""Documents: topic models on term counts, and what turns text into counts and topics into tables."""

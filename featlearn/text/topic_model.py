@@ -1,0 +1,205 @@
+"""What all topic models share: proportions, document completion, the generative story, stopping on held-out words.
+
+A fitted model holds topics phi = `components_` (K, V), each a distribution over the V terms, and infers for a document
+proportions theta (K,), so that its words have probability p(w) = sum_k theta_k phi_kw. A model says how it infers
+(`_inference`) and how it draws proportions (`_draw_proportions`); everything else is here.
+
+    completion   infer theta from one half of a document's words, score the other:
+                 perplexity = exp(- sum log p(w) / N) over the N words scored
+"""
+
+from collections.abc import Callable
+from functools import partial
+from math import exp, inf
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from featlearn.streaming import accumulate, map_chunks
+from featlearn.text.counts import DOCUMENTS, check_counts, log_probabilities, two_halves
+
+Inference = Callable[[sp.csr_array], np.ndarray]  # documents (n, V) to proportions (n, K); picklable, row by row
+
+
+class Proportions:
+    """Inference with the one rule all models share: an empty document says nothing, so its proportions are uniform."""
+
+    def __init__(self, infer: Inference):
+        self.infer = infer
+
+    def __call__(self, chunk: sp.csr_array) -> np.ndarray:
+        theta = self.infer(chunk)
+        empty = np.asarray(chunk.sum(axis=1)).ravel() == 0
+        theta[empty] = 1 / theta.shape[1]
+        return theta
+
+
+def completed(chunk: sp.csr_array, *, infer: Inference, components: np.ndarray, seed: int) -> np.ndarray:
+    """Log-probability of the scored halves of a chunk's documents, and how many words these have."""
+    first, second = two_halves(chunk, seed)
+    with np.errstate(divide="ignore"):  # a word that no topic knows has probability 0, and the perplexity is infinite
+        scored = log_probabilities(second, infer(first), components)
+    return np.array([scored.sum(), second.data.sum(dtype=np.float64)])
+
+
+class TopicModelMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """`transform`, `score`, `perplexity` and `sample` of a model with `components_` (K, V) and `mean_length_`."""
+
+    def _inference(self) -> Inference:
+        """How the fitted model infers proportions of documents."""
+        raise NotImplementedError
+
+    def _draw_proportions(self, n_documents: int, rng: np.random.RandomState) -> np.ndarray:
+        """Proportions (n_documents, K) drawn from the model."""
+        raise NotImplementedError
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.components_)
+
+    def transform(self, X: Any) -> Any:
+        """Topic proportions of documents.
+
+        Parameters
+        ----------
+        X : array or sparse matrix (n_documents, n_terms), stream of chunks or Dask array
+            Term counts, with the vocabulary of the fit.
+
+        Returns
+        -------
+        proportions : array (n_documents, n_components)
+            Rows sum to 1; an empty document has uniform proportions. Lazy for streams and Dask arrays, as `map_chunks`.
+        """
+        check_is_fitted(self)
+        X = check_counts(self, X, reset=False)
+        return map_chunks(Proportions(self._inference()), X, n_jobs=self.n_jobs, rows=DOCUMENTS)
+
+    def perplexity(self, X: Any, *, seed: int = 0) -> float:
+        """Perplexity of held-out documents by completion: half the words infer proportions, the other half are scored.
+
+        Parameters
+        ----------
+        X : array or sparse matrix (n_documents, n_terms), stream of chunks, Dask array or bag
+            Term counts of documents that the model was not fitted to.
+        seed : int, default=0
+            Decides the halves, with the contents of each document.
+
+        Returns
+        -------
+        perplexity : float
+            exp of minus the mean log-probability of the scored words; the number of terms for a uniform guess. Infinite
+            if a scored word has probability 0.
+
+        Raises
+        ------
+        ValueError
+            If no document holds a word.
+        """
+        check_is_fitted(self)
+        X = check_counts(self, X, reset=False)
+        statistic = partial(completed, infer=Proportions(self._inference()), components=self.components_, seed=seed)
+        total, words = accumulate(statistic, X, n_jobs=self.n_jobs, rows=DOCUMENTS)
+        if words == 0:
+            raise ValueError(
+                f"{type(self).__name__}: perplexity is undefined, for the documents hold no word of the vocabulary."
+            )
+        return exp(min(-total / words, 709.0)) if np.isfinite(total) else inf
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Mean log-probability of a held-out word by completion: minus the logarithm of `perplexity`.
+
+        Parameters
+        ----------
+        X : array or sparse matrix (n_documents, n_terms), stream of chunks, Dask array or bag
+            Term counts.
+        y : ignored
+            Present for the API.
+
+        Returns
+        -------
+        score : float
+            Larger is better.
+        """
+        return -float(np.log(self.perplexity(X)))
+
+    def sample(self, n_documents: int = 1, *, length: Any = None, random_state: Any = None) -> sp.csr_array:
+        """Documents drawn from the model: proportions for each document, then a topic and a term for each word.
+
+        Parameters
+        ----------
+        n_documents : int, default=1
+            Number of documents.
+        length : int, array (n_documents,) or None, default=None
+            Words a document has; None draws from a Poisson distribution with the mean length of the training documents.
+        random_state : int, RandomState or None, default=None
+            Seed of the draws.
+
+        Returns
+        -------
+        X : csr_array (n_documents, n_terms)
+            Term counts, with the dtype of `components_`.
+        """
+        check_is_fitted(self)
+        if n_documents < 1:
+            raise ValueError(
+                f"{type(self).__name__}.sample: n_documents={n_documents!r} is not valid; pass at least 1."
+            )
+        rng = check_random_state(random_state)
+        lengths = rng.poisson(self.mean_length_, n_documents) if length is None else np.asarray(length)
+        if lengths.min() < 0 or lengths.shape not in ((), (n_documents,)):
+            raise ValueError(
+                f"{type(self).__name__}.sample: length={length!r} is not valid; pass None, an integer of at least 0, "
+                f"or an array of {n_documents} of them."
+            )
+        lengths = np.broadcast_to(lengths, n_documents)
+        theta = self._draw_proportions(n_documents, rng).astype(np.float64)
+        phi = self.components_.astype(np.float64)
+        rows = []
+        for n, proportions in zip(lengths, theta, strict=True):
+            p = proportions @ phi
+            words = rng.choice(len(p), size=n, p=p / p.sum())
+            rows.append(sp.csr_array(np.bincount(words, minlength=len(p)).astype(self.components_.dtype)[None]))
+        return sp.csr_array(sp.vstack(rows, format="csr"))
+
+
+class HeldOut:
+    """Documents held out of a fit, and when to stop: perplexity that has not fallen by ``tol`` (relative) in
+    ``patience`` looks. ``best`` keeps what the model was at its lowest.
+    """
+
+    def __init__(self, X: sp.csr_array, tol: float, patience: int):
+        self.X, self.tol, self.patience = X, tol, patience
+        self.curve: list[float] = []
+        self.lowest, self.waited, self.best = inf, 0, None
+
+    def look(self, infer: Inference, components: np.ndarray, state: Any) -> float:
+        """The perplexity now; ``state`` is kept if it is the lowest so far."""
+        statistic = partial(completed, infer=Proportions(infer), components=components, seed=0)
+        total, words = accumulate(statistic, self.X, rows=DOCUMENTS)
+        perplexity = exp(min(-total / max(words, 1), 709.0)) if np.isfinite(total) else inf
+        self.curve.append(perplexity)
+        self.waited = 0 if perplexity < self.lowest * (1 - self.tol) or self.lowest == inf else self.waited + 1
+        if perplexity < self.lowest:
+            self.lowest, self.best = perplexity, state
+        return perplexity
+
+    @property
+    def stop(self) -> bool:
+        """Whether patience is at an end."""
+        return self.waited >= self.patience
+
+
+def held_out(X: sp.csr_array, fraction: float, rng: np.random.RandomState) -> tuple[sp.csr_array, sp.csr_array]:
+    """Training documents and those held out, drawn at random; at least one of each."""
+    n = X.shape[0]
+    if n < 2:
+        raise ValueError(
+            "early_stopping holds documents out, and there is only one; pass more, or early_stopping=False."
+        )
+    order = rng.permutation(n)
+    cut = min(max(1, round(fraction * n)), n - 1)
+    return X[np.sort(order[cut:])], X[np.sort(order[:cut])]
