@@ -1,0 +1,362 @@
+"""Coherence: do the top words of a topic keep company in documents?
+
+N windows (whole documents or sliding ones) of a reference corpus; D(w) of them hold word w, D(v, w) both; p = D / N.
+A topic is its T words of highest probability, w_1 the first.
+
+    umass   mean over i > j of   log (D(w_i, w_j) + 1) / D(w_j)                            Mimno et al. (2011)
+    uci     mean over pairs of   PMI = log (p(v, w) + eps) / (p(v) p(w))                   Newman et al. (2010)
+    npmi    mean over pairs of   NPMI = PMI / -log p(v, w)                                 Bouma (2009)
+    c_v     mean over w of       cos(u_w, sum_v u_v),  u_w = (NPMI(w, v))_v in the topic   Roeder et al. (2015)
+
+Only the top words matter: the corpus is read once, and what is kept of it is D for each pair of them.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice, repeat
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils.validation import check_array
+
+from featlearn.kernels.windows import count_windows
+from featlearn.text.counts import as_counts
+from featlearn.validation import Rule, either, integer, one_of, optional, real
+
+WINDOWS: dict[str, int | None] = {"npmi": 10, "umass": None, "uci": 10, "c_v": 110}  # None: whole documents
+EPS = {"npmi": 0.0, "uci": 1e-12, "c_v": 1e-12}  # umass adds one window, 1 / N
+BLOCK = 1024  # documents whose words are coded at once
+ENDLESS = np.iinfo(np.int64).max // 2  # a window that holds any document
+
+
+def umass(D: np.ndarray, n: int, eps: float | None) -> float:
+    """UMass of one topic from D (T, T), its words in order of rank, in n windows."""
+    later, earlier = np.tril_indices(len(D), -1)
+    added = 1.0 if eps is None else eps * n
+    return float(np.log((D[later, earlier] + added) / D[earlier, earlier]).mean())
+
+
+def pmi(D: np.ndarray, n: int, eps: float) -> np.ndarray:
+    """Pointwise mutual information (T, T) of words."""
+    p = np.diagonal(D) / n
+    return np.log((D / n + eps) / np.outer(p, p))
+
+
+def npmi(D: np.ndarray, n: int, eps: float) -> np.ndarray:
+    """Normalized PMI (T, T): -1 for words never seen together (the limit, for eps = 0), 1 for those in every window."""
+    joint = D / n + eps
+    with np.errstate(invalid="ignore"):
+        value = pmi(D, n, eps) / -np.log(joint)
+    value[joint == 0], value[joint >= 1] = -1, 1
+    return np.clip(value, -1, 1)
+
+
+def c_v(D: np.ndarray, n: int, eps: float) -> float:
+    """C_V of one topic: how its words' context vectors lie to their sum."""
+    vectors = npmi(D, n, eps)
+    total = vectors.sum(axis=0)
+    lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(total)
+    return float(np.divide(vectors @ total, lengths, out=np.zeros(len(D)), where=lengths > 0).mean())
+
+
+def one_coherence(D: np.ndarray, n: int, measure: str, eps: float | None) -> float:
+    """Coherence of one topic from D (T, T) in n windows; a word never seen counts as seen once, by itself."""
+    D = D.astype(np.float64)
+    np.fill_diagonal(D, np.maximum(np.diagonal(D), 1))
+    with np.errstate(divide="ignore"):
+        if measure == "umass":
+            return umass(D, n, eps)
+        eps = EPS[measure] if eps is None else eps
+        if measure == "c_v":
+            return c_v(D, n, eps)
+        values = (npmi if measure == "npmi" else pmi)(D, n, eps)
+        return float(values[np.triu_indices(len(D), 1)].mean())
+
+
+def document_pairs(X: sp.csr_array, columns: np.ndarray) -> tuple[np.ndarray, int]:
+    """D (W, W) of the columns of counts X (n, V), with documents as windows; a column of -1 is a word never seen."""
+    known = np.flatnonzero(columns >= 0)
+    seen = sp.csc_array(X[:, columns[known]])
+    seen = sp.csc_array((np.ones(seen.nnz, np.int64), seen.indices, seen.indptr), shape=seen.shape)
+    D = np.zeros((len(columns), len(columns)), np.int64)
+    D[np.ix_(known, known)] = (seen.T @ seen).toarray()
+    return D, X.shape[0]
+
+
+def window_pairs(documents: Iterable, words: Sequence[str], size: int | None) -> tuple[np.ndarray, int]:
+    """D (W, W) of the words in sliding windows over documents, lists of words in order; None: a document a window."""
+    code = {word: i for i, word in enumerate(words)}
+    pairs, windows, documents = np.zeros((len(words), len(words)), np.int64), 0, iter(documents)
+    while block := [as_words(document) for document in islice(documents, BLOCK)]:
+        lengths = np.array([len(document) for document in block])
+        coded = chain.from_iterable(map(code.get, document, repeat(-1)) for document in block)
+        codes = np.fromiter(coded, np.int64, count=lengths.sum())
+        windows += count_windows(codes, lengths, ENDLESS if size is None else size, pairs)
+    return pairs + np.tril(pairs, -1).T + np.triu(pairs, 1).T, windows
+
+
+def as_words(document: Any) -> Sequence:
+    """A document as its words in order; a string is cut at white space."""
+    if isinstance(document, str):
+        return document.split()
+    if isinstance(document, (bytes, Integral, float)) or not hasattr(document, "__len__"):
+        raise ValueError(
+            f"topic_coherence: a document of the reference is {document!r:.40}; pass each as a list of words in order, "
+            "or as a string of words with white space between them."
+        )
+    return document
+
+
+def top_terms(components: np.ndarray, top: int) -> np.ndarray:
+    """Indices (K, top) of the terms of each topic in falling order of components (K, V); of equals, the first."""
+    chosen = np.empty((len(components), top), np.intp)
+    for out, row in zip(chosen, components, strict=True):
+        least = np.partition(row, len(row) - top)[len(row) - top]
+        candidates = np.flatnonzero(row >= least)
+        out[:] = candidates[np.argsort(-row[candidates], kind="stable")[:top]]
+    return chosen
+
+
+def as_topics(topics: Any, top: int, who: str) -> tuple[list[list], int | None]:
+    """Each topic's first ``top`` terms, indices or words; and V, where topics are components (K, V)."""
+    if sp.issparse(topics) or (hasattr(topics, "ndim") and np.asarray(topics).dtype.kind in "biufc"):
+        if topics.ndim != 2:
+            raise ValueError(
+                f"{who}: topics have shape {topics.shape}; pass components (n_topics, n_terms), reshape(1, -1) for one."
+            )
+        components = check_array(topics, dtype=[np.float64, np.float32], input_name=f"topics given to {who}")
+        if top > components.shape[1]:
+            raise ValueError(
+                f"{who}: top={top} is larger than the vocabulary of {components.shape[1]} terms; pass at most that."
+            )
+        return top_terms(components, top).tolist(), components.shape[1]
+    if isinstance(topics, str) or not isinstance(topics, Iterable):
+        raise ValueError(f"{who}: topics={topics!r:.60} is not valid; pass components (n_topics, n_terms) or lists.")
+    lists = []
+    for k, topic in enumerate(topics):
+        if isinstance(topic, str) or not isinstance(topic, Iterable):
+            raise ValueError(
+                f"{who}: topics hold {topic!r} where a list of terms belongs; pass [topic] for a single one."
+            )
+        terms = list(islice(topic, top))
+        if not (all(isinstance(t, str) for t in terms) or all(isinstance(t, Integral) for t in terms)):
+            raise ValueError(
+                f"{who}: topic {k} begins {terms[:3]}; a list holds words or term indices. Pass components as a NumPy "
+                "array."
+            )
+        if len(set(terms)) < len(terms):
+            twice = next(t for t in terms if terms.count(t) > 1)
+            raise ValueError(f"{who}: topic {k} lists {twice!r} more than once; its top terms must be distinct.")
+        lists.append(terms)
+    if not lists or min(map(len, lists)) < 1:
+        raise ValueError(f"{who}: there is no topic, or one of them lists no term; pass at least one term for each.")
+    if len({isinstance(topic[0], str) for topic in lists}) > 1:
+        raise ValueError(f"{who}: some topics list words and others indices; pass all as words or all as indices.")
+    return lists, None
+
+
+def check_argument(who: str, name: str, value: Any, rule: Rule) -> None:
+    """A ValueError that names the function, the argument and what is expected, unless the rule admits the value."""
+    expected = rule(value)
+    if expected is not None:
+        raise ValueError(f"{who}: {name}={value!r} is not valid; pass {expected}.")
+
+
+def is_counts(reference: Any) -> bool:
+    """Whether a reference is a table of counts, and not documents as words."""
+    return sp.issparse(reference) or (
+        getattr(reference, "ndim", 1) == 2 and np.asarray(reference).dtype.kind in "biufc"
+    )
+
+
+def indices_of(lists: list[list], terms: list[str] | None, n_terms: int) -> list[list[int]]:
+    """Topics as columns of a table of counts; -1 for a word that is no term of it."""
+    if isinstance(lists[0][0], str):
+        if terms is None:
+            raise ValueError(
+                "topic_coherence: topics are words and the reference is counts; pass terms, the word of each column."
+            )
+        column = {term: i for i, term in enumerate(terms)}
+        lists = [[column.get(word, -1) for word in topic] for topic in lists]
+    elif max(map(max, lists)) >= n_terms:
+        raise ValueError(
+            f"topic_coherence: topics list term {max(map(max, lists))}, and the reference has {n_terms} terms."
+        )
+    return lists
+
+
+def words_of(lists: list[list], terms: list[str] | None) -> list[list[str]]:
+    """Topics as words."""
+    if isinstance(lists[0][0], str):
+        return lists
+    if terms is None:
+        raise ValueError(
+            "topic_coherence: the reference is words and topics are indices; pass terms, the word of each index (of a "
+            "CountVectorizer: get_feature_names_out())."
+        )
+    if max(map(max, lists)) >= len(terms):
+        raise ValueError(f"topic_coherence: topics list term {max(map(max, lists))}, and there are {len(terms)} terms.")
+    return [[terms[i] for i in topic] for topic in lists]
+
+
+def as_terms(terms: Any) -> list[str] | None:
+    """The vocabulary as a list of distinct words."""
+    if terms is None:
+        return None
+    if isinstance(terms, (str, dict)) or not all(isinstance(term, str) for term in terms):
+        raise ValueError(
+            "topic_coherence: terms must be the words in the order of their indices; of a CountVectorizer pass "
+            "get_feature_names_out()."
+        )
+    terms = [str(term) for term in terms]
+    if len(set(terms)) < len(terms):
+        raise ValueError(
+            f"topic_coherence: terms holds {len(terms)} words, and {len(terms) - len(set(terms))} of them twice."
+        )
+    return terms
+
+
+def check_widths(**sizes: int | None) -> None:
+    """Refuse vocabularies of different sizes."""
+    known = {name: size for name, size in sizes.items() if size is not None}
+    if len(set(known.values())) > 1:
+        found = ", ".join(f"{name} {size}" for name, size in known.items())
+        raise ValueError(f"topic_coherence: the numbers of terms differ: {found}. Use one vocabulary for all of them.")
+
+
+def topic_coherence(
+    topics: Any,
+    reference: Any,
+    *,
+    measure: str = "npmi",
+    top: int = 10,
+    window: int | str | None = None,
+    terms: Sequence[str] | None = None,
+    eps: float | None = None,
+) -> np.ndarray:
+    """Coherence of topics: how far their top words occur together in a reference corpus.
+
+    Parameters
+    ----------
+    topics : array (n_topics, n_terms) or list of lists
+        `components_` of a topic model, of which only the order of terms counts; or for each topic its top terms, the
+        first the most probable, as words or as term indices.
+    reference : array or sparse matrix (n_documents, n_terms), or iterable of documents
+        Term counts, whose documents are the windows whatever the measure (C_V included); or documents as lists of words
+        in order, or as strings to be cut at white space, over which windows slide. Read once.
+    measure : {"npmi", "umass", "uci", "c_v"}, default="npmi"
+        See the formulas at the top of this module. Of these, C_V agrees best with people's judgment of topics, and NPMI
+        next (Roeder et al. 2015).
+    top : int, default=10
+        Terms that stand for a topic. Shorter lists are taken whole.
+    window : int, "document" or None, default=None
+        Words in a sliding window, or whole documents. None takes 110 for C_V, 10 for NPMI and UCI and whole documents
+        for UMass; of counts, whole documents.
+    terms : sequence of str (n_terms,) or None, default=None
+        The word of each column of counts or components; of a CountVectorizer its ``get_feature_names_out()``. Needed
+        where one of `topics` and `reference` is words and the other is not.
+    eps : float or None, default=None
+        Added to the probability that two words meet. None takes what the measure's authors do: one window for UMass,
+        1e-12 for UCI and C_V; nothing for NPMI, so words that never meet have -1.
+
+    Returns
+    -------
+    coherence : array (n_topics,)
+        Larger is better. NPMI lies in [-1, 1], and C_V in [-1, 1] too, though rarely below 0.
+
+    Raises
+    ------
+    ValueError
+        If the reference is empty or holds none of the words, `top` exceeds the vocabulary, vocabularies differ in size,
+        `terms` is needed and missing, or counts or components are not valid numbers.
+
+    Notes
+    -----
+    A document shorter than a window, or empty, is one window. A word that the reference lacks counts as seen once, in a
+    window of its own: NPMI gives each of its pairs -1, UMass log 1 = 0 where it ranks first. Words in every window have
+    NPMI 1.
+
+    With ``eps=1e-12`` the values are those of gensim's CoherenceModel but for two points. Its sliding windows forget a
+    word when one of its copies leaves, even if another remains, so it counts words that repeat too low; the counts here
+    are exact. And it gives NPMI -1 to words in every window, and no number, or 0, to words never seen.
+
+    The counts of pairs take 8 W^2 bytes, where W is the number of distinct top words.
+
+    References
+    ----------
+    Newman, Lau, Grieser & Baldwin (2010). Automatic evaluation of topic coherence. NAACL.
+    Mimno, Wallach, Talley, Leenders & McCallum (2011). Optimizing semantic coherence in topic models. EMNLP.
+    Bouma (2009). Normalized (pointwise) mutual information in collocation extraction. GSCL.
+    Aletras & Stevenson (2013). Evaluating topic coherence using distributional semantics. IWCS.
+    Roeder, Both & Hinneburg (2015). Exploring the space of topic coherence measures. WSDM.
+
+    Examples
+    --------
+    >>> from featlearn.text.coherence import topic_coherence
+    >>> documents = ["cat dog", "cat dog pet", "bond stock", "bond stock", "cat stock"]
+    >>> topic_coherence([["cat", "dog"], ["cat", "bond"]], documents).round(3)
+    array([ 0.557, -1.   ])
+    """
+    check_argument("topic_coherence", "measure", measure, one_of(*WINDOWS))
+    check_argument("topic_coherence", "top", top, integer(low=2))
+    check_argument("topic_coherence", "window", window, optional(either(integer(low=1), one_of("document"))))
+    check_argument("topic_coherence", "eps", eps, optional(real(low=0, high=1)))
+    lists, width = as_topics(topics, top, "topic_coherence")
+    if min(map(len, lists)) < 2:
+        raise ValueError(
+            "topic_coherence: a topic lists a single term, and coherence compares two; pass at least 2 for each."
+        )
+    if not isinstance(lists[0][0], str) and min(map(min, lists)) < 0:
+        raise ValueError("topic_coherence: topics list a negative index; terms are counted from 0.")
+    vocabulary = as_terms(terms)
+    if is_counts(reference):
+        if isinstance(window, Integral):
+            raise ValueError(
+                f"topic_coherence: window={window} needs words in order, and the reference is counts; pass "
+                'documents as lists of words, or window="document".'
+            )
+        X = as_counts(
+            check_array(reference, accept_sparse="csr", input_name="reference given to topic_coherence"),
+            "topic_coherence",
+        )
+        check_widths(topics=width, reference=X.shape[1], terms=None if vocabulary is None else len(vocabulary))
+        if X.nnz == 0:
+            raise ValueError(f"topic_coherence: the reference holds no words: all {X.shape[0]} documents are empty.")
+        keys: list[list] = indices_of(lists, vocabulary, X.shape[1])
+        distinct = sorted(set(chain.from_iterable(keys)))
+        D, n = document_pairs(X, np.array(distinct))
+    else:
+        documents = checked_documents(reference)
+        check_widths(topics=width, terms=None if vocabulary is None else len(vocabulary))
+        keys = words_of(lists, vocabulary)
+        distinct = sorted(set(chain.from_iterable(keys)))
+        size = WINDOWS[measure] if window is None else None if window == "document" else int(window)
+        D, n = window_pairs(documents, distinct, size)
+        if not D.any():
+            raise ValueError(
+                f"topic_coherence: none of the topics' {len(distinct)} words ({', '.join(distinct[:3])}, ...) is among "
+                f"the reference's, in {n} windows. Tokenize both in the same way."
+            )
+    place = {key: i for i, key in enumerate(distinct)}
+    rows = [[place[key] for key in topic] for topic in keys]
+    return np.array([one_coherence(D[np.ix_(row, row)], n, measure, eps) for row in rows])
+
+
+def checked_documents(reference: Any) -> Iterator:
+    """Documents of a reference one by one; refuses what is none, at the first."""
+    if isinstance(reference, (str, bytes)) or not isinstance(reference, Iterable):
+        raise ValueError(
+            f"topic_coherence: the reference is {type(reference).__name__}; pass counts (n_documents, n_terms) or a "
+            "list of documents, each a list of words."
+        )
+    documents = iter(reference)
+    first = next(documents, None)
+    if first is None:
+        raise ValueError("topic_coherence: the reference is empty; pass at least one document.")
+    if not isinstance(first, (str, bytes)) and any(not isinstance(word, str) for word in islice(as_words(first), 1)):
+        raise ValueError(
+            f"topic_coherence: the reference is lists that begin with {first[0]!r}, not with a word; pass counts as a "
+            "NumPy array or a sparse matrix, and documents as words."
+        )
+    return chain([first], documents)
