@@ -14,6 +14,9 @@ BENCHMARKS = {
     "rbm": "an epoch of an RBM against scikit-learn and its matrix products, and the log-likelihood after three",
     "sparse_filtering": "an evaluation of sparse filtering against NumPy and TensorFlow XLA, and 200 steps of L-BFGS",
     "sparse_coding": "OMP, lasso codes and a learned dictionary against scikit-learn",
+    "lda_gibbs": "Gibbs sampling of topics against tomotopy, scikit-learn and gensim: speed, seconds to a perplexity",
+    "lda_variational": "variational LDA, batch and online, against scikit-learn and gensim",
+    "topics_memory": "online LDA on a million documents streamed from a file: peak memory",
     "imports": "`import featlearn` against `import sklearn.base`",
     "memory": "peak memory of ZCA and K-means out of files, at 1x and 10x the samples",
 }

@@ -39,6 +39,9 @@ def versions() -> dict[str, str]:
         "tensorflow-cpu",
         "keras",
         "jax",
+        "gensim",
+        "tomotopy",
+        "nltk",
     ):
         try:
             found[name] = version(name)

@@ -284,7 +284,8 @@ def first_chunk(X: Any) -> np.ndarray:
     if is_dask(X):
         if hasattr(X, "rechunk"):
             return X[:1].compute()
-        chunk = stacked(list(X.take(1, npartitions=-1)))
+        # Partition by partition: Bag.take would compute them all, and start processes for it.
+        chunk = stacked(next((items[:1] for part in X.to_delayed() if (items := list(part.compute()))), []))
         return chunk if sp.issparse(chunk) else np.asarray(chunk)
     for piece in _pieces((X,), None):
         return piece[0]

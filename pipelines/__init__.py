@@ -6,6 +6,7 @@ from pipelines.digits import DIGITS
 from pipelines.kmeans_mnist import KMEANS_MNIST
 from pipelines.ngiam2011 import NGIAM2011, NGIAM2011_PHOTOGRAPHS
 from pipelines.rbm_mnist import RBM_MNIST
+from pipelines.topics import TOPICS_20NEWS, TOPICS_AP
 
 EXPERIMENTS = {
     experiment.name: experiment
@@ -17,5 +18,7 @@ EXPERIMENTS = {
         DENOISING_MNIST,
         RBM_MNIST,
         KMEANS_MNIST,
+        TOPICS_20NEWS,
+        TOPICS_AP,
     )
 }

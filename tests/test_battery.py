@@ -18,9 +18,14 @@ ESTIMATORS_2D = [
     featlearn.GaussianMixtureEncoder(random_state=0),
     featlearn.ICA(2, random_state=0),
     featlearn.KMeansDictionary(random_state=0),
+    featlearn.LDA(3, max_iter=20, random_state=0),
+    featlearn.LDA(3, method="vb", max_iter=5, random_state=0),
+    featlearn.LDA(3, method="online", max_iter=2, random_state=0),
     featlearn.LinearSVM(),
     featlearn.LinearSVMCV(Cs=3, cv=2),
+    featlearn.MixtureOfUnigrams(3, random_state=0),
     featlearn.PCAWhitening(),
+    featlearn.PLSA(3, max_iter=20, random_state=0),
     featlearn.PredictiveSparse(max_iter=5, random_state=0),
     featlearn.RBM(4, visible="gaussian", init_scale=1e-3, learning_rate=1e-6, random_state=0),
     featlearn.RICA(random_state=0),
@@ -30,8 +35,11 @@ ESTIMATORS_2D = [
     featlearn.SparseAutoencoder(max_iter=5, random_state=0),
     featlearn.SparseCoding(max_iter=5, random_state=0),
     featlearn.SparseFiltering(max_iter=20, random_state=0),
+    featlearn.UnigramModel(),
     featlearn.ZCA(),
 ]
+# Their input is documents; tests/text checks them.
+TEXT_ESTIMATORS = {"Phrases", "Tokenizer", "TopicExtractor"}
 # Image estimators take (n, height, width[, channels]); tests/images/test_battery.py checks them.
 IMAGE_ESTIMATORS = {
     "Abs",
@@ -67,8 +75,8 @@ def public_estimators():
 
 def test_the_tested_set_is_the_public_set():
     tested = {name(e) for e in ESTIMATORS_2D}
-    assert tested | IMAGE_ESTIMATORS == public_estimators()
-    assert not tested & IMAGE_ESTIMATORS
+    assert tested | IMAGE_ESTIMATORS | TEXT_ESTIMATORS == public_estimators()
+    assert not tested & (IMAGE_ESTIMATORS | TEXT_ESTIMATORS)
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS_2D, ids=name)

@@ -12,15 +12,18 @@ import pytest
 EXAMPLES = Path(__file__).parent.parent / "examples"
 # A line that each prints, by a word in it.
 PRINTS = {
+    "online_topics_stream": "three walks: perplexity",
     "out_of_core_dask": "Dask array",
     "plot_digits_pipeline": "200 K-means filters",
     "plot_grid_search": "best:",
     "plot_mnist_cifar_patches": "CIFAR-10:",
     "plot_learners_side_by_side": "Gaussian RBM",
+    "plot_number_of_topics": "best number of topics:",
     "plot_photo_filters": "FastICA",
     "plot_rbm_digits": "BernoulliRBM",
     "plot_search_learners": "best learner:",
     "plot_sklearn_learners": "KernelPCA",
+    "plot_topic_extraction": "most of it:",
 }
 
 
@@ -54,11 +57,18 @@ def test_pictures(name, tmp_path, require_dataset):
     if "mnist" in name:
         require_dataset("mnist")
         require_dataset("cifar10")
+    if "topic" in name:
+        pytest.importorskip("gensim", reason="pip install 'featlearn[text]'")
     output = run(name, tmp_path / "picture.png")
     assert PRINTS[name] in output
     picture = (tmp_path / "picture.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
     assert len(picture) > 10_000
+
+
+def test_online_topics():
+    pytest.importorskip("gensim", reason="pip install 'featlearn[text]'")
+    assert PRINTS["online_topics_stream"] in run("online_topics_stream")
 
 
 def test_out_of_core():

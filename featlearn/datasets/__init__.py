@@ -4,6 +4,8 @@ from featlearn.datasets._cifar import fetch_cifar10
 from featlearn.datasets._mnist import fetch_fashion_mnist, fetch_mnist
 from featlearn.datasets._photos import load_photo_patches
 from featlearn.datasets._store import DatasetCorruptError, DatasetNotFoundError, get_data_home
+from featlearn.datasets._text import load_20newsgroups, load_ap, load_imdb_text
+from featlearn.datasets._trees import load_craft, load_treebank, stream_craft, stream_treebank
 
 __all__ = [
     "DatasetCorruptError",
@@ -12,5 +14,12 @@ __all__ = [
     "fetch_fashion_mnist",
     "fetch_mnist",
     "get_data_home",
+    "load_20newsgroups",
+    "load_ap",
+    "load_craft",
+    "load_imdb_text",
     "load_photo_patches",
+    "load_treebank",
+    "stream_craft",
+    "stream_treebank",
 ]

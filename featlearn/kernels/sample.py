@@ -57,10 +57,11 @@ class RowSample:
         if weights is not None:
             with np.errstate(divide="ignore"):
                 keys = np.where(weights > 0, keys / weights, np.inf)
-        return cls._least(size, keys, uniforms, X)
+        return cls.least(size, keys, uniforms, X)
 
     @classmethod
-    def _least(cls, size, keys, uniforms, rows):
+    def least(cls, size: int, keys: np.ndarray, uniforms: np.ndarray, rows: np.ndarray) -> "RowSample":
+        """The sample of rows whose keys and uniforms are known; infinite keys are left out."""
         order = np.lexsort((uniforms, keys))
         order = order[: np.count_nonzero(np.isfinite(keys))]
         _, first = np.unique(uniforms[order], return_index=True)
@@ -70,4 +71,4 @@ class RowSample:
     def __add__(self, other: "RowSample") -> "RowSample":
         keys = np.concatenate([self.keys, other.keys])
         uniforms = np.concatenate([self.uniforms, other.uniforms])
-        return self._least(self.size, keys, uniforms, np.concatenate([self.rows, other.rows]))
+        return self.least(self.size, keys, uniforms, np.concatenate([self.rows, other.rows]))

@@ -23,18 +23,19 @@ def padded(n_topics: int) -> int:
 
 
 @intrinsic
-def draw_topic(typingctx, n_dk, document, n_wk, word, inverse, alpha, running, eta, old, weight, inverse_old, u):
+def draw_topic(typingctx, n_dk, document, n_wk, word, inverse, alpha, running, eta, old, weight, inverse_old, u, last):
     """A topic drawn for one token of weight ``weight``, whose present topic is ``old`` (-1: none yet).
 
     ``n_dk[document]`` and ``n_wk[word]`` are counts that still hold the token; ``inverse_old`` is the entry of
     ``inverse`` without it. ``inverse`` (padded K,) is 0 beyond the last topic; ``running`` (padded K,) is scratch;
-    ``u`` is uniform in [0, 1). All arrays are float32.
+    ``u`` is uniform in [0, 1). Rounding at the end of the distribution may reach into the padding; then the topic is
+    ``last``, K - 1. All arrays are float32.
     """
     if (n_dk, n_wk, inverse, alpha, running) != (_COUNTS, _COUNTS, _ROW, _ROW, _ROW):
         return None
     signature = types.int64(
         n_dk, types.int64, n_wk, types.int64, inverse, alpha, running, types.float32, types.int64, types.float32,
-        types.float32, types.float32,
+        types.float32, types.float32, types.int64,
     )  # fmt: skip
     return signature, _codegen
 
@@ -98,7 +99,5 @@ def _codegen(context, builder, signature, args):
         here = builder.load(builder.gep(running, [builder.add(builder.shl(loop.index, number(4)), lane)]))
         behind = builder.fcmp_ordered("<=", here, rest)
         builder.store(builder.add(builder.load(row), builder.zext(behind, word64)), row)
-    last = builder.sub(rows, number(1))
-    chosen = builder.load(row)
-    chosen = builder.select(builder.icmp_signed(">", chosen, last), last, chosen)
-    return builder.add(builder.shl(chosen, number(4)), lane)
+    chosen = builder.add(builder.shl(builder.load(row), number(4)), lane)
+    return builder.select(builder.icmp_signed(">", chosen, args[12]), args[12], chosen)

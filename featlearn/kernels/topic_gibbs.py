@@ -14,10 +14,12 @@ import scipy.sparse as sp
 from numba import njit
 
 from featlearn.kernels.counts import SPREAD, mixed
-from featlearn.kernels.topic_draw import LANES, draw_topic
+from featlearn.kernels.topic_draw import draw_topic
 
 PART_TOKENS = 200_000  # tokens for each part: below twice this the sampler is exact
 MOST_PARTS = 64
+MOST_TOKENS = 2**31  # 24 GB
+MOST_EQUAL = 2**24  # tokens of one term or document: counts are float32, and whole numbers exact up to here
 
 
 @dataclass(frozen=True)
@@ -41,23 +43,40 @@ class Tokens:
 
 def in_blocks(X: sp.csr_array, parts: int | None = None) -> Tokens:
     """The tokens of documents X (D, V): ceil(n) for a count n, each of weight n / ceil(n)."""
-    numbers = np.ceil(X.data).astype(np.int64)
-    n_tokens = int(numbers.sum())
+    numbers = np.ceil(X.data, dtype=np.float64)
+    by_term = np.bincount(X.indices, weights=numbers, minlength=X.shape[1])
+    ends = np.r_[0, np.cumsum(numbers)][X.indptr]
+    _require_countable(by_term, np.diff(ends))
+    numbers, ends, n_tokens = numbers.astype(np.int64), ends[1:].astype(np.int64), int(ends[-1])
     if parts is None:
         parts = min(max(1, n_tokens // PART_TOKENS), MOST_PARTS)
-    by_term = np.bincount(X.indices, weights=numbers, minlength=X.shape[1])
     part_of_term, rows_of_terms = dealt(by_term, parts)
-    ends = np.r_[0, np.cumsum(numbers)][X.indptr[1:]]
     part_of_document = np.minimum(ends * parts // max(n_tokens, 1), parts - 1)
     starts = np.zeros(parts * parts + 1, np.int64)
     documents, rows = np.empty(n_tokens, np.int32), np.empty(n_tokens, np.int32)
     whole = bool(np.array_equal(numbers, X.data))
     weights = np.ones(1 if whole else n_tokens, np.float32)
     _fill(
-        X.indptr, X.indices, X.data, numbers, part_of_document, part_of_term, rows_of_terms, parts,
+        X.indptr, X.indices, X.data, numbers, part_of_document, part_of_term, rows_of_terms, parts, whole,
         starts, documents, rows, weights,
     )  # fmt: skip
     return Tokens(parts, starts, documents, rows, weights, rows_of_terms)
+
+
+def _require_countable(by_term: np.ndarray, by_document: np.ndarray) -> None:
+    """Refuse what memory or the counts of the sampler could not hold."""
+    total = by_term.sum()
+    if total > MOST_TOKENS:
+        raise ValueError(
+            f"Gibbs sampling keeps the topic of every word, and there are {total:.4g} in the corpus; the most is "
+            f"{MOST_TOKENS:,}. Learn by variational Bayes, from a part of the documents, or from smaller counts."
+        )
+    for what, sizes in (("term", by_term), ("document", by_document)):
+        if sizes.max(initial=0) > MOST_EQUAL:
+            raise ValueError(
+                f"Gibbs sampling counts exactly up to {MOST_EQUAL:,} words, and {what} {sizes.argmax()} has "
+                f"{sizes.max():,.0f}. Leave it out, or learn by variational Bayes."
+            )
 
 
 def dealt(sizes: np.ndarray, parts: int) -> tuple[np.ndarray, np.ndarray]:
@@ -76,7 +95,7 @@ def dealt(sizes: np.ndarray, parts: int) -> tuple[np.ndarray, np.ndarray]:
 
 @njit(nogil=True, cache=True)
 def _fill(
-    indptr, indices, data, numbers, part_of_document, part_of_term, rows_of_terms, parts,
+    indptr, indices, data, numbers, part_of_document, part_of_term, rows_of_terms, parts, whole,
     starts, documents, rows, weights,
 ):  # fmt: skip
     for d in range(indptr.shape[0] - 1):
@@ -92,7 +111,7 @@ def _fill(
                 t = free[b]
                 documents[t] = d
                 rows[t] = rows_of_terms[indices[i]]
-                if weights.shape[0] > 1:
+                if not whole:
                     weights[t] = data[i] / numbers[i]
                 free[b] = t + 1
 
@@ -110,7 +129,7 @@ def sample_block(
     inverse, running = np.zeros(width, np.float32), np.empty(width, np.float32)
     for k in range(n_topics):
         inverse[k] = 1 / (n_k[k] + eta_sum)
-    state, changed = mixed(np.uint64(seed)), 0
+    state, changed, last = mixed(np.uint64(seed)), 0, np.int64(n_topics - 1)
     same, same_eta = weights.shape[0] == 1, eta.shape[0] == 1
     for t in range(start, end):
         d, w, old = np.int64(documents[t]), np.int64(rows[t]), np.int64(topics[t])
@@ -121,9 +140,7 @@ def sample_block(
         without = one
         if old >= 0:
             without = np.float32(1 / (n_k[old] - weight + eta_sum))
-        new = draw_topic(n_dk, d, n_wk, w, inverse, alpha, running, prior, old, weight, without, u)
-        if new >= n_topics:  # rounding at the very end of the distribution, where padding follows
-            new -= LANES
+        new: int = draw_topic(n_dk, d, n_wk, w, inverse, alpha, running, prior, old, weight, without, u, last)  # type: ignore[call-arg]
         if new == old:
             continue
         changed += 1
@@ -138,3 +155,15 @@ def sample_block(
         n_k[new] += weight
         inverse[new] = 1 / (n_k[new] + eta_sum)
     return changed
+
+
+@njit(nogil=True, cache=True)
+def count_topics(documents, rows, weights, topics, n_dk, n_wk):
+    """Write what tokens with ``topics`` (-1: none yet) count to n_dk (D, padded K) and n_wk (V, padded K)."""
+    n_dk[:], n_wk[:] = 0, 0
+    same = weights.shape[0] == 1
+    for t in range(topics.shape[0]):
+        if topics[t] >= 0:
+            weight = weights[0] if same else weights[t]
+            n_dk[documents[t], topics[t]] += weight
+            n_wk[rows[t], topics[t]] += weight

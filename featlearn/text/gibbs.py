@@ -22,7 +22,7 @@ import scipy.sparse as sp
 from scipy.special import digamma
 
 from featlearn.kernels.topic_draw import padded
-from featlearn.kernels.topic_gibbs import in_blocks, sample_block
+from featlearn.kernels.topic_gibbs import count_topics, in_blocks, sample_block
 from featlearn.threads import n_threads
 
 LEAST_PRIOR, MOST_PRIOR = 1e-5, 1e3
@@ -41,7 +41,7 @@ class GibbsSampler:
     seed : int
         Of all draws.
     base : array (n_topics, n_terms) or None, default=None
-        Counts of tokens that are not sampled: what was learned before.
+        Counts of tokens that are not sampled: what was learned before. `forget` drops them.
     parts : int or None, default=None
         Parts into which documents and terms are cut; None decides by the number of tokens. 1 is exact.
 
@@ -58,13 +58,28 @@ class GibbsSampler:
         self.n_dk = np.zeros((X.shape[0], padded(n_topics)), np.float32)
         self.n_wk = np.zeros((X.shape[1], padded(n_topics)), np.float32)
         self.n_k = np.zeros(padded(n_topics))
-        if base is not None:
-            self.add(base)
+        self.base = base
+        self._add_base()
 
-    def add(self, counts: np.ndarray, sign: float = 1.0) -> None:
-        """Add (or take away) counts (n_topics, n_terms) of tokens that are not sampled."""
-        self.n_wk[self.tokens.rows_of_terms, : self.n_topics] += (sign * counts.T).astype(np.float32)
-        self.n_k[: self.n_topics] += sign * counts.sum(axis=1, dtype=np.float64)
+    def add(self, counts: np.ndarray, sign: float) -> None:  # until lda.py calls forget()
+        self.forget()
+
+    def forget(self) -> None:
+        """Go on without the counts of tokens that are not sampled. Subtracting them would leave roundings behind."""
+        self.base = None
+        self._recount()
+
+    def _recount(self) -> None:
+        """Count topics afresh: sums and differences of weights that are no whole numbers round, and errors add up."""
+        tokens = self.tokens
+        count_topics(tokens.documents, tokens.rows, tokens.weights, self.topics, self.n_dk, self.n_wk)
+        self.n_k = self.n_wk.sum(axis=0, dtype=np.float64)
+        self._add_base()
+
+    def _add_base(self) -> None:
+        if self.base is not None:
+            self.n_wk[self.tokens.rows_of_terms, : self.n_topics] += self.base.T
+            self.n_k[: self.n_topics] += self.base.sum(axis=1, dtype=np.float64)
 
     def sweep(self, alpha: np.ndarray, eta: np.ndarray, pool: Executor) -> float:
         """Draw every token's topic once; returns the share of tokens that changed theirs.
@@ -98,6 +113,8 @@ class GibbsSampler:
             self.n_k = before + sum(n_k - before for _, n_k in results)
             changed += sum(count for count, _ in results)
         self.sweeps += 1
+        if len(tokens.weights) > 1 or self.base is not None:
+            self._recount()
         return changed / max(len(tokens), 1)
 
     def topic_counts(self) -> np.ndarray:

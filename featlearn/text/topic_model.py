@@ -32,6 +32,7 @@ class Proportions:
         self.infer = infer
 
     def __call__(self, chunk: sp.csr_array) -> np.ndarray:
+        chunk = sp.csr_array(chunk)  # a Dask map asks for the result's shape with a dense row of zeros
         theta = self.infer(chunk)
         empty = np.asarray(chunk.sum(axis=1)).ravel() == 0
         theta[empty] = 1 / theta.shape[1]
@@ -198,7 +199,8 @@ def held_out(X: sp.csr_array, fraction: float, rng: np.random.RandomState) -> tu
     n = X.shape[0]
     if n < 2:
         raise ValueError(
-            "early_stopping holds documents out, and there is only one; pass more, or early_stopping=False."
+            "early_stopping holds documents out, and there is only one (n_samples = 1); pass more, or "
+            "early_stopping=False."
         )
     order = rng.permutation(n)
     cut = min(max(1, round(fraction * n)), n - 1)

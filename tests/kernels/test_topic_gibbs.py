@@ -10,10 +10,10 @@ from featlearn.kernels.topic_gibbs import dealt, in_blocks
 
 
 @njit
-def draws(n_dk, d, n_wk, w, inverse, alpha, eta, old, weight, without, uniforms, out):
+def draws(n_dk, d, n_wk, w, inverse, alpha, eta, old, weight, without, uniforms, last, out):
     running = np.empty(inverse.shape[0], np.float32)
     for i in range(uniforms.shape[0]):
-        out[i] = draw_topic(n_dk, d, n_wk, w, inverse, alpha, running, eta, old, weight, without, uniforms[i])
+        out[i] = draw_topic(n_dk, d, n_wk, w, inverse, alpha, running, eta, old, weight, without, uniforms[i], last)
 
 
 def counts(K, seed=0):
@@ -23,7 +23,7 @@ def counts(K, seed=0):
     return n_dk, n_wk, n_wk.sum(axis=0, dtype=float)
 
 
-@pytest.mark.parametrize("K", [1, 2, 15, 16, 17, 32, 100])
+@pytest.mark.parametrize("K", [1, 2, 15, 16, 17, 32, 100, 1025])
 @pytest.mark.parametrize(("old", "weight"), [(-1, 1.0), (0, 1.0), (0, 0.3)])
 def test_a_draw_follows_the_conditional(K, old, weight):
     n_dk, n_wk, n_k = counts(K)
@@ -38,7 +38,7 @@ def test_a_draw_follows_the_conditional(K, old, weight):
     m = 200_000
     uniforms = ((np.arange(m) + 0.5) / m).astype(np.float32)  # evenly spread: shares are probabilities up to 1 / m
     out = np.empty(m, np.int64)
-    draws(n_dk, d, n_wk, w, inverse, alpha, eta, old, np.float32(weight), without, uniforms, out)
+    draws(n_dk, d, n_wk, w, inverse, alpha, eta, old, np.float32(weight), without, uniforms, K - 1, out)
     assert out.max() < K
     np.testing.assert_allclose(np.bincount(out, minlength=K) / m, p / p.sum(), atol=2 * K / m)
 

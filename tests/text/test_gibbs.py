@@ -92,7 +92,7 @@ def test_counts_learned_before_guide_the_first_topics():
         sampler.sweep(np.full(2, 0.1), np.array([0.01]), pool)
     terms = np.argsort(sampler.tokens.rows_of_terms)[sampler.tokens.rows]
     np.testing.assert_array_equal(sampler.topics, (terms >= 25).astype(int))
-    sampler.add(base, -1)
+    sampler.forget()
     np.testing.assert_array_equal(sampler.topic_counts().sum(axis=0), data.sum(axis=0))
 
 

@@ -1,0 +1,68 @@
+"""Words that say how a sentence is built and not what it is about: English and Chinese stop words."""
+
+from functools import cache
+
+# Simplified and traditional forms side by side, where they differ.
+CHINESE = """
+的 地 得 之 所 者 了 着 著 过 過 吗 嗎 呢 吧 啊 呀 哦 嘛 哪 啦 喔 哇 嗯 唉 么 麼 罢了 罷了 而已 我 你 您 他
+她 它 牠 祂 妳 我们 我們 咱们 咱們 你们 你們 您们 您們 他们 他們 她们 她們 它们 它們 自己 本身 自身 大家 人家
+别人 別人 彼此 咱 俺 某 某些 某个 某個 谁 誰 什么 什麼 甚么 甚麼 怎么 怎麼 怎样 怎樣 怎么样 怎麼樣 如何
+为什么 為什麼 为何 為何 何时 何時 何处 何處 这 這 那 此 该 該 其 这个 這個 那个 那個 这些 這些 那些 这里 這裡
+這裏 那里 那裡 那裏 哪个 哪個 哪些 哪里 哪裡 哪裏 这样 這樣 那样 那樣 这种 這種 那种 那種 这么 這麼 那么 那麼
+这是 這是 那是 这儿 這兒 那儿 那兒 此外 此时 此時 其中 其他 其它 其余 其餘 其实 其實 另 另外 另一 另一个
+另一個 各 各个 各個 各种 各種 每 每个 每個 任何 所有 一切 全部 整个 整個 许多 許多 很多 不少 多少 几 幾 几个
+幾個 一些 有些 有的 若干 凡 凡是 是 为 為 有 在 没 沒 没有 沒有 无 無 不 不是 并非 並非 未 非 莫 勿 别 別
+不要 不会 不會 不能 不可 不得 不过 不過 不仅 不僅 不但 不只 不论 不論 不管 不然 能 能够 能夠 可 可以 可能 会
+會 要 需 需要 须 須 必须 必須 应 應 应该 應該 应当 應當 得以 愿 願 想 肯 敢 让 讓 使 使得 令 叫 被 把 将 將
+给 給 来 來 去 到 上 下 里 裡 裏 中 内 內 外 前 后 後 左右 之前 之后 之後 之间 之間 之中 之一 之内 之內 以上
+以下 以前 以后 以後 以内 以內 以外 以来 以來 当中 當中 和 与 與 及 以及 或 或者 还是 還是 而 而且 且 并 並
+并且 並且 同 跟 同时 同時 又 也 亦 还 還 再 再次 更 更加 越 越来越 越來越 但 但是 可是 然而 却 卻 只是 虽 雖
+虽然 雖然 尽管 儘管 即使 即便 纵然 縱然 哪怕 无论 無論 反而 否则 否則 反之 因 因为 因為 由于 由於 因此 因而
+所以 于是 於是 从而 從而 既 既然 以致 以便 以免 为了 為了 如 如果 若 若是 假如 倘若 要是 只要 只有 除非 除了
+除 则 則 即 便 就 就是 那就 于 於 以 从 從 自 自从 自從 由 向 往 朝 对 對 对于 對於 关于 關於 至于 至於 根据
+根據 依 依照 按 按照 据 據 经 經 经过 經過 通过 通過 随着 隨著 随 隨 沿 沿着 沿著 当 當 比 比如 例如 诸如
+諸如 譬如 像 好像 似乎 似的 一样 一樣 一般 等 等等 至 直到 直至 作为 作為 为止 為止 关系 關係 有关 有關 相关
+相關 很 非常 十分 太 极 極 极其 極其 最 最为 最為 较 較 比较 比較 相当 相當 特别 特別 尤其 颇 頗 都 全 均 总
+總 总是 總是 总之 總之 只 仅 僅 仅仅 僅僅 才 刚 剛 刚刚 剛剛 已 已经 已經 曾 曾经 曾經 正 正在 正是 便是 即将
+即將 仍 仍然 依然 始终 始終 一直 一向 往往 常 常常 经常 經常 有时 有時 时常 時常 渐渐 漸漸 逐渐 逐漸 立即
+立刻 马上 馬上 忽然 突然 几乎 幾乎 大约 大約 大概 约 約 也许 也許 或许 或許 恐怕 究竟 到底 毕竟 畢竟 甚至
+甚而 竟 竟然 居然 果然 当然 當然 显然 顯然 确实 確實 真的 的确 的確 不断 不斷 互相 相互 一起 一同 一边 一邊
+一 二 三 四 五 六 七 八 九 十 百 千 万 萬 亿 億 两 兩 零 第一 第二 第三 一个 一個 一种 一種 一次 两个 兩個
+一名 一位 一点 一點 一下 一定 一方面 另一方面 个 個 位 名 隻 条 條 件 种 種 次 些 点 點 年 月 日 号 號 时 時
+时候 時候 的话 的話 的时候 的時候 来说 來說 说 說 说道 說道 表示 称 稱 指出 认为 認為 觉得 覺得
+"""
+
+
+@cache
+def stop_words(language: str) -> frozenset[str]:
+    """The stop words of a language, in lowercase.
+
+    Parameters
+    ----------
+    language : {"english", "chinese"}
+        English gives scikit-learn's list. Chinese gives our own, in simplified and traditional characters, and the
+        English words too, as Chinese texts quote English.
+
+    Returns
+    -------
+    words : frozenset of str
+        The words.
+
+    Raises
+    ------
+    ValueError
+        For another language.
+
+    Examples
+    --------
+    >>> from featlearn.text.stop_words import stop_words
+    >>> "the" in stop_words("english"), "我们" in stop_words("chinese"), "我們" in stop_words("chinese")
+    (True, True, True)
+    """
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    if language == "english":
+        return frozenset(ENGLISH_STOP_WORDS)
+    if language == "chinese":
+        return frozenset(CHINESE.split()) | ENGLISH_STOP_WORDS
+    raise ValueError(f"stop_words: language={language!r} is not known; pass 'english' or 'chinese'.")

@@ -1,0 +1,459 @@
+"""LDA by variational Bayes, whole and online: known answers, the peer's bound, bad input. Gibbs has its own file."""
+
+import itertools
+import pickle
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from scipy.optimize import minimize
+from scipy.special import gammaln, psi
+from sklearn.base import clone
+from sklearn.decomposition import LatentDirichletAllocation, _lda
+from sklearn.exceptions import NotFittedError
+
+from featlearn.callbacks import EarlyStopping
+from featlearn.streaming import accumulate
+from featlearn.text.lda import LDA, batches, first_alpha
+from featlearn.text.topic_model import held_out
+from featlearn.text.variational import OnlineTopics, learned_alpha, learned_eta, topic_bound
+
+METHODS = ["vb", "online"]
+
+
+def planted(n=120, V=60, K=4, length=50, seed=0):
+    """Documents of K topics that hold V / K terms each, and the topics."""
+    rng = np.random.default_rng(seed)
+    topics = np.kron(np.eye(K), np.ones(V // K)) * rng.gamma(1.0, 1.0, V)
+    topics /= topics.sum(axis=1, keepdims=True)
+    theta = rng.dirichlet(np.full(K, 0.2), n)
+    return sp.csr_array(np.array([rng.multinomial(length, t @ topics) for t in theta]).astype(float)), topics
+
+
+X, TOPICS = planted()
+
+
+def lda(method="vb", **settings):
+    common = {"n_components": 4, "alpha": 0.2, "eta": 0.05, "max_iter": 8, "tol": 0, "random_state": 0}
+    return LDA(method=method, **(common | settings))
+
+
+# Known answers
+
+
+@pytest.mark.parametrize(
+    "priors", [{}, {"alpha": "learned"}, {"eta": "learned"}, {"alpha": "learned", "eta": "learned"}]
+)
+def test_the_bound_never_falls(priors):
+    model = lda(max_iter=30, doc_tol=1e-8, max_doc_iter=1000, **priors).fit(X)
+    assert len(model.bound_curve_) == model.n_iter_ + 1 == 31
+    assert np.diff(model.bound_curve_).min() >= -1e-9 * abs(model.bound_)
+    assert model.bound_ == model.bound_curve_[-1] == pytest.approx(model.bound(X), rel=1e-9)
+
+
+def exact_log_likelihood(documents, alpha, eta):
+    """log p(w): the sum over all topic assignments z of p(z) p(w | z), theta and beta integrated out."""
+    words = [(d, w) for d, n in enumerate(documents) for w, count in enumerate(n) for _ in range(int(count))]
+    K, V = len(alpha), len(documents[0])
+
+    def log_dirichlet_multinomial(counts, prior):
+        return gammaln(prior.sum()) - gammaln((counts + prior).sum()) + (gammaln(counts + prior) - gammaln(prior)).sum()
+
+    terms = []
+    for z in itertools.product(range(K), repeat=len(words)):
+        n_dk, n_kw = np.zeros((len(documents), K)), np.zeros((K, V))
+        for (d, w), k in zip(words, z, strict=True):
+            n_dk[d, k] += 1
+            n_kw[k, w] += 1
+        log_p = sum(log_dirichlet_multinomial(row, alpha) for row in n_dk)
+        terms.append(log_p + sum(log_dirichlet_multinomial(row, eta) for row in n_kw))
+    return np.logaddexp.reduce(terms)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_bound_is_below_the_exact_likelihood_and_near(method):
+    documents = np.array([[2, 1, 0], [0, 1, 2], [3, 0, 0]])
+    alpha, eta = np.array([0.6, 0.9]), np.array([0.5, 0.8, 0.7])
+    exact = exact_log_likelihood(documents, alpha, eta)
+    model = LDA(2, method=method, alpha=alpha, eta=eta, max_iter=50, doc_tol=1e-6, random_state=0).fit(documents)
+    assert exact - 3 < model.bound(documents) < exact
+
+
+def test_one_topic_is_the_smoothed_unigram():
+    eta = np.linspace(0.1, 1, 60)
+    words = X.sum(axis=0) + eta
+    for model in (
+        LDA(1, method="vb", eta=eta, max_iter=2).fit(X),
+        LDA(1, method="online", eta=eta, max_iter=1, decay=0, batch_size=120).fit(X),
+    ):
+        np.testing.assert_allclose(model.components_, [words / words.sum()], rtol=1e-12)
+        np.testing.assert_allclose(model.transform(X), 1)
+
+
+def test_one_topic_leaves_nothing_to_approximate():
+    # With K = 1 the bound is the log-likelihood itself, a Dirichlet-multinomial.
+    n, eta = X.sum(axis=0), np.full(60, 0.05)
+    exact = gammaln(eta.sum()) - gammaln((n + eta).sum()) + (gammaln(n + eta) - gammaln(eta)).sum()
+    assert LDA(1, method="vb", eta=0.05, max_iter=2, random_state=0).fit(X).bound_ == pytest.approx(exact, rel=1e-10)
+
+
+@pytest.mark.parametrize("alpha", [0.2, "learned"])
+def test_online_with_whole_batches_that_forget_is_batch(alpha):
+    batch = lda(alpha=alpha).fit(X)
+    online = lda("online", alpha=alpha, decay=0, batch_size=120).fit(X)
+    np.testing.assert_allclose(online.components_, batch.components_, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(online.alpha_, batch.alpha_, rtol=1e-9)
+    assert lda("online", decay=0.5, batch_size=120).fit(X).bound(X) != pytest.approx(batch.bound_, rel=1e-6)
+
+
+def fit_and_peer(method, counts):
+    """Our fit, and scikit-learn's of the same settings and seed with its bound."""
+    settings = {"max_iter": 5, "batch_size": 32, "random_state": 1}
+    ours = lda(method, doc_tol=1e-6, max_doc_iter=1000, **settings).fit(counts)
+    peer = LatentDirichletAllocation(
+        4,
+        doc_topic_prior=0.2,
+        topic_word_prior=0.05,
+        learning_method="batch" if method == "vb" else "online",
+        mean_change_tol=1e-6,
+        max_doc_update_iter=1000,
+        **settings,
+    ).fit(counts)
+    return ours, peer, peer._approx_bound(counts, peer._unnormalized_transform(counts), sub_sampling=False)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("method", METHODS)
+def test_the_bound_is_the_peers(method, dtype, monkeypatch):
+    counts = X.astype(dtype)
+    ours, peer, bound = fit_and_peer(method, counts)
+    assert ours.bound(counts) == pytest.approx(bound, rel=1e-3)
+    # The peer starts documents at random, and some end in another optimum. Started evenly, they are the same.
+    documents = _lda._update_doc_distribution
+    monkeypatch.setattr(_lda, "_update_doc_distribution", lambda *args: documents(*args[:-1], None))
+    ours, peer, bound = fit_and_peer(method, counts)
+    tight = 1e-6 if dtype is np.float64 else 1e-5
+    assert ours.bound(counts) == pytest.approx(bound, rel=tight)
+    np.testing.assert_allclose(ours.topic_counts_ + ours.eta_, peer.components_, rtol=1000 * tight, atol=1000 * tight)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_planted_topics_are_found(method):
+    # A likelihood of the held-out halves that is nearly that of the true topics.
+    documents, topics = planted(400)
+    model = LDA(4, method=method, max_iter=30, batch_size=50, random_state=0).fit(documents)
+    similarity = model.components_ @ topics.T
+    similarity /= np.linalg.norm(model.components_, axis=1)[:, None] * np.linalg.norm(topics, axis=1)
+    assert (similarity.max(axis=0) > 0.97).all()
+    assert sorted(similarity.argmax(axis=0)) == [0, 1, 2, 3]
+    np.testing.assert_allclose(model.alpha_, 0.2, rtol=0.6)
+
+
+# The parts
+
+
+def test_online_topics_are_the_dense_update():
+    rng = np.random.default_rng(0)
+    lam = rng.gamma(1.0, 1.0, (30, 5))
+    for eta in (0.1, np.linspace(0.1, 1, 30)):
+        dense, topics = lam.copy(), OnlineTopics(lam)
+        for t in range(60):
+            words = np.flatnonzero(rng.random(30) < 0.2)
+            counts, rho = rng.random((len(words), 5)), (1.0, 0.9, 0.1)[t % 3 if t % 20 == 0 else 1 + t % 2]
+            full = np.zeros((30, 5))
+            full[words] = counts
+            dense = (1 - rho) * dense + rho * (np.broadcast_to(eta, 30)[:, None] + 7.0 * full)
+            topics.update(words, counts, rho, 7.0, eta)
+            np.testing.assert_allclose(topics.at(np.array([3, 11])), dense[[3, 11]], rtol=1e-12)
+        np.testing.assert_allclose(topics.dense(), dense, rtol=1e-12)
+        np.testing.assert_allclose(topics.totals, dense.sum(axis=0), rtol=1e-12)
+    np.testing.assert_array_equal(lam, np.random.default_rng(0).gamma(1.0, 1.0, (30, 5)))
+
+
+def test_the_topics_part_of_the_bound():
+    rng = np.random.default_rng(0)
+    lam = rng.gamma(0.5, 2.0, (40, 3)) + 0.01
+    for eta in (0.3, np.linspace(0.1, 1, 40)):
+        full = np.broadcast_to(eta, 40)
+        log_beta = psi(lam) - psi(lam.sum(axis=0))
+        expected = ((full[:, None] - lam) * log_beta).sum()
+        expected += (gammaln(lam).sum(axis=0) - gammaln(lam.sum(axis=0))).sum()
+        expected -= 3 * (gammaln(full).sum() - gammaln(full.sum()))
+        bound, sum_log_beta = topic_bound(lam, eta)
+        assert bound == pytest.approx(expected, rel=1e-12)
+        assert sum_log_beta == pytest.approx(log_beta.sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize("K", [1, 2, 9])
+def test_learned_alpha_is_the_maximum(K):
+    rng = np.random.default_rng(K)
+    mean = np.log(rng.dirichlet(rng.gamma(0.4, 1, K) + 0.05, 500) + 1e-300).mean(axis=0)
+
+    def minus(log_alpha):
+        alpha = np.exp(log_alpha)
+        return gammaln(alpha).sum() - gammaln(alpha.sum()) - alpha @ mean
+
+    alpha = learned_alpha(mean, np.full(K, 1 / K))
+    assert (alpha > 0).all()
+    assert minus(np.log(alpha)) == pytest.approx(minimize(minus, np.full(K, -1.0), tol=1e-10).fun, abs=1e-7)
+    if K > 1:
+        np.testing.assert_allclose(psi(alpha) - psi(alpha.sum()), mean, rtol=1e-5)
+
+
+@pytest.mark.parametrize("start", [1e-3, 0.3, 50.0])
+def test_learned_eta_is_the_maximum(start):
+    V, K = 200, 6
+    log_beta = np.log(np.random.default_rng(0).dirichlet(np.full(V, 0.4), K) + 1e-300).sum()
+    eta = learned_eta(log_beta, start, V, K)
+    assert psi(eta) - psi(V * eta) == pytest.approx(log_beta / (V * K), rel=1e-9)
+    assert eta == pytest.approx(0.4, rel=0.2)
+
+
+def test_priors():
+    np.testing.assert_allclose(first_alpha("symmetric", 4), 0.25)
+    np.testing.assert_allclose(first_alpha("learned", 4), 0.25)
+    weights = np.array([1 / 2, 1 / 3, 1 / 4, 1 / 5])
+    np.testing.assert_allclose(first_alpha("asymmetric", 4), weights / weights.sum())
+    np.testing.assert_array_equal(first_alpha([1, 2, 3], 3), [1, 2, 3])
+    assert lda(eta="symmetric", max_iter=1).fit(X).eta_ == 0.25
+    np.testing.assert_array_equal(lda(eta=np.full(60, 0.1), max_iter=1).fit(X).eta_, np.full(60, 0.1))
+
+
+# One contract for all ways to feed it
+
+
+def stream(rows):
+    return lambda: (X[i : i + rows] for i in range(0, X.shape[0], rows))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_streams_and_dask_learn_what_arrays_do(method):
+    da, db = pytest.importorskip("dask.array"), pytest.importorskip("dask.bag")
+    settings = {"total_documents": 120, "batch_size": 32, "max_iter": 3}
+    expected = lda(method, **settings).fit(X)
+    chunks = [X[:50], X[50:]]
+    for other in (
+        X.toarray(),
+        stream(50),
+        stream(7),
+        da.from_array(X.toarray(), chunks=(50, 60)),
+        db.from_sequence(chunks, npartitions=2),
+    ):
+        found = lda(method, **settings).fit(other)
+        np.testing.assert_allclose(found.components_, expected.components_, rtol=1e-7, atol=1e-12)
+        assert found.mean_length_ == 50
+        assert found.n_documents_seen_ == 120
+        if isinstance(other, np.ndarray) or hasattr(other, "chunks"):
+            np.testing.assert_allclose(np.asarray(found.transform(other)), expected.transform(X), rtol=1e-5, atol=1e-8)
+
+
+def test_online_takes_an_iterator_once_and_partial_fit_is_a_step():
+    whole = lda("online", max_iter=None, batch_size=32, total_documents=120).fit(stream(40)())
+    assert whole.n_iter_ == 1
+    parts = lda("online", total_documents=120)
+    for start in range(0, 120, 32):
+        parts.partial_fit(X[start : start + 32])
+    np.testing.assert_allclose(parts.components_, whole.components_, rtol=1e-9)
+    assert parts.n_batch_iter_ == parts.n_iter_ == whole.n_batch_iter_ == 4
+    assert parts.n_documents_seen_ == 120
+    assert parts.mean_length_ == 50
+    with pytest.raises(ValueError, match="walked only once"):
+        lda("vb").fit(stream(40)())
+
+
+def test_documents_seen_so_far_are_the_corpus():
+    seen = lda("online").partial_fit(X[:30]).partial_fit(X[30:90])
+    known = lda("online", total_documents=30).partial_fit(X[:30])
+    known.set_params(total_documents=90).partial_fit(X[30:90])
+    np.testing.assert_allclose(seen.topic_counts_, known.topic_counts_, rtol=1e-12)
+
+
+def test_batches_do_not_depend_on_chunks():
+    for source in (X, stream(7), stream(100)):
+        parts = list(batches(source, 32))
+        assert [part.shape[0] for part in parts] == [32, 32, 32, 24]
+        assert (sp.vstack(parts) != X).nnz == 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_workers_change_no_bit(method, dtype):
+    documents = sp.csr_array(sp.vstack([planted(900, seed=s)[0] for s in range(3)])).astype(dtype)
+    settings = {"max_iter": 2, "batch_size": 500, "alpha": "learned", "eta": "learned"}
+    one, two = (lda(method, n_jobs=n, **settings).fit(documents) for n in (1, 2))
+    assert one.components_.tobytes() == two.components_.tobytes()
+    assert one.alpha_.tobytes() == two.alpha_.tobytes()
+    assert one.transform(documents).tobytes() == two.transform(documents).tobytes()
+    assert one.components_.dtype == one.transform(documents).dtype == dtype
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_pickle_clone_and_seed(method):
+    model = lda(method).fit(X)
+    copy = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copy.transform(X), model.transform(X))
+    again = clone(model)
+    with pytest.raises(NotFittedError):
+        again.transform(X)
+    np.testing.assert_array_equal(again.fit(X).components_, model.components_)
+    assert not np.array_equal(again.set_params(random_state=1).fit(X).components_, model.components_)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_interrupted_or_failed_fit_leaves_the_estimator_as_it_was(method, monkeypatch):
+    model = lda(method, batch_size=40).fit(X)
+    before = {name: pickle.dumps(value) for name, value in model.__dict__.items()}
+    steps = []
+
+    def interrupted(statistic, *args, **kwargs):
+        steps.append(1)
+        if len(steps) == 3:
+            raise KeyboardInterrupt
+        return accumulate(statistic, *args, **kwargs)
+
+    monkeypatch.setattr("featlearn.text.lda.accumulate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X[:90, :50])
+    monkeypatch.setattr("featlearn.text.lda.accumulate", lambda *a, **k: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        model.set_params(method="online").partial_fit(X)
+    model.set_params(method=method)
+    assert {name: pickle.dumps(value) for name, value in model.__dict__.items()} == before
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_warm_start_goes_on(method):
+    settings = {"decay": 0.0, "batch_size": 120, "warm_start": True}
+    warm = lda(method, max_iter=3, **settings).fit(X).fit(X)
+    np.testing.assert_allclose(warm.components_, lda(method, max_iter=6, **settings).fit(X).components_, rtol=1e-9)
+    with pytest.raises(ValueError, match="n_components=5 was set after 4 topics"):
+        warm.set_params(n_components=5).fit(X)
+    with pytest.raises(ValueError, match="n_components=5 was set after 4 topics"):
+        warm.set_params(method="online").partial_fit(X)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_early_stopping_keeps_the_best(method):
+    # Noise has nothing to learn, so the perplexity of other documents soon rises.
+    noise = sp.csr_array(np.random.default_rng(0).poisson(0.5, (100, 60)).astype(float))
+    settings = {"early_stopping": True, "max_iter": 200, "n_iter_no_change": 2, "eta": 0.01}
+    model = lda(method, **settings).fit(noise)
+    curve = model.perplexity_curve_
+    assert len(curve) == model.n_iter_ + (method == "vb") < 200
+    assert curve[-1] > min(curve)
+    rng = np.random.RandomState(0)
+    rng.gamma(100.0, 0.01, (4, 60))  # the first topics, drawn before the documents
+    _, validation = held_out(noise, 0.1, rng)
+    assert model.perplexity(validation) == pytest.approx(min(curve), rel=1e-6)
+    with pytest.raises(ValueError, match="early_stopping holds out documents of an array"):
+        model.fit(stream(50))
+
+
+def test_the_bound_stops_vb_and_reaches_callbacks():
+    assert lda(max_iter=500, tol=1e-3).fit(X).n_iter_ < 100
+    stop = EarlyStopping("bound", patience=1, tol=0.1, mode="max")
+    assert lda(max_iter=50).set_callbacks(stop).fit(X).n_iter_ < 10
+    assert stop.stopped_
+
+
+def test_sample_tells_the_generative_story():
+    model = lda("vb", alpha=np.array([1e-4, 1e-4, 1e-4, 2e-4])).fit(X)
+    theta = model._draw_proportions(4000, np.random.RandomState(0))
+    np.testing.assert_allclose(theta.sum(axis=1), 1)
+    np.testing.assert_allclose(theta.mean(axis=0), [0.2, 0.2, 0.2, 0.4], atol=0.03)
+    documents = model.sample(300, random_state=0)
+    assert documents.shape == (300, 60)
+    assert documents.sum(axis=1).mean() == pytest.approx(50, rel=0.05)
+
+
+def test_score_prefers_the_model_to_the_unigram():
+    model = lda(max_iter=30).fit(X)
+    held = planted(seed=1, n=60)[0]
+    uniform = LDA(1, method="vb", max_iter=1).fit(X)
+    assert model.score(X) > uniform.score(X)
+    assert model.perplexity(held) > 0
+    assert model.score(X) == pytest.approx(-np.log(model.perplexity(X)))
+
+
+# Bad input
+
+
+@pytest.mark.parametrize("method", METHODS)
+class TestBadInput:
+    def test_empty_corpus(self, method):
+        with pytest.raises(ValueError, match="holds no words: all 3 documents are empty"):
+            lda(method).fit(np.zeros((3, 5)))
+        with pytest.raises(ValueError, match="holds no words"):
+            lda(method).fit(lambda: iter([np.zeros((3, 5))]))
+        with pytest.raises(ValueError, match="There is no data"):
+            lda(method).fit(lambda: iter([]))
+
+    def test_empty_documents_are_uniform_and_change_nothing(self, method):
+        documents = X.toarray()
+        documents[5] = 0
+        model = lda(method).fit(documents)
+        np.testing.assert_allclose(model.transform(documents)[5], 0.25)
+        assert np.isfinite(model.components_).all()
+        kept = np.arange(120) != 5
+        if method == "vb":
+            np.testing.assert_allclose(model.components_, lda(method).fit(X[kept]).components_, rtol=1e-9)
+
+    def test_negative_and_not_finite_counts(self, method):
+        for value, message in ((-1.0, "Negative values"), (np.nan, "NaN"), (np.inf, "infinity")):
+            documents = X.toarray()
+            documents[2, 3] = value
+            with pytest.raises(ValueError, match=message):
+                lda(method).fit(documents)
+            with pytest.raises(ValueError, match=message):
+                lda(method).fit(X).transform(documents)
+
+    def test_fractional_counts_are_weights(self, method):
+        whole, half = (LDA(1, method=method, max_iter=1, decay=0, batch_size=120).fit(c * X) for c in (1, 0.5))
+        assert half.topic_counts_.sum() == pytest.approx(whole.topic_counts_.sum() / 2)
+
+    def test_one_document_and_more_topics_than_documents(self, method):
+        model = LDA(30, method=method, max_iter=3, random_state=0).fit(X[:1])
+        assert model.components_.shape == (30, 60)
+        np.testing.assert_allclose(model.components_.sum(axis=1), 1)
+        np.testing.assert_allclose(model.transform(X[:1]).sum(axis=1), 1)
+        with pytest.raises(ValueError, match="there is only one"):
+            LDA(2, method=method, early_stopping=True).fit(X[:1])
+
+    def test_vocabulary_mismatch(self, method):
+        model = lda(method).fit(X)
+        for call in (model.transform, model.score, model.bound, model.set_params(method="online").partial_fit):
+            with pytest.raises(ValueError, match="expecting 60 features as input"):
+                call(X[:, :59])
+
+    def test_documents_of_one_repeated_word(self, method):
+        model = LDA(3, method=method, max_iter=5, random_state=0).fit(1000 * np.eye(5))
+        assert np.isfinite(model.components_).all()
+        np.testing.assert_allclose(model.transform(1000 * np.eye(5)).max(axis=1), 1, atol=0.05)
+
+    def test_a_document_of_100_000_tokens(self, method):
+        documents = sp.csr_array(sp.vstack([X, sp.csr_array(np.full((1, 60), 100_000 / 60))], format="csr"))
+        model = lda(method).fit(documents.astype(np.float32))
+        assert np.isfinite(model.components_).all()
+        np.testing.assert_allclose(model.transform(documents).sum(axis=1), 1, rtol=1e-5)
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            ({"alpha": 0.0}, "alpha=0.0 is not valid"),
+            ({"alpha": "auto"}, "alpha='auto' is not valid"),
+            ({"alpha": [1.0, 2.0]}, r"alpha has shape \(2,\)"),
+            ({"alpha": [1.0, 1.0, -1.0, 1.0]}, "alpha holds -1.0; all must be above 0"),
+            ({"alpha": ["a"] * 4}, "alpha is not an array of numbers"),
+            ({"eta": "asymmetric"}, "eta='asymmetric' is not valid"),
+            ({"eta": np.ones(3)}, r"eta has shape \(3,\)"),
+            ({"eta": np.full(60, np.nan)}, "eta holds nan"),
+            ({"method": "svi"}, "method='svi' is not valid"),
+            ({"n_components": 0}, "n_components=0 is not valid"),
+            ({"decay": 1.5}, "decay=1.5 is not valid"),
+            ({"batch_size": 0}, "batch_size=0 is not valid"),
+            ({"max_doc_iter": 0}, "max_doc_iter=0 is not valid"),
+        ],
+    )
+    def test_parameters(self, method, settings, message):
+        with pytest.raises(ValueError, match=message):
+            lda(**({"method": method} | settings)).fit(X)
