@@ -19,21 +19,21 @@ from textwrap import wrap
 
 import numpy as np
 
-from featlearn import LDA, FileDocuments, LineDocuments, Tokenizer, TopicExtractor
-from featlearn.datasets import get_data_home
+from featlearn import LDA, LineDocuments, Tokenizer, TopicExtractor
+from featlearn.datasets import DatasetNotFoundError, load_20newsgroups
 from featlearn.text.vocabulary import learn_vocabulary
 
-news = get_data_home() / "20news-bydate" / "20news-bydate-train"
-if news.is_dir():
-    paths = np.random.default_rng(0).permutation(sorted(news.glob("[rst]*/*")))[:4000]
-    texts = (post.partition("\n\n")[2] for post in FileDocuments(paths, encoding="latin-1"))
-else:
+try:
+    posts, y, names = load_20newsgroups(remove=("headers",))
+    order = np.random.default_rng(0).permutation(len(posts))
+    texts = [posts[i] for i in order if names[y[i]].startswith(("rec", "sci", "soc", "talk"))][:4000]
+except DatasetNotFoundError:
     try:
         from gensim.test.utils import datapath
     except ImportError:
         print("This example needs texts: pip install 'featlearn[text]' brings some, or set FEATLEARN_DATA")
         sys.exit(0)
-    texts = (half for article in LineDocuments(datapath("lee_background.cor")) for half in wrap(article, 500))
+    texts = [half for article in LineDocuments(datapath("lee_background.cor")) for half in wrap(article, 500)]
 folder = tempfile.TemporaryDirectory()
 path, held_out_path = Path(folder.name, "corpus.txt"), Path(folder.name, "held_out.txt")
 with path.open("w", encoding="utf-8") as corpus, held_out_path.open("w", encoding="utf-8") as held_out:

@@ -19,25 +19,19 @@ from time import perf_counter
 import numpy as np
 from matplotlib import pyplot as plt
 
-from featlearn import LDA, PLSA, FileDocuments, LineDocuments, MixtureOfUnigrams, TopicDisplay, TopicExtractor
-from featlearn.datasets import get_data_home
+from featlearn import LDA, PLSA, LineDocuments, MixtureOfUnigrams, TopicDisplay, TopicExtractor
+from featlearn.datasets import DatasetNotFoundError, load_20newsgroups
 
 picture = next((argument for argument in sys.argv[1:] if argument.endswith(".png")), None)
 
-
-def body(post):
-    """A post without its header and the lines it quotes."""
-    lines = post.partition("\n\n")[2].split("\n")
-    return "\n".join(line for line in lines if not line.startswith((">", "|")) and not line.endswith("writes:"))
-
-
 # %%
 # The texts, in a random order; a fifth of them is kept to judge the models.
-folder = get_data_home() / "20news-bydate" / "20news-bydate-train"
-if folder.is_dir():
-    paths = np.random.default_rng(0).permutation(sorted(folder.glob("[rst]*/*")))[:2500]
-    texts, min_df, max_df = list(map(body, FileDocuments(paths, encoding="latin-1"))), 2, 0.95
-else:
+try:
+    posts, y, names = load_20newsgroups(remove=("headers", "footers", "quotes"))
+    order = np.random.default_rng(0).permutation(len(posts))
+    chosen = [i for i in order if names[y[i]].startswith(("rec", "sci", "soc", "talk"))]
+    texts, min_df, max_df = [posts[i] for i in chosen[:2500]], 2, 0.95
+except DatasetNotFoundError:
     from gensim.test.utils import datapath
 
     texts, min_df, max_df = list(LineDocuments(datapath("lee_background.cor"))), 2, 0.5

@@ -38,8 +38,8 @@ ESTIMATORS_2D = [
     featlearn.UnigramModel(),
     featlearn.ZCA(),
 ]
-# Their input is documents; tests/text checks them.
-TEXT_ESTIMATORS = {"Phrases", "Tokenizer", "TopicExtractor"}
+# Their input is documents or sentences; tests/text and tests/grammar check them.
+TEXT_ESTIMATORS = {"ConstituentVectorizer", "PCFGParser", "Phrases", "Tokenizer", "TopicExtractor"}
 # Image estimators take (n, height, width[, channels]); tests/images/test_battery.py checks them.
 IMAGE_ESTIMATORS = {
     "Abs",

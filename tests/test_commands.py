@@ -103,6 +103,13 @@ def test_large_files_are_streamed_and_the_shares_are_right(corpus, tmp_path, cap
     assert streamed.topics_.n_documents == 0
     np.testing.assert_allclose(streamed.components_, held.components_, rtol=1e-4, atol=1e-6)
     assert capsys.readouterr().out == shown
+    report = tmp_path / "report.html"
+    assert run("topics", corpus, *options, "--out", report) == 0
+    text = report.read_text(encoding="utf-8")
+    assert '"words":600.0,"sized":true' in text
+    assert '"documents":0,' in text
+    assert '"documents":[[' not in text  # it quotes no document that nobody wrote
+    capsys.readouterr()
     assert run("topics", corpus, "-k", 2, "--max-iter", 1, "--model", model) == 0
     assert joblib.load(model).model_.method == "online"
 
@@ -213,6 +220,18 @@ def test_what_is_written_is_whole_or_not_there(corpus, tmp_path, capsys, monkeyp
     assert "No space left on device" in refused(capsys, corpus, *QUICK, "--model", model)
     assert model.read_text() == "the old one"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus.txt", "topics.joblib"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of files are text there")
+def test_what_the_terminal_lacks_ends_no_run(corpus, tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt"))
+    path.write_text("\n".join(LINES).replace("cat", "кот"), encoding="utf-8")
+    command = [sys.executable, "-m", "featlearn", "topics", path, *QUICK, "--terms", "5", "--out", tmp_path / "r.html"]
+    for encoding in ("ascii", "utf-8:strict"):
+        done = subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONIOENCODING": encoding})
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert "кот".encode(encoding.split(":")[0], "backslashreplace") in done.stdout
+        assert b"caf\\udce9.txt" in done.stdout
 
 
 def test_without_a_command_there_is_help():

@@ -16,14 +16,17 @@ PRINTS = {
     "out_of_core_dask": "Dask array",
     "plot_digits_pipeline": "200 K-means filters",
     "plot_grid_search": "best:",
+    "plot_markovization_search": "best:",
     "plot_mnist_cifar_patches": "CIFAR-10:",
     "plot_learners_side_by_side": "Gaussian RBM",
     "plot_number_of_topics": "best number of topics:",
+    "plot_parser_treebank": "and split symbols",
     "plot_photo_filters": "FastICA",
     "plot_rbm_digits": "BernoulliRBM",
     "plot_search_learners": "best learner:",
     "plot_sklearn_learners": "KernelPCA",
     "plot_topic_extraction": "most of it:",
+    "plot_toy_grammar": "5.292e-05",
 }
 
 

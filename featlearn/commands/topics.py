@@ -88,8 +88,7 @@ def run(arguments: argparse.Namespace) -> None:
     if "out" in paths:
         from featlearn.plot.topic_map import topics_html
 
-        with whole_file(paths["out"]) as part:
-            topics_html(topics, part, title=f"Topics of {name}")
+        topics_html(topics, paths["out"], title=f"Topics of {name}")
     if "model" in paths:
         import joblib
 
@@ -165,8 +164,7 @@ def learn(extractor: Any, documents: Any, *, progress: bool) -> Any:
     words = np.zeros(len(extractor.components_))
     for counts in extractor.counts(documents)():
         words += counts.sum(axis=1) @ extractor.model_.transform(counts)
-    # All documents together as one: it has the sizes of the topics, and takes no memory.
-    return Topics(extractor.components_, extractor.terms_, words[None] / words.sum(), [words.sum()])
+    return Topics(extractor.components_, extractor.terms_, words=words)
 
 
 def show(topics: Any, n_terms: int, title: str, console: Any) -> None:

@@ -41,6 +41,19 @@ def updated_topics(words: np.ndarray, eta: float, old: np.ndarray) -> np.ndarray
     return np.where(totals > 0, (words + eta) / np.where(totals > 0, totals, 1), old).astype(old.dtype, copy=False)
 
 
+def with_new_words(topics: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Topics (V, K) to go on from: words of the corpus that none knows get their share of its counts (V,) in each.
+
+    Words of probability 0 in all topics would never be learned where EM multiplies, nor tell the topics apart.
+    """
+    new = (counts > 0) & ~topics.any(axis=1)
+    if not new.any():
+        return topics
+    topics = topics.copy()
+    topics[new] = (counts[new] / counts.sum())[:, None]
+    return topics / topics.sum(axis=0)
+
+
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
 def posteriors(indptr, indices, data, log_topics, log_weights, out, log_p):
     """Write p(topic | document) to out (D, K) and log p(document) to log_p (D,); float64, in the log domain."""

@@ -45,8 +45,8 @@ class TopicMapDisplay:
     ----------
     places : array (n_topics, 2)
         Where topics lie.
-    sizes : array (n_topics,)
-        Their shares of all words.
+    sizes : array (n_topics,) or None
+        Their shares of all words; None draws all alike.
     terms : dict of int to list of str, default={}
         Top terms of the topics to annotate.
 
@@ -138,7 +138,8 @@ class TopicMapDisplay:
         if n_annotated < 0:
             raise ValueError(f"n_annotated={n_annotated} is not valid; pass at least 0.")
         tops = table.top_terms(n_terms, by, relevance=relevance)
-        return cls(table.map(), table.sizes, {int(k): tops[k] for k in table.order[:n_annotated]}).plot(ax)
+        sizes = table.sizes if table.knows_sizes else None
+        return cls(table.map(), sizes, {int(k): tops[k] for k in table.order[:n_annotated]}).plot(ax)
 
     @classmethod
     def from_topics(
@@ -177,7 +178,9 @@ class TopicMapDisplay:
         from matplotlib.patches import Circle
 
         self.ax_, self.figure_ = ax, ax.figure
-        centers, radii = circles(np.asarray(self.places, dtype=np.float64), np.asarray(self.sizes, dtype=np.float64))
+        places = np.asarray(self.places, dtype=np.float64)
+        alike = np.full(len(places), 1 / len(places))
+        centers, radii = circles(places, alike if self.sizes is None else np.asarray(self.sizes, dtype=np.float64))
         ax.plot([0, 1, np.nan, 0.5, 0.5], [0.5, 0.5, np.nan, 0, 1], color="0.9", linewidth=1, zorder=0)
         self.circles_ = [Circle(tuple(center), r, edgecolor=BLUE, facecolor=BLUE) for center, r in zip(centers, radii)]
         for k in np.argsort(-radii, kind="stable"):  # small circles lie above large ones
@@ -189,7 +192,8 @@ class TopicMapDisplay:
         self.annotations_ = self._annotate(ax, centers, terms)
         ax.set(xlim=(-0.5, 1.5) if terms else (-0.02, 1.02), ylim=(-0.02, 1.02), xticks=[], yticks=[], aspect="equal")
         ax.spines[:].set_visible(False)
-        ax.set_title("area: share of words, distance: Jensen-Shannon", fontsize=9, color="0.35")
+        area = "" if self.sizes is None else "area: share of words, "
+        ax.set_title(f"{area}distance: Jensen-Shannon", fontsize=9, color="0.35")
         return self
 
     @staticmethod
@@ -358,7 +362,8 @@ def explorer_data(
     return {
         "vocabulary": topics.n_terms,
         "documents": topics.n_documents,
-        "words": 0 if topics.lengths is None else float(topics.lengths.sum(dtype=np.float64)),
+        "words": topics.n_words,
+        "sized": topics.knows_sizes,
         "n_terms": n_terms,
         "relevance": round(round(relevance / STEP) * STEP, 2),
         "trace": TRACE,

@@ -196,11 +196,10 @@ class TopicDisplay:
         values = np.take_along_axis(table.components, indices, axis=1).astype(np.float64)
         if by == "lift":
             values /= np.maximum(table.marginal[indices], LEAST)
-        known = table.proportions is not None
         return cls(
             [[table.terms[i] for i in indices[k]] for k in chosen],
             [values[k] for k in chosen],
-            [f"topic {k} ({table.sizes[k]:.1%})" if known else f"topic {k}" for k in chosen],
+            [f"topic {k} ({table.sizes[k]:.1%})" if table.knows_sizes else f"topic {k}" for k in chosen],
             xlabel="lift" if by == "lift" else "probability in the topic",
         ).plot(max_columns=max_columns, figsize=figsize, axes=axes)
 

@@ -16,6 +16,7 @@ from featlearn.validation import RowGate, check_out_of_core
 
 DOCUMENTS = 1024  # in a chunk: few enough for every core to have some, enough for the walk to cost nothing
 EXACT = 2**24  # whole numbers up to here are exact in float32
+MOST = 2**40  # in one count: the sum of a document's is exact in int64
 
 
 def check_counts(estimator: Any, X: Any, *, reset: bool, passes: int = 1) -> Any:
@@ -50,7 +51,7 @@ def as_counts(X: Any, who: str) -> sp.csr_array:
     values = X.data if sp.issparse(X) else X
     dtype = values.dtype
     if dtype not in (np.float32, np.float64):
-        exact = dtype.itemsize <= 2 or values.size == 0 or values.max() <= EXACT
+        exact = dtype.itemsize <= 2 or (dtype.kind in "iu" and values.max(initial=0) <= EXACT)
         dtype = np.dtype(np.float32 if exact else np.float64)
     counts = sp.csr_array(X, dtype=dtype)
     if not counts.has_canonical_format:
@@ -58,17 +59,26 @@ def as_counts(X: Any, who: str) -> sp.csr_array:
         counts.sum_duplicates()
     if counts.nnz == 0:
         return counts
-    least = counts.data.argmin()
+    least, most = counts.data.argmin(), counts.data.argmax()
     if counts.data[least] < 0:
-        row = np.searchsorted(counts.indptr, least, side="right") - 1
         raise ValueError(
-            f"Negative values in data passed to {who}: {counts.data[least]:g} in document {row}, term "
-            f"{counts.indices[least]}. Counts are at least 0; pass what a CountVectorizer makes."
+            f"Negative values in data passed to {who}: {_entry(counts, least)}. Counts are at least 0; pass what a "
+            "CountVectorizer makes."
+        )
+    if counts.data[most] > MOST:
+        raise ValueError(
+            f"{who} counts words, up to {MOST:.2g} of a term in a document; got {_entry(counts, most)}. Divide all "
+            "counts by one number."
         )
     if counts.data[least] == 0:
         counts = counts.copy()
         counts.eliminate_zeros()
     return counts
+
+
+def _entry(counts, i):
+    row = np.searchsorted(counts.indptr, i, side="right") - 1
+    return f"{counts.data[i]:g} in document {row}, term {counts.indices[i]}"
 
 
 class CountGate(RowGate):

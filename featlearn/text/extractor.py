@@ -23,7 +23,8 @@ from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_it
 from featlearn.streaming import is_dask, is_out_of_core, map_chunks
 from featlearn.text.documents import check_documents
 from featlearn.text.tokenizer import Tokenizer
-from featlearn.text.topics import Topics
+from featlearn.text.topic_model import TopicModelMixin
+from featlearn.text.topics import Topics, as_proportions
 from featlearn.text.vocabulary import count_matrix, learn_vocabulary
 from featlearn.validation import (
     check_parameters,
@@ -222,7 +223,15 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
         X_counts = mapped(partial(count_matrix, columns=_columns(terms)), X_tokens)
         model = new_model(self.model)
         with sub_fit(context, self, model, "fit-model"):
-            model.fit(X_counts)
+            try:
+                model.fit(X_counts)
+            except TypeError as error:
+                if is_out_of_core(X) and not isinstance(model, TopicModelMixin):
+                    raise TypeError(
+                        f"TopicExtractor: {type(model).__name__} does not learn from a stream of counts ({error}). "
+                        "Pass the documents in a list, or take a topic model of featlearn."
+                    ) from error
+                raise
         training: Training = (None, None, None)
         if not is_out_of_core(X):
             lengths = np.asarray(X_counts.sum(axis=1, dtype=np.float64)).ravel()
@@ -315,6 +324,8 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
         proportions, lengths, documents = self._training
         if documents and not isinstance(documents[0], str):
             documents = [" ".join(document) for document in documents]
+        if proportions is not None:
+            proportions = as_proportions(proportions, self.components_)
         return Topics(self.components_, self.terms_, proportions, lengths, documents)
 
     @property

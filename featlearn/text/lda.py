@@ -4,9 +4,9 @@
     beta_k  ~ Dirichlet(eta) (V,)      topic k
     z ~ theta_d,  w ~ beta_z           each word of d draws a topic, and from it a term
 
-Three ways to learn the same model: collapsed Gibbs sampling (`gibbs.py`), variational Bayes, and its online form
-(`variational.py`, where the formulas are). Learned topics are counts: the mean number of words w that topic k holds,
-`topic_counts_`, to which eta is added and which then are divided by their sums, `components_`.
+Three ways to learn the same model: collapsed Gibbs sampling (`gibbs.py`), variational Bayes (`variational.py`), and its
+online form (`online.py`); the formulas are there. Learned topics are counts: the mean number of words w that topic k
+holds, `topic_counts_`, to which eta is added and which then are divided by their sums, `components_`.
 
 Blei, Ng & Jordan (2003), "Latent Dirichlet allocation".
 """
@@ -16,29 +16,20 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.special import psi
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
-from featlearn.kernels.fold_in import compact
-from featlearn.streaming import accumulate, first_chunk, is_out_of_core, is_stream, stacked
-from featlearn.text.counts import DOCUMENTS, check_counts
-from featlearn.text.gibbs import GibbsSampler, alpha_from_counts, eta_from_counts, sampling_threads
-from featlearn.text.topic_model import HeldOut, Inference, TopicModelMixin, held_out
-from featlearn.text.variational import (
-    OnlineTopics,
-    column_sums,
-    e_step,
-    expected_topics,
-    infer,
-    learned_alpha,
-    learned_eta,
-    posterior_topics,
-    topic_bound,
-)
+from featlearn.streaming import is_out_of_core
+from featlearn.text.batches import batches, dtype_of, require_words, whole
+from featlearn.text.counts import check_counts
+from featlearn.text.gibbs import sampling_threads
+from featlearn.text.gibbs_fit import GibbsRun
+from featlearn.text.online import OnlineLearner
+from featlearn.text.priors import LEAST, drawn_proportions, first_alpha, first_eta, fitted_posterior, learned
+from featlearn.text.topic_model import Inference, TopicModelMixin
+from featlearn.text.variational import column_sums, expected_topics, infer, passes, topic_bound, walk
 from featlearn.validation import (
     boolean,
     check_parameters,
@@ -52,93 +43,7 @@ from featlearn.validation import (
 )
 
 MAX_ITER = {"gibbs": 300, "vb": 100, "online": 10}
-PRIORS_EVERY = 10  # sweeps from one update of learned priors to the next
 EVALUATE_EVERY = {"gibbs": 10, "vb": 1, "online": 1}
-PARTS = 8  # of a mini-batch, so that every core has some
-ETA_EVERY = 16  # mini-batches from one update of eta, which looks at every word, to the next
-
-
-def first_alpha(alpha: Any, K: int) -> np.ndarray:
-    """The prior of proportions (K,) to start from."""
-    if isinstance(alpha, str):
-        # "asymmetric" falls as 1 / (k + sqrt K): a few topics that most documents share, and many that few do.
-        weights = 1 / (np.arange(K) + np.sqrt(K)) if alpha == "asymmetric" else np.ones(K)
-        return weights / weights.sum()
-    return _prior("alpha", alpha, K, "n_components")
-
-
-def first_eta(eta: Any, K: int, V: int) -> float | np.ndarray:
-    """The prior of topics to start from: a number, or (V,)."""
-    if isinstance(eta, str):
-        return 1 / K
-    return float(eta) if np.ndim(eta) == 0 else _prior("eta", eta, V, "the number of terms")
-
-
-def _prior(name: str, value: Any, n: int, what: str) -> np.ndarray:
-    try:
-        prior = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"LDA: {name} is not an array of numbers.") from None
-    if prior.ndim == 0:
-        return np.full(n, float(prior))
-    if prior.shape != (n,):
-        raise ValueError(f"LDA: {name} has shape {prior.shape}; pass one number, or an array of {what}, ({n},).")
-    if not (np.isfinite(prior) & (prior > 0)).all():
-        raise ValueError(f"LDA: {name} holds {prior[~(np.isfinite(prior) & (prior > 0))][0]}; all must be above 0.")
-    return prior
-
-
-def fitted_topics(counts: np.ndarray, alpha: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
-    """The attributes that topics make, from topic counts (V, K)."""
-    counts = np.ascontiguousarray(counts.T)
-    lam = counts + np.asarray(eta, counts.dtype)
-    lam /= lam.sum(axis=1, keepdims=True, dtype=np.float64).astype(counts.dtype)
-    return {"components_": lam, "topic_counts_": counts, "alpha_": alpha, "eta_": eta}
-
-
-def learned(prior: Any) -> bool:
-    """Whether a prior is to be learned."""
-    return isinstance(prior, str) and prior == "learned"
-
-
-def require_words(documents: int, tokens: float) -> None:
-    """Refuse a corpus without words, which streams tell only when walked."""
-    if tokens == 0:
-        raise ValueError(
-            f"LDA: the corpus holds no words: all {documents} documents are empty. Check the vocabulary, the stop "
-            "words and the limits (min_df, max_df) of the vectorizer."
-        )
-
-
-def batches(X: Any, size: int) -> Iterator[sp.csr_array]:
-    """Mini-batches of ``size`` documents in the order of the data, however these come; the last may be smaller."""
-    held: list[sp.csr_array] = []
-    n = 0
-    for chunk in _chunks(X):
-        start = 0
-        while start < chunk.shape[0]:
-            held.append(chunk[start : start + size - n])
-            start, n = start + held[-1].shape[0], n + held[-1].shape[0]
-            if n == size:
-                yield _joined(held)
-                held, n = [], 0
-    if held:
-        yield _joined(held)
-
-
-def _chunks(X: Any) -> Iterator[sp.csr_array]:
-    if not is_out_of_core(X):
-        yield X
-    elif is_stream(X):
-        yield from X() if callable(X) else X
-    else:
-        for part in np.ravel(X.to_delayed()):
-            value = part.compute()
-            yield value if sp.issparse(value) else stacked(list(value))
-
-
-def _joined(parts: list[sp.csr_array]) -> sp.csr_array:
-    return parts[0] if len(parts) == 1 else sp.csr_array(sp.vstack(parts, format="csr"))
 
 
 class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
@@ -311,8 +216,8 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
             self,
             n_components=integer(1),
             method=one_of("gibbs", "vb", "online"),
-            alpha=either(one_of("learned", "symmetric", "asymmetric"), real(above=0), instance(np.ndarray, list)),
-            eta=either(one_of("learned", "symmetric"), real(above=0), instance(np.ndarray, list)),
+            alpha=either(one_of("learned", "symmetric", "asymmetric"), real(LEAST), instance(np.ndarray, list, tuple)),
+            eta=either(one_of("learned", "symmetric"), real(LEAST), instance(np.ndarray, list, tuple)),
             max_iter=optional(integer(1)),
             batch_size=integer(1),
             decay=real(0, 1),
@@ -352,228 +257,140 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         max_iter = 1 if one_shot else self.max_iter or MAX_ITER[self.method]
         once = self.method == "online" and max_iter == 1
         X = check_counts(self, X, reset=not warm, passes=1 if once else 2)
-        self._require_shape(warm)
-        for name in ("bound_", "bound_curve_", "perplexity_curve_"):
-            self.__dict__.pop(name, None)
-        fit = {"gibbs": self._fit_gibbs, "vb": self._fit_vb, "online": self._fit_online}[self.method]
-        fit(X, max_iter, rng, warm)
-        return self
-
-    def _require_shape(self, warm):
-        if warm and len(self.components_) != self.n_components:
-            raise ValueError(
-                f"LDA: n_components={self.n_components} was set after {len(self.components_)} topics were learned, and "
-                "this goes on with those. Set it back, or fit a clone to start afresh."
-            )
-
-    def _start(self, rng, warm):
-        """lambda (V, K), alpha (K,) and eta to start from: those of the fit before, or lambda near 1 at random."""
-        K, V = self.n_components, self.n_features_in_
-        if warm:
-            return self._fitted_lambda(), self.alpha_, self.eta_
-        alpha, eta = first_alpha(self.alpha, K), first_eta(self.eta, K, V)
-        return rng.gamma(100.0, 0.01, (K, V)).T, alpha, eta
-
-    def _fitted_lambda(self) -> np.ndarray:
-        """lambda (V, K) of the fitted model."""
-        return np.ascontiguousarray(self.topic_counts_.T) + np.asarray(self.eta_, self.topic_counts_.dtype)[..., None]
-
-    def _hold_out(self, X, rng):
-        """Training documents, and those held out where ``early_stopping``, else None."""
-        if not self.early_stopping:
-            return X, None
-        if is_out_of_core(X):
-            raise ValueError(
-                "LDA: early_stopping holds out documents of an array or a sparse matrix; for a stream or a Dask "
-                "collection use the EarlyStopping callback, or early_stopping=False."
-            )
-        X, validation = held_out(X, self.validation_fraction, rng)
-        return X, HeldOut(validation, self.tol, self.n_iter_no_change)
-
-    def _every(self) -> int:
-        return self.evaluate_every or EVALUATE_EVERY[self.method]
-
-    def _fit_gibbs(self, X, max_iter, rng, warm):
-        if is_out_of_core(X):
+        if self.method == "gibbs" and is_out_of_core(X):
             raise ValueError(
                 "LDA: method='gibbs' keeps the topic of every word, so it takes an array or a sparse matrix. For a "
                 "stream or a Dask collection use method='online' or 'vb', or partial_fit on its chunks."
             )
-        K, V = self.n_components, self.n_features_in_
-        alpha, eta = (self.alpha_, self.eta_) if warm else (first_alpha(self.alpha, K), first_eta(self.eta, K, V))
-        X, held = self._hold_out(X, rng)
-        context = begin_fit(self, max_iter, X=X)
-        counts, alpha, eta, n_iter = self._sample_topics(
-            X, alpha, eta, max_iter, rng, self.topic_counts_ if warm else None, False, held, context
-        )
-        self.__dict__.update(fitted_topics(counts, alpha, eta))
-        self.n_documents_seen_, self.mean_length_ = X.shape[0], float(X.sum(dtype=np.float64)) / X.shape[0]
-        self.n_iter_, self.n_batch_iter_ = n_iter, 1
+        alpha, eta = self._priors(warm)
+        lam = None if self.method == "gibbs" else self._first_lambda(rng, warm)
+        X, held = self._hold_out(X, rng, self.early_stopping, self.tol)
+        self._forget_curves()
+        if self.method == "gibbs":
+            self._fit_gibbs(X, alpha, eta, max_iter, rng, warm, held)
+        elif self.method == "vb":
+            self._fit_vb(X, lam, alpha, eta, max_iter, held)
+        else:
+            self._fit_online(X, lam, alpha, eta, max_iter, self.n_batch_iter_ if warm else 0, held)
         if held is not None:
             self.perplexity_curve_ = np.array(held.curve)
+        return self
+
+    def _priors(self, warm):
+        """alpha (K,) and eta to start from: those of the fit before where they are learned, else the parameters."""
+        K = self.n_components
+        if warm and len(self.components_) != K:
+            raise ValueError(
+                f"LDA: n_components={K} was set after {len(self.components_)} topics were learned, and this goes on "
+                "with those. Set it back, or fit a clone to start afresh."
+            )
+        go_on = warm and learned(self.alpha), warm and learned(self.eta) and np.ndim(self.eta_) == 0
+        alpha = self.alpha_ if go_on[0] else first_alpha(self.alpha, K)
+        return alpha, self.eta_ if go_on[1] else first_eta(self.eta, K, self.n_features_in_)
+
+    def _first_lambda(self, rng, warm) -> np.ndarray:
+        """lambda (V, K) to start from: that of the fit before, or near 1 at random."""
+        return self._fitted_lambda() if warm else rng.gamma(100.0, 0.01, (self.n_components, self.n_features_in_)).T
+
+    def _fitted_lambda(self) -> np.ndarray:
+        """lambda (V, K) of the fitted model."""
+        return np.ascontiguousarray((self.topic_counts_ + np.asarray(self.eta_, self.topic_counts_.dtype)).T)
+
+    def _forget_curves(self):
+        for name in ("bound_", "bound_curve_", "perplexity_curve_"):
+            self.__dict__.pop(name, None)
+
+    def _look(self, held, state):
+        """Perplexity of the documents held out, with a state that begins with lambda (V, K) and alpha."""
+        lam, alpha = state[:2]
+        totals = column_sums(lam)
+        topics, _ = expected_topics(lam, totals)
+        return held.look(self._infer(topics, alpha, digamma=True), (lam / totals.astype(lam.dtype)).T, state)
+
+    def _every(self) -> int:
+        return self.evaluate_every or EVALUATE_EVERY[self.method]
+
+    def _fit_gibbs(self, X, alpha, eta, max_iter, rng, warm, held):
+        seed = int(rng.randint(2**31 - 1))
+        context = begin_fit(self, max_iter, X=X)
+        run = GibbsRun(self, X, alpha, eta, max_iter, seed, self.topic_counts_ if warm else None)
+        fitted = partial(run.fitted, X.dtype)
+        with sampling_threads(self.n_jobs) as pool:
+            for changed in run.sweeps(pool):
+                metrics = {"changed": changed}
+                if held is not None and not run.n_states and run.n_sweeps % self._every() == 0:
+                    components = fitted()["components_"]
+                    inference = self._infer(np.ascontiguousarray(components.T), run.alpha, digamma=False)
+                    metrics["perplexity"] = held.look(inference, components, None)
+                    if held.stop:
+                        run.settle()
+                if end_iteration(context, self, metrics, fitted):
+                    break
+        self.__dict__.update(fitted())
+        self._count(X.shape[0], X.sum(dtype=np.float64), run.n_sweeps, 1)
         end_fit(context, self)
 
-    def _sample_topics(self, X, alpha, eta, max_iter, rng, before, keep, held=None, context=None):
-        """Sweeps over documents: topic counts (V, K) averaged over the last states, the priors, the sweeps.
-
-        Counts learned ``before`` (K, V) guide the first sweep; with ``keep`` all of them, and they are in the result.
-        """
-        sampler = GibbsSampler(X, self.n_components, int(rng.randint(2**31 - 1)), before)
-        total: Any = 0.0
-        states, sweep, last = 0, 0, max_iter
-        with sampling_threads(self.n_jobs) as pool:
-            while sweep < last:
-                changed = sampler.sweep(alpha, np.atleast_1d(eta), pool)
-                sweep += 1
-                if sweep == 1 and before is not None and not keep:
-                    sampler.add(before, -1)
-                metrics = {"changed": changed}
-                if sweep > last - self.n_samples:
-                    total, states = total + sampler.topic_counts(), states + 1
-                elif sweep % PRIORS_EVERY == 0:
-                    if learned(self.alpha):
-                        alpha = alpha_from_counts(sampler.document_counts(), alpha)
-                    if learned(self.eta):
-                        eta = eta_from_counts(sampler.topic_counts(), eta)
-                fitted = partial(_fitted_sample, sampler, alpha, eta)
-                if held is not None and sweep % self._every() == 0 and not states:
-                    components = fitted()["components_"]
-                    infer = self._infer(np.ascontiguousarray(components.T), alpha, digamma=False)
-                    metrics["perplexity"] = held.look(infer, components, None)
-                    if held.stop:
-                        last = min(last, sweep + self.n_samples)
-                if context is not None and end_iteration(context, self, metrics, fitted):
-                    break
-        counts = total / states if states else sampler.topic_counts()
-        return np.asarray(counts.T, X.dtype), alpha, eta, sweep
-
-    def _partial_gibbs(self, X, rng):
-        first = not hasattr(self, "components_")
-        K, V = self.n_components, self.n_features_in_
-        X = X if not is_out_of_core(X) else _joined(list(_chunks(X)))
-        require_words(X.shape[0], X.sum())
-        alpha, eta = (first_alpha(self.alpha, K), first_eta(self.eta, K, V)) if first else (self.alpha_, self.eta_)
-        before = None if first else self.topic_counts_
-        # The same documents again must not repeat the same draws: the seed goes on with the batches.
-        for _ in range(0 if first else self.n_batch_iter_):
-            rng.randint(2**31 - 1)
-        max_iter = self.max_iter or MAX_ITER["gibbs"]
-        counts, alpha, eta, _ = self._sample_topics(X, alpha, eta, max_iter, rng, before, True)
-        seen, words = (0, 0.0) if first else (self.n_documents_seen_, self.mean_length_ * self.n_documents_seen_)
-        self.__dict__.update(fitted_topics(counts, alpha, eta))
-        self.n_documents_seen_ = seen + X.shape[0]
-        self.mean_length_ = (words + float(X.sum(dtype=np.float64))) / self.n_documents_seen_
-        self.n_iter_ = self.n_batch_iter_ = 1 if first else self.n_batch_iter_ + 1
-
-    def _fit_vb(self, X, max_iter, rng, warm):
-        lam, alpha, eta = self._start(rng, warm)
-        X, held = self._hold_out(X, rng)
-        lam = np.ascontiguousarray(lam, first_chunk(X).dtype if is_out_of_core(X) else X.dtype)
+    def _fit_vb(self, X, lam, alpha, eta, max_iter, held):
+        lam = np.ascontiguousarray(lam, dtype_of(X))
         context = begin_fit(self, max_iter, X=X)
         bounds: list[float] = []
-        for iteration in range(max_iter + 1):
-            statistic = self._walk(X, *expected_topics(lam, column_sums(lam)), alpha, DOCUMENTS)
-            require_words(statistic.documents, statistic.tokens)
-            topics_part, log_beta = topic_bound(lam, eta, self.n_jobs)
-            bounds.append(statistic.bound + topics_part)
-            metrics = {"bound": bounds[-1]}
+        for iteration, state in enumerate(passes(self, X, lam, alpha, eta)):
+            lam, alpha, eta, bound, statistic = state
+            require_words("LDA", statistic.documents, statistic.tokens)
+            bounds.append(bound)
+            metrics = {"bound": bound}
             last = iteration == max_iter
             if held is not None and (last or iteration % self._every() == 0):
-                metrics["perplexity"] = self._look(held, lam, alpha, (lam, alpha, eta, bounds[-1]))
-            stop = iteration > 0 and end_iteration(context, self, metrics, partial(_fitted, lam, alpha, eta))
-            settled = iteration > 0 and bounds[-1] - bounds[-2] <= self.tol * abs(bounds[-2]) and self.tol > 0
+                metrics["perplexity"] = self._look(held, state[:4])
+            if iteration == 0:
+                continue
+            stop = end_iteration(context, self, metrics, partial(fitted_posterior, lam, alpha, eta))
+            settled = bound - bounds[-2] <= self.tol * abs(bounds[-2]) and self.tol > 0
             if last or stop or (settled if held is None else held.stop):
                 break
-            if learned(self.eta):
-                eta = learned_eta(log_beta, eta, *lam.shape)
-            if learned(self.alpha):
-                alpha = learned_alpha(statistic.log_theta / statistic.documents, alpha)
-            lam = posterior_topics(statistic, eta, len(lam))
-        bound = bounds[-1]
         if held is not None:
-            lam, alpha, eta, bound = held.best or (lam, alpha, eta, bound)
-            self.perplexity_curve_ = np.array(held.curve)
-        self._keep(lam, alpha, eta, statistic.documents, statistic.tokens)
-        self.bound_, self.bound_curve_ = bound, np.array(bounds)
-        self.n_iter_, self.n_batch_iter_ = iteration, 1
+            lam, alpha, eta, bound = held.best or state[:4]
+        self.__dict__.update(fitted_posterior(lam, alpha, eta), bound_=bound, bound_curve_=np.array(bounds))
+        self._count(statistic.documents, statistic.tokens, iteration, 1)
         end_fit(context, self)
 
-    def _walk(self, X, topics, log_scale, alpha, rows):
-        """The E-step of documents over words whose topics (V, K) and log_scale (V,) are given."""
-        statistic = partial(
-            e_step,
-            topics=topics,
-            log_scale=log_scale,
-            alpha=alpha,
-            max_iter=self.max_doc_iter,
-            tol=self.doc_tol,
-        )
-        return accumulate(statistic, X, n_jobs=self.n_jobs, rows=rows)
-
-    def _look(self, held, lam, alpha, state):
-        """Perplexity of the documents held out under lambda (V, K)."""
-        topics, _ = expected_topics(lam, column_sums(lam))
-        components = fitted_topics(lam, alpha, 0.0)["components_"]
-        return held.look(self._infer(topics, alpha, digamma=True), components, state)
-
-    def _fit_online(self, X, max_iter, rng, warm):
-        lam, alpha, eta = self._start(rng, warm)
-        X, held = self._hold_out(X, rng)
+    def _fit_online(self, X, lam, alpha, eta, max_iter, t, held):
         in_memory = not is_out_of_core(X)
         total = X.shape[0] if in_memory else 0
         context = begin_fit(self, max_iter * -(-total // self.batch_size) if in_memory else None, X=X)
-        topics = OnlineTopics(lam)
-        t, stop = (self.n_batch_iter_ if warm else 0), False
+        learner: Any = None
+        corpus, stop = (0, 0.0), False
         for iteration in range(1, max_iter + 1):
             documents, tokens = 0, 0.0
             for batch in batches(X, self.batch_size):
-                if documents == 0 and iteration == 1:
-                    topics.rows = topics.rows.astype(batch.dtype)
-                documents, t = documents + batch.shape[0], t + 1
+                learner = learner or OnlineLearner(self, lam.astype(batch.dtype), alpha, eta, t)
+                documents += batch.shape[0]
                 total = max(total, documents)
-                alpha, eta, statistic = self._step(topics, batch, alpha, eta, t, self.total_documents or total)
+                statistic = learner.learn(batch, self.total_documents or total)
                 tokens += statistic.tokens
-                fitted = partial(_fitted_online, topics, alpha, eta)
-                stop = end_iteration(context, self, {"documents": float(documents)}, fitted, "batch")
+                metrics = {"documents": float(documents), "bound": statistic.bound / max(statistic.tokens, 1)}
+                stop = end_iteration(context, self, metrics, learner.fitted, "batch")
                 if stop:
                     break
-            require_words(documents, tokens)
+            corpus = max(corpus, (documents, tokens))
+            require_words("LDA", *corpus)
             if held is not None and (stop or iteration % self._every() == 0 or iteration == max_iter):
-                lam = topics.dense()
-                self._look(held, lam, alpha, (lam, alpha, eta))
+                self._look(held, learner.state())
             if stop or (held is not None and held.stop):
                 break
-        lam = topics.dense()
-        if held is not None:
-            lam, alpha, eta = held.best or (lam, alpha, eta)
-            self.perplexity_curve_ = np.array(held.curve)
-        self._keep(lam, alpha, eta, documents, tokens)
-        self.n_iter_, self.n_batch_iter_ = iteration, t
+        best = held.best if held is not None else None
+        self.__dict__.update(fitted_posterior(*best) if best else learner.fitted())
+        self._count(*corpus, iteration, learner.t)
         end_fit(context, self)
-
-    def _step(self, topics, batch, alpha, eta, t, total):
-        """Online step t on a batch of a corpus of ``total`` documents, in place; the priors after it, the statistic."""
-        rho = (self.offset + t) ** -self.decay
-        words, local = compact(batch)
-        rows = min(DOCUMENTS, max(32, -(-batch.shape[0] // PARTS)))
-        statistic = self._walk(local, *expected_topics(topics.at(words), topics.totals), alpha, rows)
-        topics.update(words[statistic.words], statistic.counts, rho, total / statistic.documents, eta)
-        if learned(self.alpha):
-            # alpha stands for the mean of E log theta under it; that mean moves by rho towards the batch's.
-            mean = (1 - rho) * (psi(alpha) - psi(alpha.sum())) + rho * statistic.log_theta / statistic.documents
-            alpha = learned_alpha(mean, alpha)
-        if learned(self.eta) and t % ETA_EVERY == 0:
-            eta = learned_eta(topic_bound(topics.dense(), eta, self.n_jobs)[1], eta, *topics.rows.shape)
-        return alpha, eta, statistic
 
     @unchanged_on_failure
     def partial_fit(self, X, y=None):
-        """Learn from one more batch: a step of ``online``, or of ``gibbs`` sweeps over the batch.
+        """Learn from one more batch: a step of ``online``, or ``gibbs`` sweeps over the batch that keep earlier counts.
 
         Parameters
         ----------
         X : array or sparse matrix (n_documents, n_terms), stream of chunks, Dask array or bag
-            Term counts of a batch, which is held in memory.
+            Term counts of a batch, which is held in memory. The first holds a word at least.
         y : ignored
             Present for the API.
 
@@ -583,27 +400,38 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         """
         self._check()
         first = not hasattr(self, "components_")
-        self._require_shape(not first)
         rng = check_random_state(self.random_state)
-        X = check_counts(self, X, reset=first)
-        if self.method == "gibbs":
-            self._partial_gibbs(X, rng)
-            return self
-        batch = X if not is_out_of_core(X) else _joined(list(_chunks(X)))
-        lam, alpha, eta = self._start(rng, not first)
-        topics = OnlineTopics(np.ascontiguousarray(lam, batch.dtype if first else lam.dtype))
-        t = 1 if first else self.n_batch_iter_ + 1
-        seen, length = (0, 0.0) if first else (self.n_documents_seen_, self.mean_length_)
-        seen += batch.shape[0]
-        alpha, eta, statistic = self._step(topics, batch, alpha, eta, t, self.total_documents or seen)
-        tokens = length * (seen - batch.shape[0]) + statistic.tokens
-        self._keep(topics.dense(), alpha, eta, seen, tokens)
-        self.n_iter_, self.n_batch_iter_ = 1 if first else self.n_iter_ + 1, t
+        X = whole(check_counts(self, X, reset=first))
+        documents, tokens = X.shape[0], float(X.sum(dtype=np.float64))
+        if first:
+            require_words("LDA", documents, tokens)
+        alpha, eta = self._priors(not first)
+        seen, length, t, n_iter = 0, 0.0, 0, 0
+        if not first:
+            seen, length, t, n_iter = self.n_documents_seen_, self.mean_length_, self.n_batch_iter_, self.n_iter_
+        total = seen + documents
+        if self.method != "gibbs":
+            lam = self._first_lambda(rng, not first)
+            learner = OnlineLearner(self, lam.astype(X.dtype if first else lam.dtype), alpha, eta, t)
+            learner.learn(X, self.total_documents or total)
+            self.__dict__.update(learner.fitted())
+        elif tokens:
+            # The same documents again must not repeat the same draws: the seed goes on with the batches.
+            seed = [int(rng.randint(2**31 - 1)) for _ in range(t + 1)][-1]
+            before = None if first else self.topic_counts_
+            run = GibbsRun(self, X, alpha, eta, self.max_iter or MAX_ITER["gibbs"], seed, before, keep=True)
+            with sampling_threads(self.n_jobs) as pool:
+                for _ in run.sweeps(pool):
+                    pass
+            dtype = X.dtype if first else self.topic_counts_.dtype
+            self.__dict__.update(run.fitted(dtype))
+        self._forget_curves()
+        self._count(total, length * seen + tokens, n_iter + 1, t + 1)
         return self
 
-    def _keep(self, lam, alpha, eta, documents, tokens):
-        self.__dict__.update(_fitted(lam, alpha, eta))
-        self.n_documents_seen_, self.mean_length_ = documents, tokens / documents
+    def _count(self, documents, tokens, n_iter, n_batch_iter):
+        self.n_documents_seen_, self.mean_length_ = documents, float(tokens / documents)
+        self.n_iter_, self.n_batch_iter_ = n_iter, n_batch_iter
 
     def bound(self, X) -> float:
         """The variational bound (ELBO) on the log-likelihood of documents and topics.
@@ -622,7 +450,7 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         X = check_counts(self, X, reset=False)
         lam = self._fitted_lambda()
-        statistic = self._walk(X, *expected_topics(lam, column_sums(lam)), self.alpha_, DOCUMENTS)
+        statistic = walk(self, X, *expected_topics(lam, column_sums(lam)), self.alpha_)
         return statistic.bound + topic_bound(lam, self.eta_, self.n_jobs)[0]
 
     def _inference(self) -> Inference:
@@ -635,20 +463,4 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         return partial(infer, topics=topics, alpha=alpha, digamma=digamma, max_iter=self.max_doc_iter, tol=self.doc_tol)
 
     def _draw_proportions(self, n_documents, rng):
-        # log Gamma(alpha) variates as log Gamma(alpha + 1) + log(U) / alpha: a small alpha gives zeros otherwise.
-        size = (n_documents, len(self.alpha_))
-        logs = np.log(rng.standard_gamma(self.alpha_ + 1, size)) + np.log(rng.uniform(size=size)) / self.alpha_
-        theta = np.exp(logs - logs.max(axis=1, keepdims=True))
-        return theta / theta.sum(axis=1, keepdims=True)
-
-
-def _fitted(lam, alpha, eta):
-    return fitted_topics(lam - np.asarray(eta, lam.dtype)[..., None], alpha, eta)
-
-
-def _fitted_sample(sampler, alpha, eta):
-    return fitted_topics(np.ascontiguousarray(sampler.topic_counts().T), alpha, eta)
-
-
-def _fitted_online(topics, alpha, eta):
-    return _fitted(topics.dense(), alpha, eta)
+        return drawn_proportions(self.alpha_, n_documents, rng)

@@ -29,11 +29,18 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
-from featlearn.kernels.aspects import add_words, document_uniforms, posteriors, safe_log, updated_topics
+from featlearn.kernels.aspects import (
+    add_words,
+    document_uniforms,
+    posteriors,
+    safe_log,
+    updated_topics,
+    with_new_words,
+)
 from featlearn.kernels.sample import RowSample
-from featlearn.streaming import accumulate, is_out_of_core
+from featlearn.streaming import accumulate
 from featlearn.text.counts import DOCUMENTS, check_counts
-from featlearn.text.topic_model import HeldOut, Inference, TopicModelMixin, held_out
+from featlearn.text.topic_model import Inference, TopicModelMixin
 from featlearn.text.unigram import corpus_counts
 from featlearn.validation import boolean, check_parameters, integer, real, unchanged_on_failure
 
@@ -280,7 +287,7 @@ class MixtureOfUnigrams(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         rng = check_random_state(self.random_state)
         warm = self.warm_start and hasattr(self, "components_")
         X = check_counts(self, X, reset=not warm, passes=3)
-        X, held = self._hold_out(X, rng)
+        X, held = self._hold_out(X, rng, self.early_stopping, self.tol)
         corpus = corpus_counts(X, "MixtureOfUnigrams", self.n_jobs)
         topics, weights = self._start(X, corpus.counts, rng, warm)
         curve: list[float] = []
@@ -313,18 +320,6 @@ class MixtureOfUnigrams(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         end_fit(context, self)
         return self
 
-    def _hold_out(self, X, rng):
-        """Training documents, and those held out where ``early_stopping``, else None."""
-        if not self.early_stopping:
-            return X, None
-        if is_out_of_core(X):
-            raise ValueError(
-                "MixtureOfUnigrams: early_stopping holds out documents of an array or a sparse matrix; for a stream or "
-                "a Dask collection use the EarlyStopping callback, or early_stopping=False."
-            )
-        X, validation = held_out(X, self.validation_fraction, rng)
-        return X, HeldOut(validation, self.tol, self.n_iter_no_change)
-
     def _walk(self, X, topics, weights):
         statistic = partial(mixture_step, log_topics=safe_log(topics), log_weights=safe_log(weights))
         return accumulate(statistic, X, n_jobs=self.n_jobs, rows=DOCUMENTS)
@@ -337,7 +332,8 @@ class MixtureOfUnigrams(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
                     f"MixtureOfUnigrams: n_components={self.n_components} was set after {len(self.components_)} topics "
                     "were learned, and this goes on with those. Set it back, or fit a clone to start afresh."
                 )
-            return np.ascontiguousarray(self.components_.T, np.float64), self.weights_.astype(np.float64)
+            topics = np.ascontiguousarray(self.components_.T, np.float64)
+            return with_new_words(topics, counts), self.weights_.astype(np.float64)
         statistic = partial(drawn_documents, size=self.n_components, seed=int(rng.randint(2**31 - 1)))
         documents = accumulate(statistic, X, n_jobs=self.n_jobs, rows=DOCUMENTS).rows
         weights = np.full(self.n_components, 1 / self.n_components)

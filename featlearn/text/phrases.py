@@ -7,7 +7,6 @@ Mikolov et al. (2013), "Distributed representations of words and phrases and the
 and scores are gensim's.
 """
 
-import copy
 from typing import Any
 
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -78,7 +77,7 @@ class Phrases(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
     Parameters
     ----------
     min_count : int, default=5
-        Times that a pair, and each word of it, is seen at least.
+        A phrase is seen more often than that; with "npmi" at least that often.
     threshold : float, default=10.0
         Score above which a pair is a phrase; with "npmi" between -1 and 1.
     scoring : {"default", "npmi"}, default="default"
@@ -233,8 +232,9 @@ class Phrases(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
         models: list = []
         phrasers: list = []
         for old in self._models:
-            model = copy.copy(old)
+            model = self._new_model()
             model.vocab = dict(old.vocab)  # a copy, so that an interrupt leaves the counts as they were
+            model.corpus_word_count, model.min_reduce = old.corpus_word_count, old.min_reduce
             model.add_vocab(JoinPhrases(phrasers)(chunk))
             models.append(model)
             phrasers = [*phrasers, self._frozen(model)]

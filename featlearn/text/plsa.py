@@ -31,12 +31,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
-from featlearn.kernels.aspects import aspect_step, document_uniforms, safe_log, updated_topics
+from featlearn.kernels.aspects import aspect_step, document_uniforms, safe_log, updated_topics, with_new_words
 from featlearn.kernels.fold_in import fold_in
 from featlearn.kernels.sample import RowSample
 from featlearn.streaming import accumulate, is_out_of_core, map_chunks
 from featlearn.text.counts import DOCUMENTS, check_counts
-from featlearn.text.topic_model import HeldOut, Inference, TopicModelMixin, held_out
+from featlearn.text.topic_model import Inference, TopicModelMixin
 from featlearn.text.unigram import corpus_counts
 from featlearn.validation import boolean, check_parameters, either, integer, one_of, real, unchanged_on_failure
 
@@ -285,10 +285,16 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         rng = check_random_state(self.random_state)
         warm = self.warm_start and hasattr(self, "components_")
         X = check_counts(self, X, reset=not warm, passes=3)
-        X, held = self._hold_out(X, rng)
+        tempering = self.beta == "held_out"
+        if tempering and is_out_of_core(X):
+            raise ValueError(
+                "PLSA: beta='held_out' holds out documents of an array or a sparse matrix; for a stream or a Dask "
+                "collection pass a number for beta."
+            )
+        X, held = self._hold_out(X, rng, self.early_stopping or tempering, SLOW if tempering else self.tol)
         corpus = corpus_counts(X, "PLSA", self.n_jobs)
         beta = self._first_beta(warm)
-        topics = self._start(rng, corpus.dtype, warm)
+        topics = self._start(rng, corpus, warm)
         theta = None if is_out_of_core(X) else self._first_proportions(X, topics, beta, warm)
         curve: list[float] = []
         lowest = inf
@@ -307,7 +313,7 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
             if stop or (held is None and settled):
                 break
             if held is not None and held.stop:
-                if self.beta != "held_out" or held.lowest >= lowest * (1 - self.tol):
+                if not tempering or held.lowest >= lowest * (1 - self.tol):
                     break
                 lowest, held.waited = held.lowest, 0
                 topics, theta, words, beta = held.best
@@ -329,22 +335,10 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         end_fit(context, self)
         return self
 
-    def _hold_out(self, X, rng):
-        """Training documents, and those held out where that is asked for, else None."""
-        if not self.early_stopping and self.beta != "held_out":
-            return X, None
-        if is_out_of_core(X):
-            raise ValueError(
-                "PLSA: early_stopping and beta='held_out' hold out documents of an array or a sparse matrix; for a "
-                "stream or a Dask collection pass a number for beta, and use the EarlyStopping callback."
-            )
-        X, validation = held_out(X, self.validation_fraction, rng)
-        return X, HeldOut(validation, SLOW if self.beta == "held_out" else self.tol, self.n_iter_no_change)
-
     def _fold(self, topics, beta) -> Inference:
         return partial(folded_in, topics=topics, beta=beta, max_iter=self.max_doc_iter, tol=self.doc_tol)
 
-    def _start(self, rng, dtype, go_on):
+    def _start(self, rng, corpus, go_on):
         """First topics (V, K): those learned before, or random ones."""
         if go_on:
             if len(self.components_) != self.n_components:
@@ -352,9 +346,9 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
                     f"PLSA: n_components={self.n_components} was set after {len(self.components_)} topics were "
                     "learned, and this goes on with those. Set it back, or fit a clone to start afresh."
                 )
-            return np.ascontiguousarray(self.components_.T, dtype)
+            return with_new_words(np.ascontiguousarray(self.components_.T, corpus.dtype), corpus.counts)
         topics = rng.standard_exponential((self.n_components, self.n_features_in_)).T
-        return np.ascontiguousarray(topics / topics.sum(axis=0), dtype)
+        return np.ascontiguousarray(topics / topics.sum(axis=0), corpus.dtype)
 
     def _first_beta(self, go_on):
         if self.beta == "held_out":
@@ -400,7 +394,7 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         X = check_counts(self, X, reset=first, passes=3)
         corpus = corpus_counts(X, "PLSA", self.n_jobs, empty=not first)
         rng = check_random_state(self.random_state)
-        topics = self._start(rng, corpus.dtype, not first)
+        topics = self._start(rng, corpus, not first)
         beta = self._first_beta(not first)
         means = self._step(X, None, topics, beta)[0] / corpus.documents
         seen, length, t, iterations = corpus.documents, float(corpus.counts.sum() / corpus.documents), 0, 0

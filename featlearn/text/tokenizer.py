@@ -88,7 +88,8 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     Notes
     -----
     Of the segmenter's words those without a letter are dropped: punctuation, white space and numbers. Full-width
-    letters and digits become plain ones.
+    letters and digits become plain ones. jieba's dictionary is of simplified characters: it cuts traditional texts too,
+    but more of their words to pieces, so convert these before or pass a segmenter of your own.
 
     Examples
     --------

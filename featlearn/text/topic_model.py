@@ -19,8 +19,9 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from featlearn.streaming import accumulate, map_chunks
+from featlearn.streaming import accumulate, is_out_of_core, map_chunks
 from featlearn.text.counts import DOCUMENTS, check_counts, log_probabilities, two_halves
+from featlearn.validation import integer
 
 Inference = Callable[[sp.csr_array], np.ndarray]  # documents (n, V) to proportions (n, K); picklable, row by row
 
@@ -45,6 +46,35 @@ def completed(chunk: sp.csr_array, *, infer: Inference, components: np.ndarray, 
     with np.errstate(divide="ignore"):  # a word that no topic knows has probability 0, and the perplexity is infinite
         scored = log_probabilities(second, infer(first), components)
     return np.array([scored.sum(), second.data.sum(dtype=np.float64)])
+
+
+def completion_perplexity(
+    X: Any, infer: Inference, components: np.ndarray, *, seed: int = 0, n_jobs: int | None = None
+) -> tuple[float, float]:
+    """Perplexity of documents under topics (K, V) by completion, and the number of words scored."""
+    # By columns, a word's topics lie side by side, as the kernel reads them: turned once, not for every chunk.
+    components = np.asfortranarray(components)
+    statistic = partial(completed, infer=Proportions(infer), components=components, seed=seed)
+    total, words = accumulate(statistic, X, n_jobs=n_jobs, rows=DOCUMENTS)
+    return inf if total == -inf else exp(min(-total / (words or 1), 709.0)), float(words)
+
+
+def drawn_counts(
+    lengths: np.ndarray, proportions: np.ndarray, components: np.ndarray, rng: np.random.RandomState
+) -> sp.csr_array:
+    """Documents (n, V) of ``lengths`` (n,) words: a topic for each from proportions (n, K), then a term from it."""
+    generator = np.random.default_rng(rng.randint(2**32, size=4, dtype=np.uint32))
+    theta = proportions.astype(np.float64)
+    n_dk = generator.multinomial(lengths, theta / theta.sum(axis=1, keepdims=True))
+    documents, terms = [], []
+    for k, phi in enumerate(components):
+        ends = np.cumsum(phi, dtype=np.float64)
+        documents.append(np.repeat(np.arange(len(lengths), dtype=np.int32), n_dk[:, k]))
+        uniforms = generator.random(len(documents[-1]))
+        terms.append(np.searchsorted(ends, uniforms * ends[-1], side="right").astype(np.int32))
+    places = np.concatenate(documents), np.concatenate(terms)
+    counts = sp.coo_array((np.ones(len(places[0]), np.int32), places), shape=(len(lengths), components.shape[1]))
+    return sp.csr_array(counts, dtype=components.dtype)
 
 
 class TopicModelMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -98,17 +128,19 @@ class TopicModelMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         Raises
         ------
         ValueError
-            If no document holds a word.
+            If no document holds a word, or ``seed`` is not an integer of at least 0.
         """
         check_is_fitted(self)
+        expected = integer(0, 2**63 - 1)(seed)
+        if expected is not None:
+            raise ValueError(f"{type(self).__name__}.perplexity: seed={seed!r} is not valid; pass {expected}.")
         X = check_counts(self, X, reset=False)
-        statistic = partial(completed, infer=Proportions(self._inference()), components=self.components_, seed=seed)
-        total, words = accumulate(statistic, X, n_jobs=self.n_jobs, rows=DOCUMENTS)
+        perplexity, words = completion_perplexity(X, self._inference(), self.components_, seed=seed, n_jobs=self.n_jobs)
         if words == 0:
             raise ValueError(
                 f"{type(self).__name__}: perplexity is undefined, for the documents hold no word of the vocabulary."
             )
-        return exp(min(-total / words, 709.0)) if np.isfinite(total) else inf
+        return perplexity
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean log-probability of a held-out word by completion: minus the logarithm of `perplexity`.
@@ -142,29 +174,39 @@ class TopicModelMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         Returns
         -------
         X : csr_array (n_documents, n_terms)
-            Term counts, with the dtype of `components_`.
+            Term counts, with the dtype of `components_`. Memory grows with the number of words drawn.
+
+        Raises
+        ------
+        ValueError
+            If ``n_documents`` or ``length`` is out of range.
         """
         check_is_fitted(self)
-        if n_documents < 1:
-            raise ValueError(
-                f"{type(self).__name__}.sample: n_documents={n_documents!r} is not valid; pass at least 1."
-            )
+        who = f"{type(self).__name__}.sample"
+        expected = integer(1)(n_documents)
+        if expected is not None:
+            raise ValueError(f"{who}: n_documents={n_documents!r} is not valid; pass {expected}.")
         rng = check_random_state(random_state)
         lengths = rng.poisson(self.mean_length_, n_documents) if length is None else np.asarray(length)
-        if lengths.min() < 0 or lengths.shape not in ((), (n_documents,)):
+        if lengths.dtype.kind not in "iu" or lengths.shape not in ((), (n_documents,)) or lengths.min() < 0:
             raise ValueError(
-                f"{type(self).__name__}.sample: length={length!r} is not valid; pass None, an integer of at least 0, "
-                f"or an array of {n_documents} of them."
+                f"{who}: length={length!r} is not valid; pass None, an integer of at least 0, or an array of "
+                f"{n_documents} of them."
             )
         lengths = np.broadcast_to(lengths, n_documents)
-        theta = self._draw_proportions(n_documents, rng).astype(np.float64)
-        phi = self.components_.astype(np.float64)
-        rows = []
-        for n, proportions in zip(lengths, theta, strict=True):
-            p = proportions @ phi
-            words = rng.choice(len(p), size=n, p=p / p.sum())
-            rows.append(sp.csr_array(np.bincount(words, minlength=len(p)).astype(self.components_.dtype)[None]))
-        return sp.csr_array(sp.vstack(rows, format="csr"))
+        return drawn_counts(lengths, self._draw_proportions(n_documents, rng), self.components_, rng)
+
+    def _hold_out(self, X, rng, wanted, tol):
+        """Training documents, and those held out if that is ``wanted``, else None."""
+        if not wanted:
+            return X, None
+        if is_out_of_core(X):
+            raise ValueError(
+                f"{type(self).__name__}: early_stopping holds out documents of an array or a sparse matrix; for a "
+                "stream or a Dask collection use the EarlyStopping callback, or early_stopping=False."
+            )
+        X, validation = held_out(X, self.validation_fraction, rng)
+        return X, HeldOut(validation, tol, self.n_iter_no_change, self.n_jobs)
 
 
 class HeldOut:
@@ -172,16 +214,19 @@ class HeldOut:
     ``patience`` looks. ``best`` keeps what the model was at its lowest.
     """
 
-    def __init__(self, X: sp.csr_array, tol: float, patience: int):
-        self.X, self.tol, self.patience = X, tol, patience
+    def __init__(self, X: sp.csr_array, tol: float, patience: int, n_jobs: int | None = None):
+        self.X, self.tol, self.patience, self.n_jobs = X, tol, patience, n_jobs
         self.curve: list[float] = []
         self.lowest, self.waited, self.best = inf, 0, None
 
     def look(self, infer: Inference, components: np.ndarray, state: Any) -> float:
         """The perplexity now; ``state`` is kept if it is the lowest so far."""
-        statistic = partial(completed, infer=Proportions(infer), components=components, seed=0)
-        total, words = accumulate(statistic, self.X, rows=DOCUMENTS)
-        perplexity = exp(min(-total / max(words, 1), 709.0)) if np.isfinite(total) else inf
+        perplexity, _ = completion_perplexity(self.X, infer, components, n_jobs=self.n_jobs)
+        if perplexity == self.lowest == inf:
+            raise ValueError(
+                "early_stopping: documents held out have words of probability 0 under the topics, so their perplexity "
+                "is infinite and cannot tell when to stop. Pass a pseudo-count eta greater than 0."
+            )
         self.curve.append(perplexity)
         self.waited = 0 if perplexity < self.lowest * (1 - self.tol) or self.lowest == inf else self.waited + 1
         if perplexity < self.lowest:
@@ -204,4 +249,11 @@ def held_out(X: sp.csr_array, fraction: float, rng: np.random.RandomState) -> tu
         )
     order = rng.permutation(n)
     cut = min(max(1, round(fraction * n)), n - 1)
-    return X[np.sort(order[cut:])], X[np.sort(order[:cut])]
+    train, validation = X[np.sort(order[cut:])], X[np.sort(order[:cut])]
+    if train.nnz == 0 or validation.nnz == 0:
+        side = "training" if train.nnz == 0 else "held out"
+        raise ValueError(
+            f"early_stopping: of {n - cut} documents for training and {cut} held out, those {side} are all empty. Drop "
+            "empty documents, pass more, or change validation_fraction or random_state."
+        )
+    return train, validation

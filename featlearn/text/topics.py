@@ -58,13 +58,19 @@ class Topics:
         Words a document has; None weighs all documents alike.
     documents : sequence of str (n_documents,) or None, default=None
         Texts to quote; kept as `texts`.
+    words : array (n_topics,) or None, default=None
+        Words that each topic has in all documents, where these are too many to keep their proportions.
 
     Attributes
     ----------
     n_topics, n_terms, n_documents : int
         Sizes; no documents where proportions are unknown.
+    n_words : float
+        Words in all documents; 0 where nobody told.
+    knows_sizes : bool
+        Whether proportions or words tell how large the topics are.
     sizes : array (n_topics,)
-        Share of all words that each topic has; all alike where proportions are unknown.
+        Share of all words that each topic has; all alike where that is unknown.
     order : array (n_topics,)
         Topics, the largest first.
     marginal : array (n_terms,)
@@ -110,6 +116,7 @@ class Topics:
     proportions: np.ndarray | None
     lengths: np.ndarray | None
     texts: tuple[str, ...] | None
+    words: np.ndarray | None
 
     def __init__(
         self,
@@ -118,6 +125,7 @@ class Topics:
         proportions: Any = None,
         lengths: Any = None,
         documents: Sequence[str] | None = None,
+        words: Any = None,
     ):
         components = _numbers("components", components, 2)
         n_topics, n_terms = components.shape
@@ -141,7 +149,14 @@ class Topics:
         if documents is not None:
             documents = tuple(map(str, documents))
             _check_length(len(documents), "documents", len(proportions), "rows of proportions")
-        fields = (_sum_to_one(components), terms, proportions, lengths, documents)
+        if words is not None:
+            if proportions is not None:
+                raise ValueError("proportions and lengths tell the words of each topic: leave out words, or these.")
+            words = _numbers("words", words, 1)
+            _check_length(len(words), "words", n_topics, "rows of components")
+            if words.sum() == 0:
+                raise ValueError("words are 0 for every topic; pass None if they are unknown.")
+        fields = (_sum_to_one(components), terms, proportions, lengths, documents, words)
         for name, value in zip(self.__dataclass_fields__, fields, strict=True):
             object.__setattr__(self, name, value)
 
@@ -179,8 +194,8 @@ class Topics:
         """
         check_is_fitted(model)
         model = getattr(model, "best_estimator_", model)
-        if X is None and isinstance(getattr(model, "topics_", None), cls):  # a TopicExtractor has made them
-            return model.topics_
+        if X is None and terms is None and documents is None and isinstance(getattr(model, "topics_", None), cls):
+            return model.topics_  # a TopicExtractor has made them
         model = getattr(model, "pipeline_", model)
         steps = getattr(model, "steps", None)
         before, last = (model[:-1] if len(steps) > 1 else None, steps[-1][1]) if steps else (None, model)
@@ -199,9 +214,7 @@ class Topics:
         if documents is None:
             documents = _texts_of(X)
         counts = X if before is None else before.transform(X)
-        proportions = np.asarray(last.transform(counts))
-        if not np.allclose(proportions.sum(axis=1), 1, atol=1e-3):
-            proportions = proportions * components.sum(axis=1)
+        proportions = as_proportions(last.transform(counts), components)
         lengths = np.asarray((counts if sp.issparse(counts) else np.asarray(counts)).sum(axis=1)).ravel()
         return cls(components, terms, proportions, lengths, documents)
 
@@ -217,12 +230,22 @@ class Topics:
     def n_documents(self) -> int:
         return 0 if self.proportions is None else len(self.proportions)
 
+    @property
+    def n_words(self) -> float:
+        known = self.lengths if self.words is None else self.words
+        return 0.0 if known is None else float(known.sum(dtype=np.float64))
+
+    @property
+    def knows_sizes(self) -> bool:
+        return self.proportions is not None or self.words is not None
+
     @cached_property
     def sizes(self) -> np.ndarray:
         """Share of all words by topic (n_topics,)."""
-        if self.proportions is None:
-            return np.full(self.n_topics, 1 / self.n_topics)
-        return _weighted_mean(self.proportions, self.lengths)
+        if self.proportions is not None:
+            return _weighted_mean(self.proportions, self.lengths)
+        words = np.ones(self.n_topics) if self.words is None else self.words.astype(np.float64)
+        return words / words.sum()
 
     @cached_property
     def order(self) -> np.ndarray:
@@ -413,12 +436,19 @@ class Topics:
         documents = f", {_plural(self.n_documents, 'document')}" if self.n_documents else ""
         lines = [
             f"{_plural(self.n_topics, 'topic')}, {_plural(self.n_terms, 'term')}{documents}",
-            "topic  share  terms",
+            f"topic  {'share  ' * self.knows_sizes}terms",
         ]
         tops = self.top_terms(8)
         for k in self.order:
-            lines.append(f"{k:5d}  {self.sizes[k]:5.1%}  {', '.join(tops[k])}")
+            share = f"{self.sizes[k]:5.1%}  " if self.knows_sizes else ""
+            lines.append(f"{k:5d}  {share}{', '.join(tops[k])}")
         return "\n".join(lines)
+
+
+def as_proportions(weights: Any, components: np.ndarray) -> np.ndarray:
+    """What a model's transform gives (D, K), where its rows sum to 1; else weights of unnormalized components."""
+    weights = np.asarray(weights)
+    return weights if np.allclose(weights.sum(axis=1), 1, atol=1e-3) else weights * components.sum(axis=1)
 
 
 def relevances(components: np.ndarray, marginal: np.ndarray, weight: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Variational Bayes for LDA: the steps, the bound, the priors, and topics that learn online.
+"""Variational Bayes for LDA: the steps, the bound, the priors, and passes over a corpus.
 
 The posterior of a document's proportions is Dirichlet(gamma_d) (K,), of a topic Dirichlet(lambda_k) (V,), of a word's
 topic r_wk. They maximize the bound (ELBO) on the log-likelihood one after the other:
@@ -9,15 +9,17 @@ topic r_wk. They maximize the bound (ELBO) on the log-likelihood one after the o
               + sum_d [ log B(gamma_d) - log B(alpha) + sum_k (alpha_k - gamma_dk) E log theta_dk ]
               + sum_k [ log B(lambda_k) - log B(eta) + sum_w (eta_w - lambda_wk) E log beta_wk ]
 
-with E log theta_k = psi(gamma_k) - psi(sum gamma), and log B the logarithm of Dirichlet's normalizer. Online, batch t
-of a corpus of D documents moves lambda by rho_t = (tau + t)^-kappa towards eta + D / |batch| times its statistic.
+with E log theta_k = psi(gamma_k) - psi(sum gamma), and log B the logarithm of Dirichlet's normalizer. `online.py` has
+the form for mini-batches.
 
-Topics are kept word by word: lambda (V, K). Blei, Ng & Jordan (2003), "Latent Dirichlet allocation"; Hoffman, Blei &
-Bach (2010), "Online learning for latent Dirichlet allocation"; Minka (2000), "Estimating a Dirichlet distribution".
+Topics are kept word by word: lambda (V, K). Blei, Ng & Jordan (2003), "Latent Dirichlet allocation"; Minka (2000),
+"Estimating a Dirichlet distribution".
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,9 +27,10 @@ from scipy.special import gammaln, polygamma, psi
 
 from featlearn.kernels.fold_in import compact, dirichlet_sums, exp_digamma, expectation, fold_in, merged_rows
 from featlearn.streaming import accumulate
+from featlearn.text.counts import DOCUMENTS
+from featlearn.text.priors import learned
 
 WORDS = 2048  # rows of lambda in a chunk of the bound's walk
-SMALL = 1e-9  # a scale of the online topics below which it is multiplied in
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,16 @@ def e_step(
     bound = log_p.sum() + (local.sum(axis=0) @ log_scale[words]) - tokens @ total
     bound += np.vdot(alpha - gamma, log_theta) + log_normalizer(gamma).sum() - len(gamma) * log_normalizer(alpha)
     return TopicStatistic(words, counts, log_theta.sum(axis=0), float(bound), len(gamma), float(tokens.sum()))
+
+
+def walk(
+    model: Any, X: Any, topics: np.ndarray, log_scale: np.ndarray, alpha: np.ndarray, rows: int = DOCUMENTS
+) -> TopicStatistic:
+    """`e_step` of all documents in chunks of ``rows``, with the max_doc_iter, doc_tol and n_jobs of an LDA."""
+    statistic = partial(
+        e_step, topics=topics, log_scale=log_scale, alpha=alpha, max_iter=model.max_doc_iter, tol=model.doc_tol
+    )
+    return accumulate(statistic, X, n_jobs=model.n_jobs, rows=rows)
 
 
 def log_normalizer(alpha: np.ndarray) -> np.ndarray:
@@ -158,47 +171,35 @@ def learned_eta(log_beta: float, eta: float, n_words: int, n_topics: int, max_it
     return float(np.clip(eta, 1e-8, 1e8))
 
 
-class OnlineTopics:
-    """lambda (V, K) = prior + scale * rows, so that a batch costs work only for the words it holds.
-
-    Everything that happens to all words alike, the decay by 1 - rho and the pull to eta, happens to ``scale`` and to
-    ``prior`` (a number or (V,)); the column sums, ``totals`` (K,), are kept beside them in float64.
-    """
-
-    def __init__(self, lam: np.ndarray):
-        self.rows, self.scale = np.array(lam, order="C"), 1.0
-        self.prior: Any = 0.0
-        self.totals = column_sums(lam)
-
-    def at(self, words: np.ndarray) -> np.ndarray:
-        """lambda (m, K) of some words."""
-        prior = self.prior if np.ndim(self.prior) == 0 else self.prior[words, None]
-        lam = self.rows[words] * self.rows.dtype.type(self.scale)
-        lam += np.asarray(prior, lam.dtype)
-        return lam
-
-    def update(self, words: np.ndarray, counts: np.ndarray, rho: float, ratio: float, eta: float | np.ndarray) -> None:
-        """lambda := (1 - rho) lambda + rho (eta + ratio counts), with counts (m, K) at words (m,) and 0 elsewhere."""
-        V, dtype = len(self.rows), self.rows.dtype.type
-        self.prior = (1 - rho) * self.prior + rho * np.asarray(eta, np.float64)
-        self.totals = (1 - rho) * self.totals + rho * (np.broadcast_to(eta, V).sum() + ratio * counts.sum(axis=0))
-        self.scale *= 1 - rho
-        if self.scale < SMALL:
-            self.rows *= dtype(self.scale)
-            self.scale = 1.0
-        self.rows[words] += dtype(rho * ratio / self.scale) * counts
-
-    def dense(self) -> np.ndarray:
-        """lambda (V, K)."""
-        return self.at(np.arange(len(self.rows)))
-
-
 def posterior_topics(statistic: TopicStatistic, eta: float | np.ndarray, n_words: int) -> np.ndarray:
     """lambda (V, K) = eta + the statistic: the M-step."""
     lam = np.empty((n_words, statistic.counts.shape[1]), statistic.counts.dtype)
     lam[:] = np.asarray(eta)[..., None]
     lam[statistic.words] += statistic.counts
     return lam
+
+
+class Pass(NamedTuple):
+    """Topics lambda (V, K) and priors, their bound, and what an E-step under them learned."""
+
+    lam: np.ndarray
+    alpha: np.ndarray
+    eta: float | np.ndarray
+    bound: float
+    statistic: TopicStatistic
+
+
+def passes(model: Any, X: Any, lam: np.ndarray, alpha: np.ndarray, eta: Any) -> Iterator[Pass]:
+    """Passes of an LDA over a corpus without end; topics and priors of each are learned by the one before."""
+    while True:
+        statistic = walk(model, X, *expected_topics(lam, column_sums(lam)), alpha)
+        topics_part, log_beta = topic_bound(lam, eta, model.n_jobs)
+        yield Pass(lam, alpha, eta, statistic.bound + topics_part, statistic)
+        if learned(model.eta):
+            eta = learned_eta(log_beta, eta, *lam.shape)
+        if learned(model.alpha):
+            alpha = learned_alpha(statistic.log_theta / statistic.documents, alpha)
+        lam = posterior_topics(statistic, eta, len(lam))
 
 
 def infer(

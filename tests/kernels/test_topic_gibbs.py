@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 from numba import njit
 
-from featlearn.kernels.topic_draw import LANES, draw_topic, padded
+from featlearn.kernels.topic_draw import draw_topic, padded
 from featlearn.kernels.topic_gibbs import dealt, in_blocks
 
 
@@ -40,21 +40,23 @@ def test_a_draw_follows_the_conditional(K, old, weight):
     out = np.empty(m, np.int64)
     draws(n_dk, d, n_wk, w, inverse, alpha, eta, old, np.float32(weight), without, uniforms, K - 1, out)
     assert out.max() < K
-    np.testing.assert_allclose(np.bincount(out, minlength=K) / m, p / p.sum(), atol=2 * K / m)
+    np.testing.assert_allclose(np.bincount(out, minlength=K) / m, p / p.sum(), atol=2 / m)
 
 
-def test_the_ends_of_the_unit_interval():
-    for K in (1, 17, 40):
-        n_dk, n_wk, n_k = counts(K)
-        inverse = np.zeros(padded(K), np.float32)
-        inverse[:K] = 1 / n_k[:K]
-        out = np.empty(2, np.int64)
-        uniforms = np.array([0.0, np.nextafter(np.float32(1), np.float32(0))])
-        alpha = np.ones(padded(K), np.float32)
-        one = np.float32(1)
-        draws(n_dk, 0, n_wk, 0, inverse, alpha, one, -1, one, one, uniforms.astype(np.float32), out)
+@pytest.mark.parametrize("K", [1, 2, 3, 5, 10, 15, 16, 17, 40])
+def test_the_ends_of_the_unit_interval(K):
+    """Prefix sums of lanes round differently, so near 1 the lanes behind the last topic may seem to be reached."""
+    rng = np.random.default_rng(0)
+    n_dk, n_wk = np.zeros((5_000, padded(K)), np.float32), np.zeros((1, padded(K)), np.float32)
+    n_dk[:, :K], n_wk[0, :K] = rng.gamma(0.5, 1, (5_000, K)), rng.integers(0, 50, K)
+    alpha, inverse = np.ones(padded(K), np.float32), np.zeros(padded(K), np.float32)
+    inverse[:K] = 1 / rng.integers(1, 50, K)
+    one, eta, out = np.float32(1), np.float32(0.01), np.empty(3, np.int64)
+    uniforms = np.array([0.0, 1 - 2.0**-23, 1 - 2.0**-24], np.float32)
+    for d in range(5_000):
+        draws(n_dk, d, n_wk, 0, inverse, alpha, eta, -1, one, one, uniforms, K - 1, out)
         assert out[0] == 0
-        assert out[1] - LANES < K  # the sweep steps back a row of lanes where padding was hit
+        assert 0 <= out.min() <= out.max() < K
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 7])
@@ -78,6 +80,24 @@ def test_fractional_counts_become_weights():
     tokens = in_blocks(sp.csr_array(np.array([[2.5, 0, 1.0]], np.float32)))
     np.testing.assert_allclose(np.sort(tokens.weights), [2.5 / 3, 2.5 / 3, 2.5 / 3, 1])
     assert len(in_blocks(sp.csr_array(np.array([[2.0, 0, 1.0]], np.float32))).weights) == 1
+
+
+def test_one_token_keeps_its_weight():
+    np.testing.assert_array_equal(in_blocks(sp.csr_array(np.array([[0, 0.25]]))).weights, [0.25])
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ([[1, 2.0**31]], r"there are 2\.147e\+09 in the corpus; the most is 2,147,483,648.*variational"),
+        ([[1e30, 1e25]], r"there are 1e\+30 in the corpus"),
+        ([[0, 9e6], [0, 9e6]], r"exactly up to 16,777,216 words, and term 1 has 18,000,000"),
+        ([[0, 1], [9e6, 9e6]], r"document 1 has 18,000,000"),
+    ],
+)
+def test_more_tokens_than_can_be_counted(counts, message):
+    with pytest.raises(ValueError, match=message):
+        in_blocks(sp.csr_array(np.array(counts)))
 
 
 def test_terms_are_dealt_evenly():

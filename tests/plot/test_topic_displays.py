@@ -9,10 +9,12 @@ from matplotlib import pyplot as plt
 from scipy.spatial.distance import pdist
 from sklearn.decomposition import LatentDirichletAllocation
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from featlearn.plot.topic_map import TopicMapDisplay, circles, spread
 from featlearn.plot.topics import BOXES, DocumentTopicDisplay, TopicDisplay, font_families
+from featlearn.text.extractor import TopicExtractor
 from featlearn.text.topics import Topics
 
 rng = np.random.default_rng(0)
@@ -94,6 +96,29 @@ def test_displays_of_a_pipeline():
     X = CountVectorizer().fit_transform(TEXTS)
     names = [f"n{i}" for i in range(6)]
     assert labels(TopicDisplay.from_estimator(pipeline[-1], X, terms=names).axes_[0])[0].startswith("n")
+
+
+def test_displays_of_an_extractor_need_no_documents():
+    """It kept what it learned from, also at the end of a search."""
+    extractor = TopicExtractor(LatentDirichletAllocation(2, random_state=0), min_df=1, max_df=1.0)
+    for fitted in (extractor.fit(TEXTS * 2), GridSearchCV(extractor, {"max_df": [1.0]}, cv=2).fit(TEXTS * 2)):
+        table = Topics.from_estimator(fitted, TEXTS * 2)
+        display = TopicDisplay.from_estimator(fitted, n_terms=3)
+        assert [labels(ax) for ax in display.axes_] == [table.top_terms(3)[k] for k in table.order]
+        assert [ax.get_title() for ax in display.axes_] == [f"topic {k} ({table.sizes[k]:.1%})" for k in table.order]
+        assert TopicMapDisplay.from_estimator(fitted).sizes == pytest.approx(table.sizes)
+        shown = DocumentTopicDisplay.from_estimator(fitted).proportions
+        np.testing.assert_allclose(np.sort(shown[:, 0]), np.sort(table.proportions[:, table.order[0]]))
+
+
+def test_no_display_claims_shares_that_nobody_knows():
+    unknown, told = Topics(TABLE.components), Topics(TABLE.components, words=np.arange(1, K + 1))
+    assert "%" not in TopicDisplay.from_topics(unknown).axes_[0].get_title()
+    assert TopicDisplay.from_topics(told).axes_[0].get_title() == f"topic {K - 1} ({told.sizes.max():.1%})"
+    alike = TopicMapDisplay.from_topics(unknown)
+    assert alike.ax_.get_title() == "distance: Jensen-Shannon"
+    assert len({circle.get_radius() for circle in alike.circles_}) == 1
+    assert TopicMapDisplay.from_topics(told).ax_.get_title().startswith("area: share of words")
 
 
 def test_a_term_is_no_formula_and_no_paragraph():

@@ -356,6 +356,25 @@ def test_address_brings_back_what_was_shown(run):
     assert found == [[3, 0.25], [None, 0.25], [None, 0.25], [None, 0.25]]
 
 
+def test_a_page_says_shares_only_where_they_are_known(run):
+    shown = [
+        '[$("summary"), $("caption"), $("terms-heading"), $("documents")].map(one => one.textContent)',
+        "select(0)",
+        '$("terms-heading").textContent',
+        "circles.map(one => one.attributes['aria-label'].includes('%'))",
+        '[$("share-heading"), ...$("table").children.map(row => row.children[1])].map(one => one.hidden)',
+        '$("documents-section").hidden',
+    ]
+    unknown = run(topics_html(Topics(PHI[:2], TERMS)), *shown)
+    told = run(topics_html(Topics(PHI[:2], TERMS, words=[300, 100])), *shown)
+    assert unknown[0][:2] == ["2 topics · 300 terms", "How large the topics are is not known; here all count alike."]
+    assert told[0][:2] == ["2 topics · 400 words · 300 terms", "Area: share of all words."]
+    assert (unknown[2], told[2]) == ("Topic 0", "Topic 0 · 75.0 % of all words")
+    assert (unknown[3], told[3]) == ([False] * 2, [True] * 2)
+    assert (unknown[4], told[4]) == ([True] * 3, [False] * 3)
+    assert unknown[5] is told[5] is True
+
+
 @pytest.mark.parametrize("k", [1, 2])
 def test_script_without_documents_and_groups(run, k):
     page = topics_html(Topics(PHI[:k], TERMS))

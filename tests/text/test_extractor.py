@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
-from sklearn.decomposition import LatentDirichletAllocation
+from sklearn.decomposition import NMF, LatentDirichletAllocation
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -18,8 +18,10 @@ from featlearn.callbacks import EarlyStopping
 from featlearn.text.documents import LineDocuments
 from featlearn.text.extractor import TopicExtractor
 from featlearn.text.lda import LDA
+from featlearn.text.metrics import topic_scorer
 from featlearn.text.phrases import Phrases
 from featlearn.text.tokenizer import Tokenizer
+from featlearn.text.topics import Topics
 from featlearn.text.unigram import UnigramModel
 
 PETS = ["cat", "dog", "leash", "paw", "kennel"]
@@ -175,6 +177,24 @@ def test_models_of_scikit_learn():
     assert sorted(map(sorted, extractor.topics_.top_terms(5))) == sorted(map(sorted, (PETS, MONEY)))
     assert extractor.perplexity(TEXTS) > 1
     assert not hasattr(TopicExtractor(LogisticRegression()), "perplexity")
+    with pytest.raises(TypeError, match="LatentDirichletAllocation does not learn from a stream of counts"):
+        TopicExtractor(LatentDirichletAllocation(2)).fit(lambda: iter([TEXTS]))
+
+
+def test_tables_are_those_of_from_estimator():
+    weights = NMF(2, random_state=0, max_iter=500)  # whose transform gives weights, no proportions
+    for extractor in (TopicExtractor(weights), TopicExtractor(lda())):
+        table = extractor.fit(TEXTS).topics_
+        expected = Topics.from_estimator(extractor.pipeline_, TEXTS)
+        np.testing.assert_allclose(table.proportions, expected.proportions, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(table.sizes, expected.sizes, rtol=1e-4)
+        np.testing.assert_array_equal(Topics.from_estimator(extractor).proportions, table.proportions)
+        assert Topics.from_estimator(extractor).texts == expected.texts
+    names = [f"n{i}" for i in range(10)]
+    assert Topics.from_estimator(extractor, TEXTS, terms=names, documents=names * 6).texts[:10] == tuple(names)
+    assert Topics.from_estimator(extractor, terms=names).terms == tuple(names)
+    with pytest.raises(ValueError, match="lengths and documents need the proportions"):
+        Topics.from_estimator(extractor, documents=TEXTS)
 
 
 def test_lda_where_no_model_is_given():
@@ -201,6 +221,15 @@ def test_a_grid_search_over_every_step_in_two_processes():
     assert two.best_estimator_.topics_.texts == tuple(TEXTS)
     tokens = GridSearchCV(extractor, {"min_df": [2]}, cv=2).fit(Tokenizer(stop_words=None).transform(TEXTS))
     assert tokens.best_score_ < 0
+
+
+def test_a_grid_search_by_coherence_in_two_processes():
+    grid = {"model__n_components": [1, 2], "model__alpha": [0.1, 1.0]}
+    options = {"scoring": topic_scorer("npmi", top=5), "cv": 2, "error_score": "raise"}
+    one, two = (GridSearchCV(TopicExtractor(lda()), grid, n_jobs=n, **options).fit(TEXTS) for n in (1, 2))
+    np.testing.assert_array_equal(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
+    assert two.best_params_["model__n_components"] == 2
+    assert Topics.from_estimator(two).texts == tuple(TEXTS)
 
 
 def test_a_classifier_on_topics_and_data_frames():

@@ -14,9 +14,12 @@ from sklearn.exceptions import NotFittedError
 
 from featlearn.callbacks import EarlyStopping
 from featlearn.streaming import accumulate
-from featlearn.text.lda import LDA, batches, first_alpha
+from featlearn.text.batches import batches
+from featlearn.text.lda import LDA
+from featlearn.text.online import OnlineTopics
+from featlearn.text.priors import first_alpha
 from featlearn.text.topic_model import held_out
-from featlearn.text.variational import OnlineTopics, learned_alpha, learned_eta, topic_bound
+from featlearn.text.variational import learned_alpha, learned_eta, topic_bound
 
 METHODS = ["vb", "online"]
 
@@ -311,10 +314,10 @@ def test_an_interrupted_or_failed_fit_leaves_the_estimator_as_it_was(method, mon
             raise KeyboardInterrupt
         return accumulate(statistic, *args, **kwargs)
 
-    monkeypatch.setattr("featlearn.text.lda.accumulate", interrupted)
+    monkeypatch.setattr("featlearn.text.variational.accumulate", interrupted)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X[:90, :50])
-    monkeypatch.setattr("featlearn.text.lda.accumulate", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr("featlearn.text.variational.accumulate", lambda *a, **k: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         model.set_params(method="online").partial_fit(X)
     model.set_params(method=method)

@@ -287,6 +287,19 @@ def test_batch_of_empty_documents(model):
     model.transform(corpus())
 
 
+@pytest.mark.parametrize("model", MODELS[1:], ids=lambda m: type(m).__name__)
+def test_words_first_met_later_are_learned_without_pseudo_counts(model):
+    first, second = np.zeros((12, 6)), np.zeros((12, 6))
+    first[:6, :2], first[6:, 2:4], second[:6, [0, 4]], second[6:, [2, 5]] = 4, 4, 5, 5
+    model = clone(model).set_params(n_components=2, eta=0, tol=0, max_iter=30).fit(first)
+    batches, warm = pickle.loads(pickle.dumps(model)).partial_fit(second), model.set_params(warm_start=True).fit(second)
+    assert (batches.components_[:, 4:].sum(axis=0) > 0.01).all()
+    np.testing.assert_allclose(np.sort(warm.components_[:, [0, 4]], axis=0), [[0, 0], [0.5, 0.5]], atol=1e-6)
+    curve = warm.log_likelihood_curve_
+    assert np.isfinite(curve).all()
+    assert (np.diff(curve) >= -1e-9 * abs(curve[-1])).all()
+
+
 @each
 def test_one_document(model):
     model = clone(model).fit([[4, 2, 0, 1.0]])

@@ -97,6 +97,15 @@ def test_partial_fit_adds_up_to_fit():
     assert expected.partial_fit(DOCUMENTS).phrases_ != phrases.phrases_  # it goes on after a fit too
 
 
+def test_partial_fit_takes_parameters_that_were_changed():
+    phrases = Phrases(min_count=4, threshold=9.0).partial_fit(DOCUMENTS[:3])
+    phrases.set_params(min_count=1, threshold=1.0, connector_words=["of"]).partial_fit(DOCUMENTS[3:])
+    expected = Phrases(min_count=1, threshold=1.0).fit(DOCUMENTS)
+    assert phrases.phrases_ == expected.phrases_ != {}
+    expected.set_params(scoring="npmi", threshold=-1.0).partial_fit([["of"]])
+    assert -1 <= min(expected.phrases_.values()) <= max(expected.phrases_.values()) <= 1
+
+
 def test_an_interrupted_fit_leaves_the_estimator_as_it_was(monkeypatch):
     phrases = Phrases(min_count=1, threshold=1.0, n_passes=2).fit(DOCUMENTS)
     before, counts = dict(phrases.__dict__), dict(phrases._models[0].vocab)

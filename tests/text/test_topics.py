@@ -100,6 +100,23 @@ def test_sizes_order_marginal():
     assert Topics(PHI).order.tolist() == list(range(K))
 
 
+def test_words_of_topics_whose_documents_are_not_at_hand():
+    table = topics()
+    words = table.sizes * LENGTHS.sum()
+    streamed = Topics(PHI, TERMS, words=words)
+    np.testing.assert_allclose(streamed.sizes, table.sizes)
+    np.testing.assert_allclose(streamed.marginal, table.marginal)
+    assert streamed.n_words == pytest.approx(LENGTHS.sum())
+    assert table.n_words == LENGTHS.sum()
+    assert streamed.n_documents == topics(lengths=None).n_words == 0
+    assert [t.knows_sizes for t in (streamed, table, Topics(PHI))] == [True, True, False]
+
+
+def test_shares_that_nobody_knows_are_not_printed():
+    assert "%" in str(Topics([[1, 3]], ["a", "b"], words=[7]))
+    assert str(Topics([[1, 3]], ["a", "b"])) == "1 topic, 2 terms\ntopic  terms\n    0  b, a"
+
+
 def test_saliency_is_chuangs():
     """p_w sum_k p(k|w) log(p(k|w) / p(k)), summed here in loops."""
     table = topics()
@@ -331,6 +348,9 @@ def with_entry(value):
         ({"lengths": LENGTHS * np.nan}, "lengths must be finite"),
         ({"lengths": -LENGTHS}, "lengths must be at least 0"),
         ({"documents": ["x"]}, "1 documents do not match 40 rows of proportions"),
+        ({"words": np.ones(K)}, "tell the words of each topic: leave out words"),
+        ({"words": [1], "proportions": None, "lengths": None, "documents": None}, "1 words do not match 5 rows"),
+        ({"words": [0] * K, "proportions": None, "lengths": None, "documents": None}, "words are 0 for every topic"),
     ],
 )
 def test_bad_tables(changed, message):

@@ -1,0 +1,637 @@
+"""A parser learned from a treebank, or from raw sentences and a grammar to begin with.
+
+Count, the default. A tree is binarized, every symbol told apart by its parents (`vertical`) and its next siblings
+(`horizontal`), and a grammar of greatest likelihood is read off:
+
+    p(X -> Y Z) = c(X -> Y Z) / c(X)        p(X -> Y) likewise        p(w | t) by `featlearn.grammar.lexicon`
+
+Inside-outside, `method="em"`: from sentences alone, the probabilities of a given grammar are raised to a local maximum
+of the likelihood of the sentences (`featlearn.grammar.em`).
+
+A sentence's tree is the one of greatest probability (CKY, `featlearn.grammar.chart`), its symbols turned back into the
+labels of the treebank. A sentence that has none gets a flat tree: its words under their likeliest tags, under the
+likeliest root.
+
+Papers: Johnson (1998), "PCFG models of linguistic tree representations"; Klein & Manning (2003), "Accurate
+unlexicalized parsing".
+"""
+
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
+from featlearn.grammar.annotations import ANNOTATIONS, annotate, move_marks
+from featlearn.grammar.binarization import base_label, binarize, unbinarize
+from featlearn.grammar.brackets import parse_tree
+from featlearn.grammar.cfg import PCFG, RuleCounts, Word
+from featlearn.grammar.chart import Parse, inside, k_best, parse_batch
+from featlearn.grammar.compiled import PLAIN, CompiledGrammar, RuleArrays, compile_grammar
+from featlearn.grammar.em import ExpectedCounts, e_step, m_step, pcfg_of
+from featlearn.grammar.evalb import BracketScores, score_trees
+from featlearn.grammar.lexicon import Lexicon, learn_lexicon
+from featlearn.grammar.transforms import map_labels
+from featlearn.grammar.tree import Tree, make_tree
+from featlearn.streaming import accumulate, is_out_of_core, require_many_passes
+from featlearn.validation import (
+    boolean,
+    check_parameters,
+    instance,
+    integer,
+    one_of,
+    optional,
+    real,
+    unchanged_on_failure,
+)
+
+SENTENCES = 32  # of a chunk for inside-outside
+NO_TAG = "X"  # in a flat tree, of a word that a written grammar lacks
+START = "ROOT^"  # above the roots of all trees; no label of a treebank makes this symbol
+
+
+@dataclass(frozen=True)
+class TreebankCounts:
+    """What a parser learns from: rules of binarized trees, and words that began a sentence. They add."""
+
+    rules: RuleCounts = field(default_factory=RuleCounts)
+    initial: Counter = field(default_factory=Counter)
+
+    def __add__(self, other: "TreebankCounts") -> "TreebankCounts":
+        initial = self.initial.copy()
+        initial.update(other.initial)
+        return TreebankCounts(self.rules + other.rules, initial)
+
+
+def as_words(sentence: Any, which: str = "The sentence") -> list[str]:
+    """A sentence as words: a string is split at blanks, a sequence of words is taken as it is."""
+    if isinstance(sentence, str):
+        return sentence.split()
+    if isinstance(sentence, Tree) or not isinstance(sentence, (Sequence, np.ndarray)):
+        raise TypeError(f"{which} is a {type(sentence).__name__}; pass a string, or a list of its words.")
+    words = list(sentence)
+    for word in words:
+        if not isinstance(word, str) or not word:
+            raise TypeError(f"{which} holds {word!r}, which is no word; pass a string, or a list of words.")
+    return words
+
+
+def as_sentences(X: Any) -> list[list[str]]:
+    """Sentences as lists of words."""
+    if isinstance(X, str) or not isinstance(X, Iterable):
+        raise TypeError(f"Pass a list of sentences; got a {type(X).__name__}. Put a single sentence into a list.")
+    return [as_words(sentence, f"Sentence {i}") for i, sentence in enumerate(X)]
+
+
+def as_tree(tree: Any, which: str) -> Tree:
+    """A Tree, or one in brackets."""
+    if isinstance(tree, str):
+        try:
+            return parse_tree(tree)
+        except ValueError as error:
+            raise ValueError(f"{which} is no tree in brackets: {error}") from error
+    if not isinstance(tree, Tree):
+        raise TypeError(f"{which} is a {type(tree).__name__}; pass a Tree, or a string in brackets.")
+    return tree
+
+
+def as_trees(trees: Any) -> list[Tree]:
+    """Trees, given as such or in brackets."""
+    if isinstance(trees, (str, Tree)) or not isinstance(trees, Iterable):
+        raise TypeError(f"Pass a list of trees; got a {type(trees).__name__}. Put a single tree into a list.")
+    return [as_tree(tree, f"Tree {i}") for i, tree in enumerate(trees)]
+
+
+def same_words(sentences: Sequence[Sequence[str]], trees: Sequence[Tree]) -> None:
+    """Refuse a tree over other words than its sentence has."""
+    if len(sentences) != len(trees):
+        raise ValueError(f"There are {len(sentences)} sentences and {len(trees)} trees; pass a tree for each sentence.")
+    for i, (words, tree) in enumerate(zip(sentences, trees, strict=True)):
+        leaves = tree.words()
+        if leaves != words:
+            raise ValueError(
+                f"Sentence {i} and its tree have other words: {' '.join(words)[:60]!r} ({len(words)} words) and "
+                f"{' '.join(leaves)[:60]!r} ({len(leaves)}). Remove traces from trees, and words from neither."
+            )
+
+
+def to_symbols(tree: Tree, annotations: tuple[str, ...], options: dict[str, Any]) -> Tree:
+    """The tree labeled by grammar symbols, under `START`."""
+    made = binarize(annotate(tree, annotations), **options)
+    if annotations:
+        made = map_labels(made, move_marks)
+    return make_tree(START, (made,))
+
+
+def count_treebank(trees: Any, y: Any = None, *, annotations: tuple[str, ...], options: dict) -> TreebankCounts:
+    """The statistic of one chunk: trees, or sentences and their trees."""
+    found = as_trees(trees if y is None else y)
+    if y is not None:
+        same_words(as_sentences(trees), found)
+    initial: Counter = Counter()
+    for i, tree in enumerate(found):
+        for node in tree.subtrees():
+            if len(node.children) > 1 and any(isinstance(child, str) for child in node.children):
+                raise ValueError(
+                    f"Tree {i} has a word beside others or beside trees under {node.label!r}; put each word under a "
+                    "tag of its own."
+                )
+        initial[tree.words()[0]] += 1
+    return TreebankCounts(RuleCounts.of(to_symbols(tree, annotations, options) for tree in found), initial)
+
+
+def expect(chunk: Any, grammar: CompiledGrammar) -> ExpectedCounts:
+    """The statistic of one chunk of sentences for inside-outside."""
+    return e_step(as_sentences(chunk), grammar)
+
+
+@dataclass(frozen=True, eq=False)
+class TreebankModel:
+    """What parsing needs: the grammar, the words, and how both meet.
+
+    Attributes
+    ----------
+    grammar : CompiledGrammar
+        Of the rules over symbols.
+    lexicon : Lexicon
+        P(word | tag).
+    tag_symbol, tag_log_share : arrays (n_tags,)
+        The number of each tag among the symbols of the grammar, and the log of the share of words among all that it
+        stands over: 0 unless it stands over trees too.
+    root : str
+        The label that most roots have.
+    """
+
+    grammar: CompiledGrammar
+    lexicon: Lexicon
+    tag_symbol: np.ndarray
+    tag_log_share: np.ndarray
+    root: str
+
+    @classmethod
+    def of(cls, counts: TreebankCounts, **lexicon_options: Any) -> "TreebankModel":
+        """The model of greatest likelihood, but for the words."""
+        rules = counts.rules.rules
+        totals: Counter = Counter()
+        words: dict[tuple[str, str], int] = {}
+        for (lhs, rhs), n in rules.items():
+            totals[lhs] += n
+            if isinstance(rhs[0], Word):
+                words[lhs, rhs[0].text] = n
+        symbols = sorted(totals)
+        number = {symbol: i for i, symbol in enumerate(symbols)}
+        made: dict[int, list] = {1: [], 2: []}
+        for (lhs, rhs), n in sorted(((rule, n) for rule, n in rules.items() if not isinstance(rule.rhs[0], Word))):
+            made[len(rhs)].append((number[lhs], *map(number.__getitem__, rhs), n / totals[lhs]))
+        arrays = []
+        for size, table in ((2, made[2]), (1, made[1])):
+            arrays += [np.array([row[:-1] for row in table], np.int32).reshape(-1, size + 1)]
+            arrays += [np.log(np.array([row[-1] for row in table], float))]
+        lexicon = learn_lexicon(words, counts.initial, **lexicon_options)
+        return cls(
+            grammar=compile_grammar(RuleArrays(symbols, *arrays), START),
+            lexicon=lexicon,
+            tag_symbol=np.array([number[tag] for tag in lexicon.tags], np.int32),
+            tag_log_share=np.log(lexicon.counts / [totals[tag] for tag in lexicon.tags]),
+            root=min(rules_of_root(rules), key=lambda item: (-item[1], item[0]))[0],
+        )
+
+    def lexical(self, words: list[str]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """For each word the symbols it may have, and log P(word | symbol)."""
+        found = []
+        for i, word in enumerate(words):
+            tags, values = self.lexicon.scores(word, i == 0)
+            found.append((self.tag_symbol[tags], values + self.tag_log_share[tags]))
+        return found
+
+    def tag(self, word: str, initial: bool) -> str:
+        """The likeliest tag of a word by itself."""
+        return self.lexicon.guess(word, initial)[0][0]
+
+    def plain(self, tree: Tree) -> Tree:
+        """A tree over symbols with the treebank's labels."""
+        (below,) = tree.children
+        assert isinstance(below, Tree)
+        return unbinarize(below)
+
+
+def rules_of_root(rules: Counter) -> list[tuple[str, int]]:
+    """The labels of roots, and how often each came."""
+    return [(base_label(str(rhs[0])), n) for (lhs, rhs), n in rules.items() if lhs == START]
+
+
+@dataclass(frozen=True, eq=False)
+class WrittenModel:
+    """A hand-written grammar: its own words, its own symbols as labels."""
+
+    grammar: CompiledGrammar
+    root: str
+
+    def lexical(self, words: list[str]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """As of `TreebankModel`; a word that the grammar lacks has no symbol."""
+        return self.grammar.lexical(words)
+
+    def tag(self, word: str, initial: bool) -> str:
+        """The symbol that gives the word the greatest probability; `NO_TAG` for a word that the grammar lacks."""
+        (symbols, values), shown = self.grammar.lexical([word])[0], self.grammar.kind == PLAIN
+        found = [(-value, self.grammar.symbols[s]) for s, value in zip(symbols, values, strict=True) if shown[s]]
+        return min(found)[1] if found else NO_TAG
+
+    def plain(self, tree: Tree) -> Tree:
+        """The tree as it is."""
+        return tree
+
+
+class PCFGParser(CallbackSupportMixin, BaseEstimator):
+    """A parser of sentences, learned from trees; or a given grammar, as it is or improved on raw sentences.
+
+    Parameters
+    ----------
+    horizontal : int or None, default=2
+        How many of the siblings to come a symbol within a constituent knows; None: all.
+    vertical : int, default=2
+        Labels on the way up that a symbol knows, its own included: 1 none but its own, 2 its parent.
+    factor : {"right", "left"}, default="right"
+        Whether binarization splits off the first child first, or the last.
+    unaries : {"keep", "collapse"}, default="keep"
+        Whether chains of single children are rules, or one symbol.
+    annotate_tags : bool, default=False
+        Whether tags know their parents too.
+    annotations : tuple of str or "all", default=()
+        Splits of symbols by what is below them, from `featlearn.grammar.annotations`: ``"verb"``, ``"right_np"`` ...
+    unknown : {"morphology", "shape", "single"}, default="morphology"
+        How unknown words are told apart: by ending, capitals, digits, hyphen and place; without endings; not at all.
+    rare : int, default=5
+        Words seen at most that often teach what unknown words are, and learn from others that look alike.
+    prior, tag_prior : float, default=0.3 and 50.0
+        How much, in words, classes of words weigh against a rare word's own counts, and a tag without its context
+        against the tag in it.
+    method : {"count", "em"}, default="count"
+        Count rules in trees, or improve ``grammar`` on sentences by inside-outside.
+    grammar : PCFG or None, default=None
+        A grammar, written by hand, say. With it the parser parses without a fit (or after ``fit()``, which compiles it
+        once for all); with ``method="em"`` it is where learning begins. Its trees have its symbols as labels.
+    beam : float or None, default=None
+        Drop what is worse than the best of its span by more than this log-probability; None searches exactly.
+    max_iter : int, default=50
+        Most iterations of ``method="em"``.
+    tol : float, default=1e-5
+        Stop when the log-likelihood rises by less than this fraction of its size in an iteration.
+    n_jobs : int or None, default=None
+        Threads, sentences side by side; None takes every core this process may use. No effect on results.
+
+    Attributes
+    ----------
+    grammar_ : CompiledGrammar
+        The grammar in use; its ``symbols``, ``binary`` and ``unary`` rules with log-probabilities.
+    lexicon_ : Lexicon or None
+        P(word | tag) and the unknown classes; None for a given grammar, whose own rules hold the words.
+    pcfg_ : PCFG or None
+        The grammar that was given or learned by ``method="em"``; None for ``method="count"``.
+    log_likelihood_curve_ : array (n_iter_ + 1,)
+        ``method="em"``: the log-likelihood of the sentences, before the first iteration and after each.
+    n_iter_ : int
+        ``method="em"``: iterations.
+
+    Raises
+    ------
+    ValueError
+        For a parameter out of range, a tree over other words than its sentence, a tree with a word beside others, no
+        tree, a grammar missing where one is needed, or sentences none of which the grammar generates.
+    TypeError
+        For sentences or trees of another type.
+
+    Notes
+    -----
+    Sentences are strings, split at blanks, or lists of words; trees are `Tree` or strings in brackets. What the trees
+    have, predictions have: remove traces and functional tags from a treebank first
+    (`featlearn.grammar.transforms`).
+
+    Every sentence gets a tree. One that the grammar does not generate gets a flat tree, and its log-probability is
+    -inf. An empty sentence gets None, for a tree has words; its log-probability is -inf too.
+
+    References
+    ----------
+    Johnson (1998), "PCFG models of linguistic tree representations". Klein & Manning (2003), "Accurate unlexicalized
+    parsing".
+
+    Examples
+    --------
+    >>> from featlearn.grammar.parser import PCFGParser
+    >>> parser = PCFGParser().fit([
+    ...     "(S (NP (DT the) (NN dog)) (VP (VBD saw) (NP (DT a) (NN cat))))",
+    ...     "(S (NP (DT a) (NN man)) (VP (VBD slept)))",
+    ... ])
+    >>> parser.predict(["the cat slept"])
+    [(S (NP (DT the) (NN cat)) (VP (VBD slept)))]
+
+    A grammar written by hand, and all trees of a sentence:
+
+    >>> from featlearn.grammar.toys import load_toy_grammar
+    >>> parser = PCFGParser(grammar=load_toy_grammar("telescope"))
+    >>> for tree, log_p in parser.parse("the man saw the woman with the telescope", k=5):
+    ...     print(f"{np.exp(log_p):.4g}")
+    5.292e-05
+    1.512e-05
+    """
+
+    def __init__(
+        self,
+        horizontal: int | None = 2,
+        vertical: int = 2,
+        factor: str = "right",
+        unaries: str = "keep",
+        annotate_tags: bool = False,
+        annotations=(),
+        unknown: str = "morphology",
+        rare: int = 5,
+        prior: float = 0.3,
+        tag_prior: float = 50.0,
+        method: str = "count",
+        grammar: PCFG | None = None,
+        beam: float | None = None,
+        max_iter: int = 50,
+        tol: float = 1e-5,
+        n_jobs: int | None = None,
+    ):
+        self.horizontal = horizontal
+        self.vertical = vertical
+        self.factor = factor
+        self.unaries = unaries
+        self.annotate_tags = annotate_tags
+        self.annotations = annotations
+        self.unknown = unknown
+        self.rare = rare
+        self.prior = prior
+        self.tag_prior = tag_prior
+        self.method = method
+        self.grammar = grammar
+        self.beam = beam
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_jobs = n_jobs
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "model_") or (self.grammar is not None and self.method == "count")
+
+    def _check(self):
+        check_parameters(
+            self,
+            horizontal=optional(integer(0)),
+            vertical=integer(1),
+            factor=one_of("right", "left"),
+            unaries=one_of("keep", "collapse"),
+            annotate_tags=boolean(),
+            annotations=_annotation_names,
+            unknown=one_of("morphology", "shape", "single"),
+            rare=integer(1),
+            prior=real(above=0),
+            tag_prior=real(above=0),
+            method=one_of("count", "em"),
+            grammar=optional(instance(PCFG)),
+            beam=optional(real(above=0)),
+            max_iter=integer(1),
+            tol=real(0),
+        )
+
+    @with_callbacks
+    @unchanged_on_failure
+    def fit(self, X=None, y=None):
+        """Learn the grammar.
+
+        Parameters
+        ----------
+        X : list of trees, or list of sentences, stream of lists, or Dask bag of trees
+            Trees, or with ``y`` the sentences they are of. A stream is an iterator of lists of trees, or of pairs
+            (sentences, trees), or a function that returns one. With ``method="em"`` sentences, in a list or a function
+            that returns iterators of lists. None adopts ``grammar`` as it is.
+        y : list of trees or None, default=None
+            The trees of the sentences ``X``.
+
+        Returns
+        -------
+        self
+        """
+        self._check()
+        if self.method == "em":
+            return self._fit_em(X)
+        if X is None:
+            if self.grammar is None:
+                raise ValueError(
+                    "PCFGParser: there is nothing to fit; pass trees, or a grammar: PCFGParser(grammar=...)."
+                )
+            self._adopt(WrittenModel(compile_grammar(self.grammar), self.grammar.start), self.grammar)
+            return self
+        if self.grammar is not None:
+            raise ValueError(
+                "PCFGParser: with method='count' a grammar is either given or learned from trees. Call fit() without "
+                "trees to adopt the one given, drop grammar=, or pass method='em' to improve it on sentences."
+            )
+        context = begin_fit(self, 1, X=None)
+        options = {
+            "horizontal": self.horizontal,
+            "vertical": self.vertical,
+            "factor": self.factor,
+            "unaries": self.unaries,
+            "annotate_tags": self.annotate_tags,
+        }
+        names = ANNOTATIONS if isinstance(self.annotations, str) else tuple(self.annotations)
+        statistic = partial(count_treebank, annotations=names, options=options)
+        counts = accumulate(statistic, X, n_jobs=1) if y is None else accumulate(statistic, X, y, n_jobs=1)
+        model = TreebankModel.of(
+            counts, unknown=self.unknown, rare=self.rare, prior=self.prior, tag_prior=self.tag_prior
+        )
+        end_iteration(context, self, {"n_rules": float(len(counts.rules.rules))})
+        self._adopt(model, None)
+        end_fit(context, self)
+        return self
+
+    def _fit_em(self, X):
+        """Inside-outside until the likelihood settles."""
+        if self.grammar is None:
+            raise ValueError("PCFGParser: method='em' begins with a grammar; pass grammar=PCFG.from_text(...), say.")
+        if X is None:
+            raise ValueError("PCFGParser: method='em' learns from sentences; pass a list of them to fit.")
+        require_many_passes(X, "PCFGParser with method='em'")
+        X = X if is_out_of_core(X) else as_sentences(X)
+        context = begin_fit(self, self.max_iter, X=None)
+        grammar = compile_grammar(self.grammar)
+        counts = accumulate(partial(expect, grammar=grammar), X, n_jobs=self.n_jobs, rows=SENTENCES)
+        if counts.n_sentences == 0:
+            raise ValueError(
+                f"PCFGParser: the grammar generates none of the {counts.n_left_out} sentences, so there is nothing to "
+                "learn. Give it rules for their words and constructions."
+            )
+        curve = [counts.log_likelihood]
+        for _ in range(self.max_iter):
+            grammar = m_step(grammar, counts)
+            counts = accumulate(partial(expect, grammar=grammar), X, n_jobs=self.n_jobs, rows=SENTENCES)
+            curve.append(counts.log_likelihood)
+            stop = end_iteration(context, self, {"log_likelihood": curve[-1]})
+            if stop or curve[-1] - curve[-2] <= self.tol * abs(curve[-2]):
+                break
+        self._adopt(WrittenModel(grammar, self.grammar.start), pcfg_of(grammar))
+        self.log_likelihood_curve_, self.n_iter_ = np.array(curve), len(curve) - 1
+        self.n_left_out_ = counts.n_left_out
+        end_fit(context, self)
+        if counts.n_left_out:
+            warnings.warn(
+                f"PCFGParser: the grammar does not generate {counts.n_left_out} of "
+                f"{counts.n_left_out + counts.n_sentences} sentences; they were left out.",
+                stacklevel=4,
+            )
+        return self
+
+    def _adopt(self, model, pcfg):
+        for name in ("log_likelihood_curve_", "n_iter_", "n_left_out_"):
+            self.__dict__.pop(name, None)
+        self.model_, self.pcfg_ = model, pcfg
+        self.grammar_, self.lexicon_ = model.grammar, getattr(model, "lexicon", None)
+
+    def _fitted(self) -> TreebankModel | WrittenModel:
+        if hasattr(self, "model_"):
+            return self.model_
+        if self.grammar is None or not self.__sklearn_is_fitted__():
+            raise NotFittedError("This PCFGParser is not fitted yet; call fit with trees, or pass it a grammar.")
+        self._check()
+        return WrittenModel(compile_grammar(self.grammar), self.grammar.start)
+
+    def _parses(self, sentences: list[list[str]]) -> tuple[TreebankModel | WrittenModel, list[Parse]]:
+        """The best parse of each sentence, (-inf, None) where there is none; trees have the treebank's labels."""
+        model = self._fitted()
+        lexicals = [model.lexical(words) for words in sentences]
+        found = parse_batch(model.grammar, lexicals, sentences, n_jobs=self.n_jobs, beam=self.beam)
+        return model, [p if p.tree is None else Parse(p.log_proba, model.plain(p.tree)) for p in found]
+
+    def predict(self, X) -> list[Tree | None]:
+        """The best tree of each sentence; a flat one where the grammar has none, and None for no words.
+
+        Parameters
+        ----------
+        X : list of sentences
+            Strings, split at blanks, or lists of words.
+
+        Returns
+        -------
+        trees : list of Tree
+            With the labels of the treebank.
+        """
+        sentences = as_sentences(X)
+        model, parses = self._parses(sentences)
+        return [p.tree or flat_tree(model, words) for p, words in zip(parses, sentences, strict=True)]
+
+    def predict_log_proba(self, X) -> np.ndarray:
+        """log p(tree, sentence) of the best tree of each sentence.
+
+        The product of the probabilities of all rules of the tree, those of its words included, in natural logs; a word
+        that is unknown enters with the probability of its class. -inf for sentences that the grammar does not
+        generate, whose predicted tree is flat, and for empty ones.
+
+        Parameters
+        ----------
+        X : list of sentences
+            As for `predict`.
+
+        Returns
+        -------
+        log_proba : array (n_sentences,)
+        """
+        return np.array([p.log_proba for p in self._parses(as_sentences(X))[1]], dtype=float)
+
+    def inside_log_proba(self, sentence) -> float:
+        """log p(sentence), all its trees together; -inf without any.
+
+        Parameters
+        ----------
+        sentence : str or list of str
+            A string is split at blanks.
+        """
+        model = self._fitted()
+        return inside(model.grammar, model.lexical(as_words(sentence)))
+
+    def parse(self, sentence, k: int = 1) -> list[tuple[Tree, float]]:
+        """The k best trees of one sentence with log p(tree, sentence), best first; fewer if there are fewer.
+
+        Parameters
+        ----------
+        sentence : str or list of str
+            A string is split at blanks.
+        k : int, default=1
+            How many, at least 1.
+
+        Returns
+        -------
+        trees : list of (Tree, float)
+            A flat tree with -inf if the grammar does not generate the sentence; empty for no words. The search is
+            exact for k > 1, whatever ``beam`` is.
+        """
+        if integer(1)(k) is not None:
+            raise ValueError(f"k={k!r} is not valid; pass {integer(1)(k)}.")
+        words = as_words(sentence)
+        if k == 1:
+            model, found = self._parses([words])
+        else:
+            model = self._fitted()
+            best = k_best(model.grammar, model.lexical(words), k, words)
+            found = [Parse(p.log_proba, model.plain(p.tree)) for p in best if p.tree is not None]
+        trees = [(p.tree, p.log_proba) for p in found if p.tree is not None]
+        if trees:
+            return trees
+        flat = flat_tree(model, words)
+        return [] if flat is None else [(flat, -np.inf)]
+
+    def evaluate(self, X, y=None, max_words: int | None = None) -> BracketScores:
+        """All scores of the predicted trees against the treebank's: `featlearn.grammar.evalb`.
+
+        Parameters
+        ----------
+        X : list of sentences, or of trees
+            Trees if ``y`` is None; their words are parsed.
+        y : list of trees or None, default=None
+            The right trees.
+        max_words : int or None, default=None
+            Leaves out longer sentences, and does not parse them.
+
+        Returns
+        -------
+        scores : BracketScores
+            Sentences that the grammar does not generate count as failed.
+        """
+        gold = as_trees(X if y is None else y)
+        sentences = [tree.words() for tree in gold] if y is None else as_sentences(X)
+        same_words(sentences, gold)
+        if max_words is not None:
+            gold = [tree for tree, words in zip(gold, sentences, strict=True) if len(words) <= max_words]
+            sentences = [words for words in sentences if len(words) <= max_words]
+        return score_trees(gold, [p.tree for p in self._parses(sentences)[1]])
+
+    def score(self, X, y=None) -> float:
+        """Labeled bracket F1, 0 to 1, of the predicted trees; parameters as of `evaluate`."""
+        return self.evaluate(X, y).f1
+
+
+def _annotation_names(value: Any) -> str | None:
+    if isinstance(value, str):
+        return one_of("all")(value)
+    if isinstance(value, (tuple, list)) and all(name in ANNOTATIONS for name in value):
+        return None
+    return f"'all' or a tuple of {', '.join(map(repr, ANNOTATIONS))}"
+
+
+def flat_tree(model: TreebankModel | WrittenModel, words: list[str]) -> Tree | None:
+    """Words under their likeliest tags, under the likeliest root; None for no words."""
+    if not words:
+        return None
+    return Tree(model.root, [Tree(model.tag(word, i == 0), [word]) for i, word in enumerate(words)])

@@ -1,0 +1,69 @@
+"""A run of the Gibbs sampler: sweeps that learn the priors, then sweeps whose topic counts are averaged."""
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from featlearn.text.gibbs import GibbsSampler, alpha_from_counts, eta_from_counts
+from featlearn.text.priors import fitted_topics, learned
+
+PRIORS_EVERY = 10  # sweeps from one update of learned priors to the next
+
+
+class GibbsRun:
+    """Sweeps over documents for an LDA.
+
+    Parameters
+    ----------
+    model : LDA
+        Its parameters: n_components, n_samples, and whether alpha and eta are to be learned.
+    X : csr_array (n_documents, n_terms)
+        Term counts.
+    alpha, eta : array (n_components,), and float or array (n_terms,)
+        Priors to start from; afterwards those of the last sweep.
+    max_iter : int
+        Most sweeps. The last ``n_samples`` of them are averaged, but no more than half.
+    seed : int
+        Of all draws.
+    before : array (n_components, n_terms) or None, default=None
+        Topic counts learned before, which guide the first sweep.
+    keep : bool, default=False
+        Whether ``before`` guides all sweeps, and is in the result.
+    """
+
+    def __init__(self, model: Any, X: sp.csr_array, alpha, eta, max_iter: int, seed: int, before=None, keep=False):
+        self.model, self.alpha, self.eta = model, alpha, eta
+        self.sampler = GibbsSampler(X, model.n_components, seed, before)
+        self.forget = before is not None and not keep
+        self.n_sweeps, self.last = 0, max_iter
+        self.n_samples = min(model.n_samples, max(max_iter // 2, 1))
+        self.total: Any = 0.0
+        self.n_states = 0
+
+    def sweeps(self, pool: Executor) -> Iterator[float]:
+        """One sweep after the other; each gives the share of words that changed their topic."""
+        while self.n_sweeps < self.last:
+            changed = self.sampler.sweep(self.alpha, np.atleast_1d(self.eta), pool)
+            self.n_sweeps += 1
+            if self.n_sweeps == 1 and self.forget:
+                self.sampler.forget()
+            if self.n_sweeps > self.last - self.n_samples:
+                self.total, self.n_states = self.total + self.sampler.topic_counts(), self.n_states + 1
+            elif self.n_sweeps % PRIORS_EVERY == 0:
+                if learned(self.model.alpha):
+                    self.alpha = alpha_from_counts(self.sampler.document_counts(), self.alpha)
+                if learned(self.model.eta):
+                    self.eta = eta_from_counts(self.sampler.topic_counts(), self.eta)
+            yield changed
+
+    def settle(self) -> None:
+        """Learn no more: the sweeps to come, ``n_samples`` at most, are averaged."""
+        self.last = min(self.last, self.n_sweeps + self.n_samples)
+
+    def fitted(self, dtype: Any) -> dict[str, Any]:
+        """The attributes of the model now: the mean of the states averaged, or the last if there are none."""
+        counts = self.total / self.n_states if self.n_states else self.sampler.topic_counts()
+        return fitted_topics(np.asarray(counts, dtype, order="C"), self.alpha, self.eta)

@@ -1,0 +1,115 @@
+"""Online variational Bayes for LDA: topics and priors that learn from mini-batches.
+
+Batch t of a corpus of D documents moves lambda (V, K) by rho_t = (tau + t)^-kappa towards what the batch alone would
+say if the whole corpus were like it, with n_dw r_dwk from an E-step of its documents under the topics before:
+
+    lambda_wk := (1 - rho_t) lambda_wk + rho_t (eta_w + D / |batch| sum_d n_dw r_dwk)
+
+A learned alpha is the Dirichlet whose E log theta is a running mean of the batches', which moves by rho_t too. To first
+order in rho_t that is Hoffman's natural gradient step, and it cannot leave the positive numbers.
+
+Hoffman, Blei & Bach (2010), "Online learning for latent Dirichlet allocation".
+"""
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.special import psi
+
+from featlearn.kernels.fold_in import compact
+from featlearn.text.counts import DOCUMENTS
+from featlearn.text.priors import fitted_posterior, learned
+from featlearn.text.variational import (
+    TopicStatistic,
+    column_sums,
+    expected_topics,
+    learned_alpha,
+    learned_eta,
+    topic_bound,
+    walk,
+)
+
+SMALL = 1e-9  # a scale of the topics below which it is multiplied in
+PARTS = 8  # of a mini-batch, so that every core has some
+ETA_EVERY = 16  # mini-batches from one update of eta, which looks at every word, to the next
+
+
+class OnlineTopics:
+    """lambda (V, K) = prior + scale * rows, so that a batch costs work only for the words it holds.
+
+    Everything that happens to all words alike, the decay by 1 - rho and the pull to eta, happens to ``scale`` and to
+    ``prior`` (a number or (V,)); the column sums, ``totals`` (K,), are kept beside them in float64.
+    """
+
+    def __init__(self, lam: np.ndarray):
+        self.rows, self.scale = np.array(lam, order="C"), 1.0
+        self.prior: Any = 0.0
+        self.totals = column_sums(lam)
+
+    def at(self, words: np.ndarray) -> np.ndarray:
+        """lambda (m, K) of some words."""
+        prior = self.prior if np.ndim(self.prior) == 0 else self.prior[words, None]
+        lam = self.rows[words] * self.rows.dtype.type(self.scale)
+        lam += np.asarray(prior, lam.dtype)
+        return lam
+
+    def update(self, words: np.ndarray, counts: np.ndarray, rho: float, ratio: float, eta: float | np.ndarray) -> None:
+        """lambda := (1 - rho) lambda + rho (eta + ratio counts), with counts (m, K) at words (m,) and 0 elsewhere."""
+        V, dtype = len(self.rows), self.rows.dtype.type
+        self.prior = (1 - rho) * self.prior + rho * np.asarray(eta, np.float64)
+        self.totals = (1 - rho) * self.totals + rho * (np.broadcast_to(eta, V).sum() + ratio * counts.sum(axis=0))
+        self.scale *= 1 - rho
+        if self.scale < SMALL:
+            self.rows *= dtype(self.scale)
+            self.scale = 1.0
+        self.rows[words] += dtype(rho * ratio / self.scale) * counts
+
+    def dense(self) -> np.ndarray:
+        """lambda (V, K)."""
+        return self.at(np.arange(len(self.rows)))
+
+
+class OnlineLearner:
+    """The topics and priors of an LDA after ``t`` mini-batches.
+
+    Parameters
+    ----------
+    model : LDA
+        Its parameters: decay (kappa), offset (tau), those of the E-step, and whether alpha and eta are to be learned.
+    lam : array (V, K)
+        Topics to start from.
+    alpha, eta : array (K,), and float or array (V,)
+        Priors to start from.
+    t : int, default=0
+        Mini-batches learned before.
+    """
+
+    def __init__(self, model: Any, lam: np.ndarray, alpha: np.ndarray, eta: Any, t: int = 0):
+        self.model, self.topics, self.alpha, self.eta, self.t = model, OnlineTopics(lam), alpha, eta, t
+
+    def learn(self, batch: sp.csr_array, total: int) -> TopicStatistic:
+        """Learn from a batch of a corpus of ``total`` documents; returns what its E-step said."""
+        self.t += 1
+        rho = (self.model.offset + self.t) ** -self.model.decay
+        words, local = compact(batch)
+        rows = min(DOCUMENTS, max(32, -(-batch.shape[0] // PARTS)))
+        expected = expected_topics(self.topics.at(words), self.topics.totals)
+        statistic = walk(self.model, local, *expected, self.alpha, rows)
+        self.topics.update(words[statistic.words], statistic.counts, rho, total / statistic.documents, self.eta)
+        if learned(self.model.alpha):
+            before = psi(self.alpha) - psi(self.alpha.sum())
+            mean = (1 - rho) * before + rho * statistic.log_theta / statistic.documents
+            self.alpha = learned_alpha(mean, self.alpha)
+        if learned(self.model.eta) and self.t % ETA_EVERY == 0:
+            lam = self.topics.dense()
+            self.eta = learned_eta(topic_bound(lam, self.eta, self.model.n_jobs)[1], self.eta, *lam.shape)
+        return statistic
+
+    def state(self) -> tuple[np.ndarray, np.ndarray, Any]:
+        """lambda (V, K), alpha (K,) and eta."""
+        return self.topics.dense(), self.alpha, self.eta
+
+    def fitted(self) -> dict[str, Any]:
+        """The attributes of the model now."""
+        return fitted_posterior(*self.state())

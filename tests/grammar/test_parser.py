@@ -1,0 +1,497 @@
+"""A parser of treebanks, of hand-written grammars, and of raw sentences."""
+
+import math
+import pickle
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+
+from featlearn import EarlyStopping
+from featlearn.grammar import parser as module
+from featlearn.grammar.annotations import ANNOTATIONS, MARK, annotate, move_marks
+from featlearn.grammar.binarization import binarize, labels_of, unbinarize
+from featlearn.grammar.brackets import parse_tree
+from featlearn.grammar.cfg import PCFG
+from featlearn.grammar.parser import PCFGParser
+from featlearn.grammar.toys import load_toy_grammar
+from featlearn.grammar.transforms import map_labels
+from featlearn.grammar.tree import Tree
+
+TELESCOPE = "the man saw the woman with the telescope"
+BRACKETS = [
+    "(S (NP (DT the) (NN dog)) (VP (VBD saw) (NP (DT a) (NN cat))) (. .))",
+    "(S (NP (NNP Anna)) (VP (VBD slept)) (. .))",
+    "(S (NP (DT the) (JJ old) (NN man)) (VP (VBD saw) (NP (NNP Ben)) (PP (IN with) (NP (DT a) (NN dog)))) (. .))",
+    "(S (PP (IN In) (NP (NNP Paris))) (, ,) (NP (PRP he)) (VP (MD will) (VP (VB sleep))) (. .))",
+    "(NP (NP (DT the) (NN cat)) (PP (IN of) (NP (NNP Anna))))",
+]
+TREES = [parse_tree(text) for text in BRACKETS]
+SENTENCES = [" ".join(tree.words()) for tree in TREES]
+UNSEEN = ["zorp blims quixed .", "The dog saw Ben", "x"]
+
+
+def sampled(n, seed=0, name="picnic"):
+    rng = np.random.RandomState(seed)
+    grammar = load_toy_grammar(name)
+    return [grammar.sample(rng) for _ in range(n)]
+
+
+def state(parser):
+    return {name: id(value) for name, value in parser.__dict__.items()}
+
+
+# ---- a grammar written by hand -----------------------------------------------------------------------------------
+
+
+def test_the_telescope_has_both_trees_without_a_fit():
+    parser = PCFGParser(grammar=load_toy_grammar())
+    (noun, p), (verb, q) = parser.parse(TELESCOPE, k=5)
+    assert math.exp(p) == pytest.approx(5.292e-5, rel=1e-9)
+    assert math.exp(q) == pytest.approx(1.512e-5, rel=1e-9)
+    assert math.exp(parser.inside_log_proba(TELESCOPE)) == pytest.approx(6.804e-5, rel=1e-9)
+    assert ("NP", 3, 8) in noun.spans()
+    assert ("VP", 2, 5) in verb.spans()
+    assert parser.predict([TELESCOPE]) == [noun]
+    assert parser.predict_log_proba([TELESCOPE.split()])[0] == pytest.approx(p)
+    assert not hasattr(parser, "grammar_")
+    fitted = PCFGParser(grammar=load_toy_grammar()).fit()
+    assert fitted.parse(TELESCOPE, k=5) == [(noun, p), (verb, q)]
+    assert fitted.pcfg_ == load_toy_grammar()
+    assert fitted.lexicon_ is None
+
+
+def test_a_word_the_grammar_lacks_gives_a_flat_tree():
+    parser = PCFGParser(grammar=load_toy_grammar())
+    assert parser.predict(["the zorp sleeps"]) == [parse_tree("(S (DT the) (X zorp) (Vi sleeps))")]
+    assert parser.predict_log_proba(["the zorp sleeps"])[0] == -math.inf
+    assert parser.inside_log_proba("the zorp sleeps") == -math.inf
+
+
+def test_trees_of_a_grammar_are_labeled_as_it_labels_them():
+    grammar = PCFG.from_text("S -> A^B A^B 1.0\nA^B -> 'a' 1.0")
+    assert str(PCFGParser(grammar=grammar).predict(["a a"])[0]) == "(S (A^B a) (A^B a))"
+
+
+# ---- counting ----------------------------------------------------------------------------------------------------
+
+
+def test_probabilities_are_relative_frequencies():
+    """The log-probability of a training tree, with words seen often, is that of counts read off by hand."""
+    trees = [tree for tree in TREES for _ in range(3)]
+    parser = PCFGParser(vertical=1, horizontal=None, rare=1, prior=1e-9).fit(trees)
+    rules = Counter(rule for tree in trees for rule in tree.productions() if rule[1][0] not in tree.words())
+    left = Counter()
+    for (lhs, _), n in rules.items():
+        left[lhs] += n
+    words = Counter((node.label, node.children[0]) for tree in trees for node in tree.preterminals())
+    tags = Counter()
+    for (tag, _), n in words.items():
+        tags[tag] += n
+    types = len({word for _, word in words})
+    shares = Counter()
+    for (tag, word), n in words.items():  # every word counts: none is rare, and so all teach
+        shares[tag] += n / sum(m for (_, v), m in words.items() if v == word)
+    for tree, sentence in zip(TREES, SENTENCES, strict=True):
+        expected = math.log(Counter(t.label for t in trees)[tree.label] / len(trees))
+        for node in tree.subtrees():
+            if node.is_preterminal:
+                # With one class the mass of a tag is its count and the words of the class that it has.
+                continue
+            expected += math.log(rules[node.label, tuple(c.label for c in node.children)] / left[node.label])
+        lexical = 0.0
+        for i, (tag, word) in enumerate(zip(tree.tags(), tree.words(), strict=True)):
+            lexicon = parser.lexicon_
+            found = dict(
+                zip([lexicon.tags[t] for t in lexicon.scores(word, i == 0)[0]], lexicon.scores(word, i == 0)[1])
+            )
+            lexical += found[tag]
+        assert parser.predict([sentence]) == [tree]
+        assert parser.predict_log_proba([sentence])[0] == pytest.approx(expected + lexical, rel=1e-9)
+    assert types == len(parser.lexicon_.words)
+    assert sum(shares.values()) == pytest.approx(types)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"vertical": 1, "horizontal": None},
+        {"vertical": 3, "horizontal": 0},
+        {"unaries": "collapse"},
+        {"factor": "left", "horizontal": 1},
+        {"annotate_tags": True},
+        {"annotations": "all", "annotate_tags": True, "unaries": "collapse"},
+        {"annotations": ("verb", "conjunction"), "vertical": 1},
+        {"beam": 12.0},
+    ],
+)
+def test_training_sentences_get_their_trees_back(options):
+    parser = PCFGParser(**options).fit(TREES)
+    assert parser.predict(SENTENCES) == TREES
+    assert parser.score(SENTENCES, TREES) == 1
+    assert np.isfinite(parser.predict_log_proba(SENTENCES)).all()
+
+
+def test_trees_sentences_streams_and_bags_teach_the_same():
+    parser = PCFGParser(rare=2)
+    expected = parser.fit(TREES).predict_log_proba(SENTENCES)
+    pairs = [(SENTENCES[:2], TREES[:2]), (SENTENCES[2:], TREES[2:])]
+    inputs = [
+        (BRACKETS, None),
+        (SENTENCES, TREES),
+        ([s.split() for s in SENTENCES], BRACKETS),
+        (lambda: iter([TREES[:2], [], TREES[2:]]), None),
+        (iter([TREES[:2], TREES[2:]]), None),
+        (lambda: iter(pairs), None),
+    ]
+    for X, y in inputs:
+        found = clone(parser).fit(X, y)
+        np.testing.assert_array_equal(found.predict_log_proba(SENTENCES), expected)
+        np.testing.assert_array_equal(found.grammar_.binary, parser.grammar_.binary)
+    dask_bag = pytest.importorskip("dask.bag", reason="pip install 'featlearn[dask]'")
+    import dask
+
+    with dask.config.set(scheduler="synchronous"):
+        found = clone(parser).fit(dask_bag.from_sequence(TREES, npartitions=3))
+    np.testing.assert_array_equal(found.predict_log_proba(SENTENCES), expected)
+
+
+def test_every_sentence_gets_a_tree():
+    parser = PCFGParser().fit(TREES * 6)  # no word is rare
+    for sentence, tree in zip(UNSEEN, parser.predict(UNSEEN), strict=True):
+        assert isinstance(tree, Tree)
+        assert tree.words() == sentence.split()
+    # A grammar without chains of phrases has no tree for a verb alone.
+    flat = parser.predict(["saw saw saw"])[0]
+    assert flat == parse_tree("(S (VBD saw) (VBD saw) (VBD saw))")
+    assert parser.predict_log_proba(["saw saw saw"])[0] == -math.inf
+    assert parser.parse("saw saw saw", k=3) == parser.parse("saw saw saw") == [(flat, -math.inf)]
+
+
+def test_no_words():
+    parser = PCFGParser().fit(TREES)
+    assert parser.predict(["", [], "  "]) == [None, None, None]
+    assert parser.predict([]) == []
+    assert parser.predict_log_proba(["", SENTENCES[0]])[0] == -math.inf
+    assert parser.predict_log_proba([]).shape == (0,)
+    assert parser.parse("") == parser.parse([], k=2) == []
+    assert parser.inside_log_proba("") == -math.inf
+
+
+def test_k_best_and_inside():
+    parser = PCFGParser(vertical=1, horizontal=1).fit(sampled(100))
+    sentence = "Anna saw the dog with a basket in the park"
+    trees = parser.parse(sentence, k=50)
+    assert len({tree for tree, _ in trees}) == len(trees) > 2
+    assert all(p >= q for (_, p), (_, q) in pairwise(trees))
+    assert trees[0] == parser.parse(sentence)[0]
+    total = np.logaddexp.reduce([p for _, p in trees])
+    assert total <= parser.inside_log_proba(sentence) + 1e-9
+    everything = parser.parse(sentence, k=100_000)
+    total = np.logaddexp.reduce([p for _, p in everything])
+    assert total == pytest.approx(parser.inside_log_proba(sentence), abs=1e-6)
+
+
+def test_a_long_sentence():
+    parser = PCFGParser().fit(sampled(100))
+    sentence = ["Anna", "saw", "the", "dog"] + ["with", "a", "basket"] * 34
+    (tree,) = parser.predict([sentence])
+    assert len(sentence) > 100
+    assert tree.words() == sentence
+    assert np.isfinite(parser.predict_log_proba([sentence])[0])
+
+
+def test_the_order_of_trees_and_threads_change_nothing():
+    trees = sampled(60)
+    sentences = [tree.words() for tree in sampled(40, seed=1)] + UNSEEN
+    one, two = PCFGParser(n_jobs=1).fit(trees), PCFGParser(n_jobs=2).fit(trees[::-1])
+    assert one.predict(sentences) == two.predict(sentences)
+    np.testing.assert_array_equal(one.predict_log_proba(sentences), two.predict_log_proba(sentences))
+
+
+@pytest.mark.parametrize("options", [{}, {"vertical": 1, "horizontal": None, "unaries": "collapse"}])
+def test_any_label_and_any_word(options):
+    trees = [
+        Tree("A|B^C+D (x)", [Tree("N P", [Tree("^", ["("])]), Tree("+|", [")"])]),
+        Tree(
+            "ROOT", [Tree("ROOT^", [Tree("ROOT", ["'|'"])]), Tree("N P", [Tree("^", ["\\x28"])]), Tree("+|", ["a b"])]
+        ),
+    ]
+    parser = PCFGParser(**options).fit(trees)
+    assert parser.predict([tree.words() for tree in trees]) == trees
+
+
+def test_a_tag_that_is_a_phrase_too():
+    trees = [parse_tree("(S (X a) (X (Y b) (Y c)))"), parse_tree("(S (X a) (X a))")]
+    parser = PCFGParser(vertical=1, unknown="single").fit(trees)
+    assert parser.predict(["a b c", "a a"]) == trees
+    # of four X three stand over the word
+    share = parser.model_.tag_log_share[parser.lexicon_.tags.index("X")]
+    assert math.exp(share) == pytest.approx(3 / 4)
+    place = parser.grammar_.index["X"]
+    symbols, values = parser.model_.lexical(["a"])[0]
+    tags, own = parser.lexicon_.scores("a", initial=True)
+    of_x = own[[parser.lexicon_.tags[t] for t in tags].index("X")]
+    assert values[list(symbols).index(place)] == pytest.approx(of_x + share)
+
+
+def test_deep_trees():
+    tree = Tree("NN", ["dog"])
+    for _ in range(10_000):
+        tree = Tree("NP", [tree])
+    parser = PCFGParser(annotations="all").fit([tree, TREES[0]])
+    assert parser.predict(["dog"])[0].words() == ["dog"]
+
+
+# ---- annotations -------------------------------------------------------------------------------------------------
+
+
+def symbols(text, names, **options):
+    tree = map_labels(binarize(annotate(parse_tree(text), names), **options), move_marks)
+    assert not any(MARK in node.label for node in tree.subtrees())
+    return Counter(node.label for node in tree.subtrees())
+
+
+def test_annotations_mark_what_they_say():
+    text = (
+        "(S (NP (NP (DT the) (NN man) (POS 's)) (NN dog)) (VP (VBZ has) (VP (VBN seen) (SBAR (IN that) (S"
+        " (NP (DT this)) (VP (TO to) (VP (VB be) (NP (NP (DT a) (NN cat)) (PP (IN of) (NP (NN x))))))))))"
+        " (CC but) (ADVP (RB not)))"
+    )
+    expected = {
+        "verb": {"S^:verb": 2, "SBAR^:verb": 1},
+        "verb_form": {"VP^:finite": 1, "VP^:VBN": 1, "VP^:TO": 1, "VP^:VB": 1},
+        "right_np": {"NP^:right_np": 1},
+        "preposition": {"IN^:SBAR": 1, "IN^:PP": 1},
+        "auxiliary": {"VBZ^:have": 1, "VB^:be": 1, "VBN": 1},
+        "conjunction": {"CC^:but": 1},
+        "unary_tag": {"DT^:alone": 1, "RB^:alone": 1, "DT": 2},
+    }
+    assert set(expected) == set(ANNOTATIONS)
+    for name, counts in expected.items():
+        found = symbols(text, (name,), horizontal=0)
+        assert {symbol: found[symbol] for symbol in counts} == counts
+
+
+def test_marks_stay_out_of_other_symbols():
+    found = symbols("(S (NP (NP (NN x)) (PP (IN of) (NP (NN y)))) (VP (VB go)) (. .))", ANNOTATIONS, vertical=2)
+    assert "S^:verb" in found
+    assert "S^:verb|VP|." in found
+    assert "NP^S^:right_np" in found
+    assert "NP^NP" in found
+
+
+def test_annotated_trees_come_back():
+    for tree in (*TREES, parse_tree("(TOP (S (VP (VBZ is) (RB not))))")):
+        for options in ({"vertical": 3}, {"unaries": "collapse", "horizontal": None}, {"annotate_tags": True}):
+            made = map_labels(binarize(annotate(tree, ANNOTATIONS), **options), move_marks)
+            assert unbinarize(made) == tree
+            assert all(MARK not in label for node in made.subtrees() for label in labels_of(node.label))
+
+
+def test_a_label_that_holds_the_mark():
+    tree = Tree("S", [Tree(f"N{MARK}P", ["a"])])
+    assert PCFGParser().fit([tree]).predict(["a"]) == [tree]
+    with pytest.raises(ValueError, match="U\\+E000"):
+        PCFGParser(annotations="all").fit([tree])
+
+
+# ---- inside-outside ----------------------------------------------------------------------------------------------
+
+
+def uniform(name="picnic"):
+    grammar = load_toy_grammar(name)
+    return PCFG(dict.fromkeys(grammar.rules, 1.0), grammar.start, normalize=True)
+
+
+def test_em_climbs_and_stops():
+    sentences = [tree.words() for tree in sampled(150)]
+    parser = PCFGParser(method="em", grammar=uniform(), tol=1e-5).fit(sentences)
+    curve = parser.log_likelihood_curve_
+    assert (np.diff(curve) >= -1e-8).all()
+    assert len(curve) == parser.n_iter_ + 1 < 51
+    assert curve[-1] - curve[-2] <= 1e-5 * abs(curve[-2])
+    assert curve[-1] == pytest.approx(sum(parser.inside_log_proba(s) for s in sentences), rel=1e-9)
+    assert parser.pcfg_.is_proper()
+    truth = load_toy_grammar("picnic")
+    p = dict(zip(parser.pcfg_.rules, parser.pcfg_.probabilities, strict=True))
+    for rule, value in zip(truth.rules, truth.probabilities, strict=True):
+        assert p[rule] == pytest.approx(value, abs=0.12)
+    again = PCFGParser(method="em", grammar=uniform(), max_iter=2, tol=0, n_jobs=2).fit(lambda: iter([sentences]))
+    np.testing.assert_allclose(again.log_likelihood_curve_, curve[:3], rtol=1e-12)
+    assert again.n_iter_ == 2
+
+
+def test_em_threads_change_nothing():
+    sentences = [tree.words() for tree in sampled(90)]
+    curves = [
+        PCFGParser(method="em", grammar=uniform(), max_iter=2, n_jobs=n).fit(sentences).log_likelihood_curve_
+        for n in (1, 2)
+    ]
+    np.testing.assert_array_equal(*curves)
+
+
+def test_em_tells_callbacks_and_stops_when_told():
+    sentences = [tree.words() for tree in sampled(50)]
+    parser = PCFGParser(method="em", grammar=uniform(), tol=0).set_callbacks(
+        EarlyStopping("log_likelihood", mode="max", tol=0.5, patience=2)
+    )
+    parser.fit(sentences)
+    assert parser.n_iter_ == 3
+
+
+def test_em_and_sentences_it_cannot_parse():
+    parser = PCFGParser(method="em", grammar=uniform())
+    with pytest.warns(UserWarning, match="does not generate 1 of 3 sentences"):
+        parser.fit(["Anna ate", "Ben saw the dog", "zorp"])
+    assert parser.n_left_out_ == 1
+    before = state(parser)
+    with pytest.raises(UserWarning):  # warnings are errors here, and this one comes last
+        parser.fit(["Anna ate", "zorp"])
+    assert state(parser) == before
+    with pytest.raises(ValueError, match="none of the 2 sentences"):
+        parser.fit(["zorp", "Anna Anna"])
+    with pytest.raises(ValueError, match="begins with a grammar"):
+        PCFGParser(method="em").fit(["Anna ate"])
+    with pytest.raises(ValueError, match="only once"):
+        parser.fit(iter([["Anna ate"]]))
+    with pytest.raises(ValueError, match="from sentences"):
+        parser.fit()
+
+
+# ---- scikit-learn ------------------------------------------------------------------------------------------------
+
+
+def test_clone_and_pickle():
+    parser = PCFGParser(vertical=1, annotations=("verb",), n_jobs=1).fit(TREES)
+    again = pickle.loads(pickle.dumps(parser))
+    assert again.predict(SENTENCES + UNSEEN) == parser.predict(SENTENCES + UNSEEN)
+    fresh = clone(parser)
+    assert fresh.get_params() == parser.get_params()
+    with pytest.raises(NotFittedError, match="call fit"):
+        fresh.predict(SENTENCES)
+    written = pickle.loads(pickle.dumps(PCFGParser(grammar=load_toy_grammar()).fit()))
+    assert len(written.parse(TELESCOPE, k=3)) == 2
+    assert len(clone(written).parse(TELESCOPE, k=3)) == 2
+    fresh.set_params(vertical=2, annotations="all").fit(TREES)
+    np.testing.assert_array_equal(
+        fresh.predict_log_proba(SENTENCES), PCFGParser(annotations="all").fit(TREES).predict_log_proba(SENTENCES)
+    )
+
+
+@pytest.mark.parametrize("pairs", [True, False])
+def test_grid_search(pairs):
+    trees = sampled(40)
+    X, y = ([" ".join(tree.words()) for tree in trees], list(map(str, trees))) if pairs else (trees, None)
+    search = GridSearchCV(PCFGParser(n_jobs=1), {"horizontal": [0, None], "vertical": [1, 2]}, cv=2, n_jobs=1 + pairs)
+    search.fit(X, y)
+    assert set(search.best_params_) == {"horizontal", "vertical"}
+    assert (search.cv_results_["mean_test_score"] > 0.5).all()
+    assert search.best_estimator_.predict(["Anna ate"])[0].words() == ["Anna", "ate"]
+
+
+def test_score_is_the_f1_of_brackets():
+    parser = PCFGParser(grammar=load_toy_grammar())
+    noun, verb = (tree for tree, _ in parser.parse(TELESCOPE, k=2))
+    gold, test = (Counter(tree.spans()) for tree in (verb, noun))
+    right = (gold & test).total()
+    assert right < gold.total()
+    assert parser.score([TELESCOPE], [verb]) == pytest.approx(2 * right / (gold.total() + test.total()))
+    scores = parser.evaluate([TELESCOPE, "saw saw"], [noun, "(S (Vt saw) (Vt saw))"])
+    assert (scores.n_sentences, scores.n_failed, scores.f1) == (2, 1, pytest.approx(2 * 7 / (2 * 7 + 1)))
+    assert parser.evaluate([noun, "(S (Vt saw) (Vt saw))"], max_words=2).n_sentences == 1
+
+
+def test_an_interrupted_fit_leaves_the_parser_as_it_was(monkeypatch):
+    parser = PCFGParser().fit(TREES)
+    before = state(parser)
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "learn_lexicon", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        parser.fit(TREES[:2])
+    assert state(parser) == before
+    assert parser.predict(SENTENCES) == TREES
+    em = PCFGParser(method="em", grammar=uniform(), max_iter=1).fit(["Anna ate"])
+    before = state(em)
+    monkeypatch.setattr(module, "m_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        em.fit(["Ben ate"])
+    assert state(em) == before
+
+
+def test_a_new_fit_forgets_the_old_one():
+    parser = PCFGParser(method="em", grammar=uniform(), max_iter=1).fit(["Anna ate"])
+    parser.set_params(method="count", grammar=None).fit(TREES)
+    assert not hasattr(parser, "log_likelihood_curve_")
+    assert parser.pcfg_ is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((), ValueError, "nothing to fit; pass trees, or a grammar"),
+        (([],), ValueError, "no data|at least one"),
+        ((["(S (NP"],), ValueError, "Tree 0 is no tree in brackets"),
+        (([3],), TypeError, "Tree 0 is a int"),
+        (("(S (X a))",), TypeError, "list of trees; got a str"),
+        ((["a b"], [BRACKETS[0]]), ValueError, "Sentence 0 and its tree have other words"),
+        ((["a"], TREES[:2]), ValueError, "differ in length|2 trees"),
+        (([[1, 2]], TREES[:1]), TypeError, "Sentence 0 holds 1, which is no word"),
+        (([Tree("S", ["a", "b"])],), ValueError, "Tree 0 has a word beside others"),
+        (([Tree("S", ["a", Tree("B", ["b"])])],), ValueError, "under 'S'"),
+    ],
+)
+def test_bad_trees(arguments, error, message):
+    with pytest.raises(error, match=message):
+        PCFGParser().fit(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"horizontal": -1}, "horizontal=-1"),
+        ({"vertical": 0}, "vertical=0"),
+        ({"factor": "middle"}, "factor='middle'"),
+        ({"unaries": "drop"}, "unaries='drop'"),
+        ({"annotations": ("nouns",)}, "annotations="),
+        ({"annotations": "verb"}, "annotations='verb'"),
+        ({"unknown": "ignore"}, "unknown='ignore'"),
+        ({"rare": 0}, "rare=0"),
+        ({"prior": 0}, "prior=0"),
+        ({"tag_prior": -1.0}, "tag_prior=-1.0"),
+        ({"method": "guess"}, "method='guess'"),
+        ({"grammar": "S -> NP VP"}, "grammar='S -> NP VP'"),
+        ({"beam": 0}, "beam=0"),
+        ({"max_iter": 0}, "max_iter=0"),
+        ({"tol": -1}, "tol=-1"),
+    ],
+)
+def test_bad_parameters(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        PCFGParser(**parameters).fit(TREES)
+
+
+def test_bad_sentences():
+    parser = PCFGParser().fit(TREES)
+    with pytest.raises(TypeError, match="list of sentences; got a str"):
+        parser.predict("the dog")
+    with pytest.raises(TypeError, match="Sentence 1 is a int"):
+        parser.predict(["the dog", 3])
+    with pytest.raises(TypeError, match="Sentence 0 is a Tree"):
+        parser.predict(TREES)
+    with pytest.raises(TypeError, match="is no word"):
+        parser.predict([["the", ""]])
+    with pytest.raises(ValueError, match="k=0 is not valid"):
+        parser.parse("the dog", k=0)
+    with pytest.raises(ValueError, match="either given or learned"):
+        PCFGParser(grammar=load_toy_grammar()).fit(TREES)
+    with pytest.raises(ValueError, match="1 sentences and 2 trees"):
+        parser.score(SENTENCES[:1], TREES[:2])
