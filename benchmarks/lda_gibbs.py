@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from benchmarks.harness import show
-from benchmarks.newsgroups import newsgroup_counts
+from benchmarks.newsgroups import topic_corpus
 
 Topics = tuple[np.ndarray, np.ndarray]  # components (K, V) and alpha (K,)
 BUDGET = 20.0  # seconds that tomotopy gets
@@ -116,9 +116,7 @@ def run(quick: bool = False) -> dict:
     from featlearn import LDA
     from featlearn.text.gibbs import GibbsSampler, sampling_threads
 
-    train, test = newsgroup_counts()
-    if quick:
-        train, test = train[::20], test[::20]
+    train, test, what = topic_corpus(quick)
     K, sweeps = (20, 10) if quick else (100, 100)
     n_tokens = int(train.sum())
     perplexity = completion(test)
@@ -144,7 +142,7 @@ def run(quick: bool = False) -> dict:
         "tomotopy": perplexity(tomotopy_topics(peer, train.shape[1])),
     }
     show(
-        f"Gibbs sampling, {n_tokens:,} tokens, K = {K}, 2 threads",
+        f"Gibbs sampling, {n_tokens:,} tokens of {what}, K = {K}, 2 threads",
         ["", "M tokens/s", "time / ours", f"perplexity after {sweeps} sweeps"],
         [[name, rate[name], rate["featlearn"] / rate[name], after[name]] for name in rate],
     )
@@ -183,4 +181,4 @@ def run(quick: bool = False) -> dict:
             for name, r in reached.items()
         ],
     )
-    return {"tokens": n_tokens, "rate": rate, "after": after, "goal": goal, "reached": reached}
+    return {"data": what, "tokens": n_tokens, "rate": rate, "after": after, "goal": goal, "reached": reached}

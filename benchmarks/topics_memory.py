@@ -69,7 +69,7 @@ def run(quick: bool = False) -> dict:
             file.writelines(line.replace("\n", " ") + "\n" for line in islice(documents, n - 1))
         size = path.stat().st_size / 2**20
         start = time.perf_counter()
-        output = subprocess.run([sys.executable, "-c", CHILD, str(path)], check=True, capture_output=True, text=True)
+        output = subprocess.run([sys.executable, "-c", CHILD, str(path)], check=True, stdout=subprocess.PIPE, text=True)
     result = json.loads(output.stdout) | {"what": what, "file_MB": size, "process_seconds": time.perf_counter() - start}
     show(
         f"Online LDA, 100 topics, one pass over {n:,} {what}",

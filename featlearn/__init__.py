@@ -55,6 +55,7 @@ _HOME = {
         "TopicExtractor",
         "Topics",
         "UnigramModel",
+        "learn_vocabulary",
         "topic_coherence",
         "topic_diversity",
         "topic_scorer",

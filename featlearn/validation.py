@@ -99,13 +99,17 @@ def has(*methods: str) -> Rule:
     )
 
 
+def check_argument(who: str, name: str, value: Any, rule: Rule) -> None:
+    """Check one argument of ``who`` against a rule; a ValueError names both, the value and what is expected."""
+    expected = rule(value)
+    if expected is not None:
+        raise ValueError(f"{who}: {name}={value!r} is not valid; pass {expected}.")
+
+
 def check_parameters(estimator: Any, **rules: Rule) -> None:
     """Check constructor parameters against rules; a ValueError names the estimator, the value and what is expected."""
     for name, rule in rules.items():
-        value = getattr(estimator, name)
-        expected = rule(value)
-        if expected is not None:
-            raise ValueError(f"{type(estimator).__name__}: {name}={value!r} is not valid; pass {expected}.")
+        check_argument(type(estimator).__name__, name, getattr(estimator, name), rule)
 
 
 def unchanged_on_failure(fit: Callable) -> Callable:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.utils import check_random_state
 
-from featlearn.validation import boolean, integer
+from featlearn.validation import boolean, check_argument, integer
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601: how bright red, green and blue look
 HEIGHT = 427  # of both photographs; they are 640 wide
@@ -48,15 +48,9 @@ def load_photo_patches(
     >>> load_photo_patches(100, 8, random_state=0).shape
     (100, 8, 8)
     """
-    rules = {
-        "n_patches": (n_patches, integer(1)),
-        "patch_size": (patch_size, integer(1, HEIGHT)),
-        "gray": (gray, boolean()),
-    }
-    for name, (value, rule) in rules.items():
-        expected = rule(value)
-        if expected is not None:
-            raise ValueError(f"load_photo_patches: {name}={value!r} is not valid; pass {expected}.")
+    check_argument("load_photo_patches", "n_patches", n_patches, integer(1))
+    check_argument("load_photo_patches", "patch_size", patch_size, integer(1, HEIGHT))
+    check_argument("load_photo_patches", "gray", gray, boolean())
     rng = check_random_state(random_state)
     photos = _photos(gray)
     which = rng.randint(len(photos), size=n_patches)

@@ -40,13 +40,13 @@ class Expectation(NamedTuple):
     log_p: np.ndarray
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, forceinline=True)
 def _log_least(x):
     """Logarithm of the least share of the largest weight that is kept, in the type of x."""
     return x.dtype.type(-30.0) if x.itemsize == 4 else x.dtype.type(-300.0)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@njit(nogil=True, cache=True, forceinline=True, error_model="numpy", fastmath=FAST)
 def _exp_digamma(gamma, t, floor):
     """Write exp(psi(gamma) - c), at least about e^floor of the largest, to t; returns c."""
     one = gamma.dtype.type
@@ -70,7 +70,7 @@ def _exp_digamma(gamma, t, floor):
     return -low
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@njit(nogil=True, cache=True, forceinline=True, error_model="numpy", fastmath=FAST)
 def _gather(rows, indices, data, start, end, buffer, counts):
     """Copy a document's words of known topics to the buffer, in whole blocks; returns how many blocks."""
     m = 0
@@ -90,7 +90,7 @@ def _gather(rows, indices, data, start, end, buffer, counts):
     return m // BLOCK
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@njit(nogil=True, cache=True, forceinline=True, error_model="numpy", fastmath=FAST)
 def _weighted_sum(t, buffer, counts, blocks, total):
     """Write sum_w n_w topics_w / (t . topics_w) to ``total``."""
     zero = t.dtype.type(0)
@@ -110,7 +110,7 @@ def _weighted_sum(t, buffer, counts, blocks, total):
             total[k] += (c0 * b0[k] + c1 * b1[k]) + (c2 * b2[k] + c3 * b3[k])
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@njit(nogil=True, cache=True, forceinline=True, error_model="numpy", fastmath=FAST)
 def _weights(gamma, t, digamma, floor):
     """Write exp(psi(gamma)) or gamma to t, up to a factor e^-c; returns c. No t is smaller than the rest can bear."""
     if digamma:

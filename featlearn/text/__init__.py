@@ -11,6 +11,7 @@ from featlearn.text.plsa import PLSA
 from featlearn.text.tokenizer import Tokenizer
 from featlearn.text.topics import Topics
 from featlearn.text.unigram import UnigramModel
+from featlearn.text.vocabulary import learn_vocabulary
 
 __all__ = [
     "LDA",
@@ -23,6 +24,7 @@ __all__ = [
     "TopicExtractor",
     "Topics",
     "UnigramModel",
+    "learn_vocabulary",
     "topic_coherence",
     "topic_diversity",
     "topic_scorer",

@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_array
 
 from featlearn.kernels.windows import count_windows
 from featlearn.text.counts import as_counts
-from featlearn.validation import Rule, either, integer, one_of, optional, real
+from featlearn.validation import check_argument, either, integer, one_of, optional, real
 
 WINDOWS: dict[str, int | None] = {"npmi": 10, "umass": None, "uci": 10, "c_v": 110}  # None: whole documents
 EPS = {"npmi": 0.0, "uci": 1e-12, "c_v": 1e-12}  # umass adds one window, 1 / N
@@ -154,13 +154,6 @@ def as_topics(topics: Any, top: int, who: str) -> tuple[list[list], int | None]:
     if len({isinstance(topic[0], str) for topic in lists}) > 1:
         raise ValueError(f"{who}: some topics list words and others indices; pass all as words or all as indices.")
     return lists, None
-
-
-def check_argument(who: str, name: str, value: Any, rule: Rule) -> None:
-    """A ValueError that names the function, the argument and what is expected, unless the rule admits the value."""
-    expected = rule(value)
-    if expected is not None:
-        raise ValueError(f"{who}: {name}={value!r} is not valid; pass {expected}.")
 
 
 def is_counts(reference: Any) -> bool:

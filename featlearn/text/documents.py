@@ -15,6 +15,7 @@ from typing import Any
 
 from featlearn.streaming import is_dask, is_stream
 from featlearn.text.counts import DOCUMENTS
+from featlearn.validation import integer
 
 BLOCK = 1 << 20  # bytes read at a time
 
@@ -186,8 +187,8 @@ class _Reader:
         paths = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
         if not paths:
             raise ValueError(f"{name}: no file was given; pass at least one path.")
-        if chunk < 1:
-            raise ValueError(f"{name}: chunk={chunk!r} is not valid; pass at least 1 document.")
+        if expected := integer(1)(chunk):
+            raise ValueError(f"{name}: chunk={chunk!r} is not valid; pass {expected}.")
         try:
             if not codecs.lookup(encoding)._is_text_encoding:  # type: ignore[attr-defined]
                 raise LookupError

@@ -8,7 +8,6 @@ the model.
 """
 
 from functools import partial
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -25,14 +24,13 @@ from featlearn.text.documents import check_documents
 from featlearn.text.tokenizer import Tokenizer
 from featlearn.text.topic_model import TopicModelMixin
 from featlearn.text.topics import Topics, as_proportions
-from featlearn.text.vocabulary import count_matrix, learn_vocabulary
+from featlearn.text.vocabulary import count_matrix, learn_vocabulary, share_or_count
 from featlearn.validation import (
     check_parameters,
     has,
     instance,
     integer,
     optional,
-    real,
     unchanged_on_failure,
 )
 
@@ -103,11 +101,6 @@ def new_model(model: Any) -> Any:
 
 def _model_has(name: str):
     return lambda self: hasattr(self.model_ if hasattr(self, "model_") else new_model(self.model), name)
-
-
-def _share_or_count(value: Any) -> str | None:
-    whole = isinstance(value, Integral)
-    return integer(1)(value) if whole else real(0, 1)(value)
 
 
 class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSupportMixin, BaseEstimator):
@@ -191,8 +184,8 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
             model=optional(has("fit", "transform")),
             tokenizer=optional(has("fit", "transform")),
             phrases=optional(has("fit", "transform")),
-            min_df=_share_or_count,
-            max_df=_share_or_count,
+            min_df=share_or_count,
+            max_df=share_or_count,
             max_features=optional(integer(1)),
             vocabulary=optional(instance(list, tuple, np.ndarray)),
         )

@@ -61,9 +61,6 @@ class GibbsSampler:
         self.base = base
         self._add_base()
 
-    def add(self, counts: np.ndarray, sign: float) -> None:  # until lda.py calls forget()
-        self.forget()
-
     def forget(self) -> None:
         """Go on without the counts of tokens that are not sampled. Subtracting them would leave roundings behind."""
         self.base = None

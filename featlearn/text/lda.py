@@ -60,7 +60,8 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         Dirichlet prior of proportions. ``symmetric`` is 1 / K for each topic; ``asymmetric`` 1 / (k + sqrt K) for topic
         k, normalized to sum 1; ``learned`` starts symmetric and learns each topic's.
     eta : {"learned", "symmetric"}, float or array (n_terms,), default=0.01
-        Dirichlet prior of topics. ``symmetric`` is 1 / K; ``learned`` starts there and learns one number.
+        Dirichlet prior of topics. ``symmetric`` is 1 / K; ``learned`` starts there and learns one number, ``online``
+        at every 16th mini-batch.
     max_iter : int or None, default=None
         Most iterations: sweeps of ``gibbs``, passes of the others. None takes 300 for ``gibbs``, 100 for ``vb``, 10 for
         ``online``, and 1 for an iterator.
@@ -77,24 +78,25 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         A document's inference ends when the mean change of its topic weights is below.
     total_documents : int or None, default=None
         Documents D in the corpus of ``online``. None takes the number in an array, and the number seen so far in
-        streams and in `partial_fit`.
+        streams, bags and in `partial_fit`.
     n_samples : int, default=20
-        States of the ``gibbs`` sampler whose topic counts are averaged.
+        States of the ``gibbs`` sampler, after its last sweeps, whose topic counts are averaged; at most half of the
+        sweeps.
     evaluate_every : int or None, default=None
-        Iterations from one look at the bound of ``vb``, or at the held-out perplexity, to the next. None takes 10 for
+        Iterations from one look at the held-out perplexity to the next, where ``early_stopping``. None takes 10 for
         ``gibbs`` and 1 for the others.
     early_stopping : bool, default=False
-        Whether to hold documents out, stop when their perplexity no longer falls, and keep the best topics. For arrays
-        and sparse matrices only.
+        Whether to hold documents out, stop when their perplexity no longer falls, and keep the best topics; ``gibbs``
+        then averages the states of ``n_samples`` more sweeps instead. For arrays and sparse matrices only.
     validation_fraction : float, default=0.1
         Share of documents held out.
     n_iter_no_change : int, default=3
         Looks without improvement before ``early_stopping`` stops.
     tol : float, default=1e-4
-        ``vb`` stops when the bound rises by less than this fraction from one look to the next; with ``early_stopping``
-        the fraction by which the held-out perplexity should fall. 0 runs all iterations.
+        ``vb`` stops when the bound rises by less than this fraction in an iteration; with ``early_stopping`` the
+        fraction by which the held-out perplexity should fall. 0 runs all iterations without ``early_stopping``.
     warm_start : bool, default=False
-        Whether `fit` goes on from the topics and priors it finds.
+        Whether `fit` goes on from the topics of the fit before, and from the priors that are learned.
     n_jobs : int or None, default=None
         Threads; None takes every core this process may use. No effect on the result.
     random_state : int, RandomState or None, default=None
@@ -114,7 +116,7 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
     bound_ : float
         The bound (ELBO) of the training documents under the fitted topics, of ``vb``.
     bound_curve_ : array
-        The bound at each look, before the iteration it was taken at, of ``vb``.
+        The bound before each iteration and after the last, of ``vb``.
     perplexity_curve_ : array
         Held-out perplexity at each look, where ``early_stopping``.
     mean_length_ : float
@@ -124,7 +126,7 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
     n_batch_iter_ : int
         Mini-batches seen; 1 after a fit of ``vb`` or ``gibbs``.
     n_iter_ : int
-        Iterations of `fit`, or batches of `partial_fit`.
+        Iterations of `fit`, and one more for each batch of `partial_fit`.
     n_features_in_ : int
         Number of terms V seen by `fit`.
 
@@ -140,6 +142,14 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
     them once an iteration, and once more, in memory that does not grow with the number of documents. ``online`` takes
     the same documents in their order, however they are cut into chunks: shuffle a corpus that is sorted. Results do
     not depend on the number of threads.
+
+    Callbacks see ``bound`` of ``vb``, and of ``online`` the documents' part of it for each mini-batch, per word and
+    before the step that learns from it; ``changed`` of ``gibbs``, the share of words that changed their topic; and of
+    ``vb`` and ``gibbs`` ``perplexity``, where ``early_stopping``.
+
+    Variational topics are surer of rare words than the data warrant, the more so the smaller ``eta``: in documents of
+    ten words, with ``eta=0.01``, held-out perplexity rises with every pass of ``vb`` and ``online``, here as with
+    scikit-learn. There, give these an ``eta`` of 0.1 to 0.5, stop early, or use ``gibbs``.
 
     `transform` gives the mean of a document's variational posterior; behind ``gibbs``, the fixed point of
     theta_k ∝ alpha_k + sum_w n_w p(k | w, theta) under the topics.
@@ -355,9 +365,9 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         end_fit(context, self)
 
     def _fit_online(self, X, lam, alpha, eta, max_iter, t, held):
-        in_memory = not is_out_of_core(X)
-        total = X.shape[0] if in_memory else 0
-        context = begin_fit(self, max_iter * -(-total // self.batch_size) if in_memory else None, X=X)
+        length = getattr(X, "shape", (0,))[0]
+        total = 0 if np.isnan(length) else int(length)  # a Dask array may not know
+        context = begin_fit(self, max_iter * -(-total // self.batch_size) or None, X=X)
         learner: Any = None
         corpus, stop = (0, 0.0), False
         for iteration in range(1, max_iter + 1):

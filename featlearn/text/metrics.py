@@ -15,9 +15,9 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from featlearn.text.coherence import WINDOWS, as_topics, check_argument, topic_coherence
+from featlearn.text.coherence import WINDOWS, as_topics, topic_coherence
 from featlearn.text.topic_model import TopicModelMixin
-from featlearn.validation import check_parameters, either, integer, one_of, optional
+from featlearn.validation import check_argument, check_parameters, either, integer, one_of, optional
 
 
 def topic_diversity(topics: Any, top: int = 25) -> float:

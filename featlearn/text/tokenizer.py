@@ -20,7 +20,8 @@ from featlearn.validation import boolean, check_parameters, either, instance, in
 
 Words = Callable[[str], list[str]]
 
-WORD = re.compile(r"[^\W\d_]\w*(?:'[tT]\b)?")  # starts with a letter, so numbers are no words; don't is one
+# Starts with a letter, so numbers and 3rd are no words; don't is one, and so is what stands _between_ underscores.
+WORD = re.compile(r"(?<![^\W_])[^\W\d_](?:\w*[^\W_])?(?:'[tT]\b)?")
 CLITIC = re.compile(r"'(?:s|m|d|re|ve|ll)\b", re.IGNORECASE)  # John's, they'll: grammar, not topics
 LETTER = re.compile(r"[^\W\d_]")
 MIN_LENGTH = {"english": 2, "chinese": 1}
@@ -28,7 +29,7 @@ MIN_LENGTH = {"english": 2, "chinese": 1}
 
 def english_words(text: str) -> list[str]:
     """The words of an English text, without clitics and negated auxiliaries."""
-    text = text.replace("’", "'")
+    text = unicodedata.normalize("NFKC", text).replace("’", "'")
     if "'" not in text:
         return WORD.findall(text)
     return [word for word in WORD.findall(CLITIC.sub(" ", text)) if not word.endswith(("'t", "'T"))]
@@ -87,9 +88,10 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
 
     Notes
     -----
-    Of the segmenter's words those without a letter are dropped: punctuation, white space and numbers. Full-width
-    letters and digits become plain ones. jieba's dictionary is of simplified characters: it cuts traditional texts too,
-    but more of their words to pieces, so convert these before or pass a segmenter of your own.
+    Texts are normalized (NFKC), unless a pattern cuts them: accents join their letters, ligatures and full-width
+    letters become plain ones. Of the segmenter's words those without a letter are dropped: punctuation, white space and
+    numbers. jieba's dictionary is of simplified characters: it cuts traditional texts too, but more of their words to
+    pieces, so convert these before or pass a segmenter of your own.
 
     Examples
     --------

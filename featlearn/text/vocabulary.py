@@ -22,6 +22,7 @@ import scipy.sparse as sp
 from featlearn.streaming import accumulate, is_out_of_core
 from featlearn.text.counts import DOCUMENTS
 from featlearn.text.documents import check_documents
+from featlearn.validation import check_argument, integer, optional, real
 
 MERGE = 16  # tables are added when there are as many: copying a large one for every chunk would be slow
 
@@ -81,6 +82,12 @@ def count_matrix(documents: list, columns: Mapping[str, int]) -> sp.csr_array:
     return counts
 
 
+def share_or_count(value: Any) -> str | None:
+    """The rule of limits: a count of documents, or a share of them."""
+    rule = integer(1) if isinstance(value, Integral) else real(0, 1)
+    return rule(value) and "an integer of at least 1 (documents), or a number between 0.0 and 1.0 (a share of them)"
+
+
 def learn_vocabulary(
     documents: Any, *, min_df: int | float = 1, max_df: int | float = 1.0, max_features: int | None = None
 ) -> np.ndarray:
@@ -103,7 +110,7 @@ def learn_vocabulary(
     Raises
     ------
     ValueError
-        If there is no document, or no term is within the limits.
+        If there is no document, no term is within the limits, or a limit is not valid.
 
     Notes
     -----
@@ -116,6 +123,9 @@ def learn_vocabulary(
     >>> learn_vocabulary([["a", "rose"], ["is", "a", "rose"], ["is", "a", "thorn"]], min_df=2, max_df=2)
     array(['is', 'rose'], dtype=object)
     """
+    check_argument("learn_vocabulary", "min_df", min_df, share_or_count)
+    check_argument("learn_vocabulary", "max_df", max_df, share_or_count)
+    check_argument("learn_vocabulary", "max_features", max_features, optional(integer(1)))
     documents = check_documents(documents, "learn_vocabulary")
     if isinstance(documents, list) and not documents:
         raise ValueError("learn_vocabulary: the corpus is empty: there is no document. Pass at least one.")

@@ -1,5 +1,9 @@
 """Folding-in against plain loops and scipy.special."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -168,3 +172,24 @@ def test_products_of_small_weights_stay_normal_numbers(dtype):
     values /= values.max(axis=1, keepdims=True)
     assert values.min() ** 2 > np.finfo(dtype).tiny
     assert (values[:, 0] < 1e-12).all()
+
+
+COMPILE_AND_FOLD_IN = """
+import hashlib
+import numpy as np, scipy.sparse as sp
+from featlearn.kernels.fold_in import fold_in
+rng = np.random.default_rng(0)
+X = sp.csr_array(rng.poisson(0.3, (200, 50)).astype(np.float32))
+gamma = fold_in(X, rng.gamma(0.5, 1, (50, 5)).astype(np.float32), np.full(5, 0.1), digamma=False)
+print(hashlib.sha256(gamma.tobytes()).hexdigest())
+"""
+
+
+def test_the_process_that_compiles_and_one_that_loads_the_code_agree_to_the_bit(tmp_path):
+    # A helper that is called and not inlined exists twice, as its own code and in its caller's, and rounds differently.
+    command = [sys.executable, "-c", COMPILE_AND_FOLD_IN]
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    first, second = (
+        subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout for _ in range(2)
+    )
+    assert first == second

@@ -184,8 +184,9 @@ def test_what_is_no_encoding(write):
     for encoding in ("utf-99", "hex"):
         with pytest.raises(ValueError, match=rf"'{encoding}' is no text encoding"):
             LineDocuments(write("a"), encoding)
-    with pytest.raises(ValueError, match=r"chunk=0 is not valid"):
-        LineDocuments(write("a"), chunk=0)
+    for chunk in (0, 2.5):
+        with pytest.raises(ValueError, match=rf"chunk={chunk} is not valid; pass an integer"):
+            LineDocuments(write("a"), chunk=chunk)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no pipes with a name")

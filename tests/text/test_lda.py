@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from scipy.optimize import minimize
-from scipy.special import gammaln, psi
+from scipy.special import gammaln, polygamma, psi
 from sklearn.base import clone
 from sklearn.decomposition import LatentDirichletAllocation, _lda
 from sklearn.exceptions import NotFittedError
@@ -16,7 +16,7 @@ from featlearn.callbacks import EarlyStopping
 from featlearn.streaming import accumulate
 from featlearn.text.batches import batches
 from featlearn.text.lda import LDA
-from featlearn.text.online import OnlineTopics
+from featlearn.text.online import OnlineLearner, OnlineTopics
 from featlearn.text.priors import first_alpha
 from featlearn.text.topic_model import held_out
 from featlearn.text.variational import learned_alpha, learned_eta, topic_bound
@@ -212,6 +212,22 @@ def test_learned_eta_is_the_maximum(start):
     assert eta == pytest.approx(0.4, rel=0.2)
 
 
+@pytest.mark.parametrize("rho", [1e-3, 1.0])
+def test_a_step_of_learned_alpha_is_hoffmans(rho):
+    # alpha - rho H^-1 g for a small rho, g and H of the batch's mean E log theta; the batch's own maximum for rho = 1.
+    model = lda("online", alpha="learned", decay=-np.log(rho) / np.log(11) if rho < 1 else 0.0)
+    rng = np.random.default_rng(0)
+    alpha = np.array([0.1, 0.3, 0.2, 0.6])
+    learner = OnlineLearner(model, rng.gamma(1.0, 1.0, (60, 4)), alpha, 0.05)
+    mean = learner.learn(X, 120).log_theta / 120
+    if rho == 1:
+        np.testing.assert_allclose(psi(learner.alpha) - psi(learner.alpha.sum()), mean, rtol=1e-5)
+        return
+    gradient = psi(alpha.sum()) - psi(alpha) + mean
+    hessian = polygamma(1, alpha.sum()) - np.diag(polygamma(1, alpha))
+    np.testing.assert_allclose(learner.alpha - alpha, -rho * np.linalg.solve(hessian, gradient), rtol=0.02)
+
+
 def test_priors():
     np.testing.assert_allclose(first_alpha("symmetric", 4), 0.25)
     np.testing.assert_allclose(first_alpha("learned", 4), 0.25)
@@ -250,14 +266,29 @@ def test_streams_and_dask_learn_what_arrays_do(method):
             np.testing.assert_allclose(np.asarray(found.transform(other)), expected.transform(X), rtol=1e-5, atol=1e-8)
 
 
-def test_online_takes_an_iterator_once_and_partial_fit_is_a_step():
-    whole = lda("online", max_iter=None, batch_size=32, total_documents=120).fit(stream(40)())
+def test_a_dask_array_tells_how_long_it_is():
+    da = pytest.importorskip("dask.array")
+    rows = da.from_array(X.toarray(), chunks=(50, 60))
+    settings = {"batch_size": 32, "max_iter": 2}
+    expected = lda("online", **settings).fit(X)
+    np.testing.assert_array_equal(lda("online", **settings).fit(rows).components_, expected.components_)
+    unknown = rows[rows.sum(axis=1) > 0]
+    for method in METHODS:
+        expected, found = (lda(method, total_documents=120, **settings).fit(data) for data in (X, unknown))
+        np.testing.assert_allclose(found.components_, expected.components_, rtol=1e-7, atol=1e-12)
+
+
+@pytest.mark.parametrize("priors", [{}, {"alpha": "learned", "eta": "learned"}])
+def test_online_takes_an_iterator_once_and_partial_fit_is_a_step(priors):
+    whole = lda("online", max_iter=None, batch_size=7, total_documents=120, **priors).fit(stream(40)())
     assert whole.n_iter_ == 1
-    parts = lda("online", total_documents=120)
-    for start in range(0, 120, 32):
-        parts.partial_fit(X[start : start + 32])
+    parts = lda("online", total_documents=120, **priors)
+    for start in range(0, 120, 7):
+        parts.partial_fit(X[start : start + 7])
     np.testing.assert_allclose(parts.components_, whole.components_, rtol=1e-9)
-    assert parts.n_batch_iter_ == parts.n_iter_ == whole.n_batch_iter_ == 4
+    np.testing.assert_allclose(parts.alpha_, whole.alpha_, rtol=1e-9)
+    assert parts.eta_ == pytest.approx(whole.eta_, rel=1e-9)
+    assert parts.n_batch_iter_ == parts.n_iter_ == whole.n_batch_iter_ == 18
     assert parts.n_documents_seen_ == 120
     assert parts.mean_length_ == 50
     with pytest.raises(ValueError, match="walked only once"):
@@ -276,6 +307,37 @@ def test_batches_do_not_depend_on_chunks():
         parts = list(batches(source, 32))
         assert [part.shape[0] for part in parts] == [32, 32, 32, 24]
         assert (sp.vstack(parts) != X).nnz == 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_chunks_and_partitions_without_documents_are_passed_over(method):
+    db = pytest.importorskip("dask.bag")
+    none, settings = sp.csr_array((0, 60)), {"total_documents": 120, "max_iter": 2}
+    expected = lda(method, **settings).fit(X).components_
+    streamed = lda(method, **settings).fit(lambda: iter([none, X[:50], none, X[50:], none]))
+    bag = db.from_sequence(["", X[:50], "", X[50:]], npartitions=4).filter(lambda item: not isinstance(item, str))
+    for found in (streamed, lda(method, **settings).fit(bag)):
+        np.testing.assert_allclose(found.components_, expected, rtol=1e-7, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", [*METHODS, "gibbs"])
+def test_a_batch_without_words_comes_later_or_not_at_all(method):
+    empty = sp.csr_array((6, 60))
+    for batch in (empty, iter([empty]), lambda: iter([empty[:2], empty[2:]])):
+        with pytest.raises(ValueError, match="holds no words: all 6 documents are empty"):
+            lda(method).partial_fit(batch)
+    model = lda(method, alpha="learned", max_iter=30).partial_fit(X)
+    topics = model.topic_counts_.copy()
+    model.partial_fit(iter([empty]))
+    assert (model.n_documents_seen_, model.n_batch_iter_, model.n_iter_) == (126, 2, 2)
+    assert model.mean_length_ == pytest.approx(50 * 120 / 126)
+    assert np.isfinite(model.components_).all()
+    assert np.isfinite(model.alpha_).all()
+    if method == "gibbs":
+        np.testing.assert_array_equal(model.topic_counts_, topics)
+    for nothing in (iter([empty[:0]]), lambda: iter([])):
+        with pytest.raises(ValueError, match="There is no data"):
+            model.partial_fit(nothing)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -333,6 +395,71 @@ def test_warm_start_goes_on(method):
         warm.set_params(n_components=5).fit(X)
     with pytest.raises(ValueError, match="n_components=5 was set after 4 topics"):
         warm.set_params(method="online").partial_fit(X)
+
+
+@pytest.mark.parametrize("method", [*METHODS, "gibbs"])
+def test_priors_set_after_a_fit_hold_and_learned_ones_go_on(method):
+    eta = np.linspace(0.01, 0.1, 60)
+    model = lda(method, alpha="learned", eta=eta, max_iter=30, warm_start=True).fit(X)
+    learned = model.alpha_
+    model.set_params(max_iter=1).fit(X)
+    assert np.abs(model.alpha_ - learned).max() < 0.1 * np.abs(model.alpha_ - 0.25).max()
+    model.set_params(alpha=0.7, eta="learned").fit(X)
+    np.testing.assert_array_equal(model.alpha_, np.full(4, 0.7))
+    assert np.ndim(model.eta_) == 0
+    model.set_params(alpha=0.3, eta=0.02).partial_fit(X)
+    np.testing.assert_array_equal(model.alpha_, np.full(4, 0.3))
+    assert model.eta_ == 0.02
+    np.testing.assert_allclose(model.components_.sum(axis=1), 1)
+
+
+def test_a_batch_forgets_what_the_fit_said_of_itself():
+    model = lda("vb", early_stopping=True).fit(X)
+    assert {"bound_", "bound_curve_", "perplexity_curve_"} < set(vars(model))
+    model.partial_fit(X)
+    assert not {"bound_", "bound_curve_", "perplexity_curve_"} & set(vars(model))
+
+
+@pytest.mark.parametrize("max_iter", [1, 7, 30])
+def test_gibbs_averages_half_its_sweeps_at_most(max_iter):
+    settings = {"method": "gibbs", "max_iter": max_iter, "alpha": "learned"}
+    many, half = (lda(n_samples=n, **settings).fit(X) for n in (1000, max(max_iter // 2, 1)))
+    np.testing.assert_array_equal(many.components_, half.components_)
+    assert many.n_iter_ == max_iter
+    if max_iter == 30:  # the other half learns
+        assert np.ptp(many.alpha_) > 0
+
+
+class Stop:
+    """A callback that stops at a report, and keeps them all."""
+
+    def __init__(self, after):
+        self.after, self.reports = after, []
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, metadata=None):
+        self.reports += [metadata] if metadata else []
+        return len(self.reports) == self.after
+
+
+@pytest.mark.parametrize(("after", "documents"), [(2, 80), (4, 120)])
+def test_online_stopped_within_a_pass_has_seen_the_whole_passes(after, documents):
+    stop = Stop(after)
+    model = lda("online", batch_size=40).set_callbacks(stop).fit(X)
+    assert model.n_documents_seen_ == documents
+    assert model.mean_length_ == 50
+    assert (model.n_iter_, model.n_batch_iter_) == (1 + (after > 3), after)
+    # The bound of a batch, a word, before it is learned: it rises.
+    bounds = [report["bound"] for report in stop.reports]
+    assert -np.log(60) - 2 < bounds[0] < bounds[-1] < 0
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -443,6 +570,9 @@ class TestBadInput:
         ("settings", "message"),
         [
             ({"alpha": 0.0}, "alpha=0.0 is not valid"),
+            ({"alpha": 1e-300}, "a number of at least 1e-30"),
+            ({"alpha": np.array(-0.1)}, "alpha holds -0.1; all must be above 0"),
+            ({"eta": np.array(-0.1)}, "eta holds -0.1; all must be above 0"),
             ({"alpha": "auto"}, "alpha='auto' is not valid"),
             ({"alpha": [1.0, 2.0]}, r"alpha has shape \(2,\)"),
             ({"alpha": [1.0, 1.0, -1.0, 1.0]}, "alpha holds -1.0; all must be above 0"),

@@ -289,8 +289,8 @@ def test_batch_of_empty_documents(model):
 
 @pytest.mark.parametrize("model", MODELS[1:], ids=lambda m: type(m).__name__)
 def test_words_first_met_later_are_learned_without_pseudo_counts(model):
-    first, second = np.zeros((12, 6)), np.zeros((12, 6))
-    first[:6, :2], first[6:, 2:4], second[:6, [0, 4]], second[6:, [2, 5]] = 4, 4, 5, 5
+    first, second = np.repeat([[4, 4, 1, 1, 0, 0], [1, 1, 4, 4, 0, 0]], 6, axis=0), np.zeros((12, 6))
+    second[:6, [0, 4]], second[6:, [2, 5]] = 5, 5
     model = clone(model).set_params(n_components=2, eta=0, tol=0, max_iter=30).fit(first)
     batches, warm = pickle.loads(pickle.dumps(model)).partial_fit(second), model.set_params(warm_start=True).fit(second)
     assert (batches.components_[:, 4:].sum(axis=0) > 0.01).all()

@@ -31,6 +31,17 @@ def test_english_drops_function_words_numbers_and_clitics():
     assert Tokenizer().transform(texts) == [["panic", "degrees", "john", "mp3s"], [], ["x_1", "naïve", "café"]]
 
 
+def test_no_word_is_the_rest_of_a_number_or_holds_its_emphasis():
+    tokens = Tokenizer(stop_words=None).transform(["the 1st, 22nd and 3rd of the 1990s: 4x4s, _very_ x86 b2b __init__"])
+    assert tokens == [["the", "and", "of", "the", "very", "x86", "b2b", "init"]]
+
+
+def test_accents_and_ligatures_are_put_together():
+    texts = ["re\u0301sume\u0301 \ufb01ne \uff21\uff22\uff23"]
+    assert Tokenizer().transform(texts) == [["résumé", "fine", "abc"]]
+    assert Tokenizer(pattern=r"\w+").transform(["\ufb01ne"]) == [["\ufb01ne"]]
+
+
 def test_a_pattern_and_no_stop_words_give_what_scikit_learn_gives():
     texts = ["The 3 cats don't sit, a cat of 10 sat!", "Über-cool: it is 2024"]
     expected = CountVectorizer().build_analyzer()

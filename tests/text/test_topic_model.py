@@ -14,6 +14,7 @@ from featlearn.text.counts import as_counts, two_halves
 from featlearn.text.topic_model import HeldOut, Proportions, TopicModelMixin, held_out
 
 RNG = np.random.default_rng(0)
+PRIOR = np.array([0.2, 0.6, 1.2])
 PHI = RNG.dirichlet(np.full(12, 0.3), 3)
 X = as_counts(RNG.poisson(0.6, (90, 12)).astype(float), "test")
 
@@ -39,7 +40,7 @@ class Model(TopicModelMixin, BaseEstimator):
         return partial(shares, components=self.components_)
 
     def _draw_proportions(self, n_documents, rng):
-        return rng.dirichlet(np.full(len(self.components_), 0.5), n_documents)
+        return rng.dirichlet(PRIOR[: len(self.components_)], n_documents)
 
 
 def test_completion_is_its_formula():
@@ -103,12 +104,13 @@ def test_empty_documents_have_uniform_proportions():
 
 
 def test_samples_follow_the_model():
-    """Means and variances of a mixture over Dirichlet(1/2) proportions of multinomials."""
+    """Means and variances of a mixture over Dirichlet proportions of multinomials."""
     n, length = 20_000, 10
     drawn = Model(PHI).sample(n, length=length, random_state=0).toarray()
-    p = PHI.mean(axis=0)
+    mean = PRIOR / PRIOR.sum()
+    p = mean @ PHI
     np.testing.assert_allclose(drawn.mean(axis=0) / length, p, atol=0.004)
-    covariance = (np.eye(3) / 3 - 1 / 9) / 2.5  # of Dirichlet(1/2, 1/2, 1/2)
+    covariance = (np.diag(mean) - np.outer(mean, mean)) / (PRIOR.sum() + 1)
     spread = np.einsum("kw,kj,jw->w", PHI, covariance, PHI)
     expected = length * p * (1 - p) + length * (length - 1) * spread
     np.testing.assert_allclose(drawn.var(axis=0), expected, rtol=0.05, atol=0.01)

@@ -124,3 +124,18 @@ def test_an_array_of_strings_comes_back():
 def test_an_empty_vocabulary_is_an_error_with_numbers(documents, limits, message):
     with pytest.raises(ValueError, match=message):
         learn_vocabulary(documents, **limits)
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"min_df": 0}, r"learn_vocabulary: min_df=0 is not valid; pass an integer of at least 1 \(documents\), or"),
+        ({"min_df": "5"}, "min_df='5' is not valid"),
+        ({"min_df": float("nan")}, "min_df=nan is not valid"),
+        ({"max_df": 3.0}, "max_df=3.0 is not valid"),
+        ({"max_features": 0}, "max_features=0 is not valid; pass None or an integer of at least 1"),
+    ],
+)
+def test_bad_limits(limits, message):
+    with pytest.raises(ValueError, match=message):
+        learn_vocabulary([["a", "b"]] * 4, **limits)
