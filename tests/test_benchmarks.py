@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import harness, imports, memory
+from benchmarks import harness, imports, lda_gibbs, lda_variational, memory, newsgroups, topics_memory
 
 
 class Clock:
@@ -122,13 +122,14 @@ def test_the_command_runs_what_is_named_and_saves_it(tmp_path, monkeypatch, caps
             "quick": True,
         }
     printed = capsys.readouterr().out
-    places = [printed.index(f"{name}.json") for name in names]
+    places = [printed.index(f"benchmarks/{name}.json") for name in names]
     assert all(a < b for a, b in pairwise(places))
 
 
 def test_every_benchmark_named_is_there():
     folder = Path(command.__file__).parent
-    assert {path.stem for path in folder.glob("*.py")} == {"__init__", "__main__", "harness", *command.BENCHMARKS}
+    shared = {"__init__", "__main__", "harness", "newsgroups"}
+    assert {path.stem for path in folder.glob("*.py")} == shared | set(command.BENCHMARKS)
 
 
 def test_imports_gives_seconds_and_ratios(capsys):
@@ -157,3 +158,49 @@ def test_memory_gives_the_growth_at_both_sizes(capsys):
         assert name in printed
     # ten times the samples, 74 MB more of them: what is held does not grow with them
     assert result["200000 samples"]["growth_MB"] - result["20000 samples"]["growth_MB"] < 60
+
+
+@pytest.mark.parametrize("home", ["data", "absent"])
+def test_topic_corpora_share_terms_that_are_all_in_training(home, require_dataset, monkeypatch, tmp_path):
+    if home == "data":
+        require_dataset("20newsgroups")
+    else:
+        monkeypatch.setenv("FEATLEARN_DATA", str(tmp_path))
+    train, test, what = newsgroups.topic_corpus(quick=True)
+    assert (train.shape[0], test.shape[0]) == newsgroups.QUICK
+    assert ((train > 0).sum(axis=0) >= 5).all()
+    assert what.startswith("posts of 20" if home == "data" else "documents drawn")
+
+
+def test_lda_variational_compares_passes_and_bounds(require_dataset, monkeypatch, capsys):
+    require_dataset("20newsgroups")
+    monkeypatch.setattr(lda_variational, "n_threads", lambda: 1)  # the peer's processes take seconds to start
+    monkeypatch.setitem(sys.modules, "gensim", None)
+    result = lda_variational.run(quick=True)
+    printed = capsys.readouterr().out
+    assert result["batch"]["bound_difference"] < 0.01
+    assert set(result["online"]["seconds"]) == {"ours", "scikit-learn"}
+    perplexity = result["online"]["perplexity"]
+    assert perplexity["ours"] == pytest.approx(perplexity["scikit-learn"], rel=0.05)
+    assert f"{result['documents']} posts of 20 newsgroups, {result['terms']} terms" in " ".join(printed.split())
+
+
+def test_lda_gibbs_compares_speed_and_the_time_to_a_perplexity(require_dataset, monkeypatch, capsys):
+    pytest.importorskip("tomotopy")
+    require_dataset("20newsgroups")
+    monkeypatch.setattr(lda_gibbs, "PATIENCE", 0)
+    result = lda_gibbs.run(quick=True)
+    assert set(result["rate"]) == set(result["after"]) == {"featlearn", "tomotopy"}
+    assert result["after"]["featlearn"] == pytest.approx(result["after"]["tomotopy"], rel=0.1)
+    reached = result["reached"]
+    assert reached["featlearn"]["perplexity"] < 1.1 * result["goal"]
+    assert reached["scikit-learn, online"]["seconds"] == 0
+    assert "tomotopy" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="measures memory by the resource module")
+def test_topics_memory_learns_every_line_of_the_file(capsys):
+    result = topics_memory.run(quick=True)
+    assert result["documents"] == 20_000
+    assert 50 < result["peak_MB"] < 2000
+    assert result["what"] in " ".join(capsys.readouterr().out.split())

@@ -1,7 +1,7 @@
-"""The command line: ``python -m featlearn COMMAND``. Every command is a module here, loaded when it is called.
+"""The command line: ``python -m featlearn COMMAND``. Every command is a module here; ``files`` is what they share.
 
-A module has ``HELP``, ``add_arguments(parser)`` and ``run(arguments)``; what is wrong with the input it raises as
-OSError, ValueError or ImportError, which end as one line on standard error.
+A command has ``HELP``, ``add_arguments(parser)`` and ``run(arguments)``; what is wrong with the input it raises
+as OSError, ValueError or ImportError, which end as one line on standard error.
 """
 
 import argparse

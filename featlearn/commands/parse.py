@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from featlearn.commands.topics import check_output, whole, whole_file
+from featlearn.commands.files import check_output, whole, whole_file
 
 HELP = "parse sentences"
 TREES = ("*.mrg", "*.tree", "*.trees", "*.mrg.gz", "*.tree.gz", "*.trees.gz")  # the files of a treebank's folder

@@ -1,22 +1,13 @@
 """Topics of text files: a table on the terminal, a report to open in a browser, and a model to load with joblib."""
 
 import argparse
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from featlearn.commands.files import check_output, whole, whole_file
+
 HELP = "learn topics from text files"
 IN_MEMORY = 256 << 20  # bytes of text that are read at once; above that, documents are streamed
-
-
-def whole(text: str) -> int:
-    """A whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not valid; pass a whole number of at least 1")
-    return int(text)
 
 
 def seed(text: str) -> int:
@@ -180,32 +171,3 @@ def show(topics: Any, n_terms: int, title: str, console: Any) -> None:
     for k in topics.order:
         table.add_row(str(k), f"{100 * topics.sizes[k]:.1f} %", Text(" ".join(terms[k])))
     console.print(table)
-
-
-def check_output(option: str, name: str, inputs: list[str]) -> Path:
-    """The path an output goes to; refused now rather than after the fit if it cannot."""
-    path = Path(name).resolve()
-    if path.is_dir():
-        raise ValueError(f"{option} {name} is a folder; give a file name in it.")
-    if path.exists() and (not path.is_file() or not os.access(path, os.W_OK)):
-        raise ValueError(f"{option} {name} cannot be written: it is read-only or no plain file. Give another name.")
-    if not path.parent.is_dir():
-        raise ValueError(f"{option} {name} cannot be written: there is no folder {path.parent}. Make it first.")
-    if path in [Path(other).resolve() for other in inputs]:
-        raise ValueError(f"{option} {name} would overwrite an input file. Give another name.")
-    try:
-        tempfile.TemporaryFile(dir=path.parent).close()
-    except OSError as error:
-        raise ValueError(f"{option} {name} cannot be written: {error.strerror}. Give another folder.") from None
-    return path
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A path to write to that takes its name when all is written; a failure leaves nothing new behind."""
-    part = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -27,7 +27,7 @@ from functools import lru_cache
 from typing import Any
 
 from featlearn.grammar.tree import RESERVED, Tree, escape, make_tree, preorder, take_last, unescape
-from featlearn.validation import boolean, integer, one_of, optional
+from featlearn.validation import boolean, check_argument, integer, one_of, optional
 
 SYMBOL_RESERVED = RESERVED + "|^+'\""
 _RULES = {
@@ -126,6 +126,8 @@ def binarize(
     ------
     ValueError
         If a parameter is out of range.
+    TypeError
+        If it is no Tree.
 
     Examples
     --------
@@ -145,9 +147,9 @@ def binarize(
     """
     given = {"horizontal": horizontal, "vertical": vertical, "factor": factor}
     for name, value in (given | {"unaries": unaries, "annotate_tags": annotate_tags}).items():
-        expected = _RULES[name](value)
-        if expected is not None:
-            raise ValueError(f"binarize: {name}={value!r} is not valid; pass {expected}.")
+        check_argument("binarize", name, value, _RULES[name])
+    if not isinstance(tree, Tree):
+        raise TypeError(f"binarize takes a Tree; got a {type(tree).__name__}. Brackets are read by parse_tree.")
     collapse, right = unaries == "collapse", factor == "right"
     order = _symbols(tree, vertical, collapse, annotate_tags)
     values: list[Any] = []  # (node, its symbol without parents) of the nodes whose parent is still to come
@@ -233,6 +235,8 @@ def unbinarize(tree: Tree) -> Tree:
     ------
     ValueError
         If the root is an intermediate symbol, which is no constituent.
+    TypeError
+        If it is no Tree.
 
     Examples
     --------
@@ -241,6 +245,8 @@ def unbinarize(tree: Tree) -> Tree:
     >>> unbinarize(parse_tree("(NP^S (DT the) (NP^S|JJ (JJ old) (NN dog)))"))
     (NP (DT the) (JJ old) (NN dog))
     """
+    if not isinstance(tree, Tree):
+        raise TypeError(f"unbinarize takes a Tree; got a {type(tree).__name__}. Brackets are read by parse_tree.")
     if is_intermediate(tree.label):
         raise ValueError(f"The root {tree.label!r} is an intermediate symbol, a part of a {base_label(tree.label)!r}.")
     values: list[Any] = []  # nodes; a run of nodes, the last first, for an intermediate

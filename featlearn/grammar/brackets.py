@@ -15,6 +15,7 @@ import gzip
 import os
 import re
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -83,7 +84,7 @@ def read_trees(source: Any, *, root: str | None = "TOP", mixed: bool = False) ->
     TypeError
         If the source is none of the above.
     ValueError
-        If ``root`` is empty.
+        If ``root`` is empty, or a file in ``.gz`` is damaged.
 
     Examples
     --------
@@ -298,9 +299,16 @@ def _decoded(path):
     """A file in UTF-8 as pieces of text; a byte that is none raises UnicodeDecodeError, after the text before it."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
     with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as file:
-        while block := file.read(PIECE):
+        while block := _block(file, path):
             yield from _decode(decoder, block, False)
     yield from _decode(decoder, b"", True)
+
+
+def _block(file, path):
+    try:
+        return file.read(PIECE)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is no whole gzip file: {error}") from error
 
 
 def _decode(decoder, block, final):

@@ -4,17 +4,19 @@ Words enter as `lexical` scores: for each word the symbols it may have, and the 
 from whatever model of words the caller has. Best trees are searched exactly, in log space and float64, unless a beam or
 a coarse grammar is asked for.
 
-Inside values are plain float64 numbers of a sentence that is scaled so that its best tree has value 1, word by word,
+Inside values are plain float64 numbers of a sentence whose words are scaled so that its best tree has value 1: word i
+is divided by the probabilities that the best tree has there,
 
-    scale_i = exp(max_a lexical(i, a) + (log p(best) - sum_i max_a lexical(i, a)) / n),
+    scale_i = p(word i | tag) p(rule that splits the sentence before word i) p(unary chains above both),
 
-so neither long sentences nor rare words leave the range of floats.
+so each part of the best tree has a value near 1, and neither long sentences nor rare words leave the range of floats.
 
 Paper: Goodman (1999), "Semiring parsing".
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,6 +58,7 @@ class Parse(NamedTuple):
 
 
 NO_PARSE = Parse(-math.inf, None)
+PER_TREE = 50  # derivations looked at, at most, for each of the k best trees
 KEPT_WORDS = 64  # up to so many, the memory of a sentence is kept for the next
 
 
@@ -116,11 +119,10 @@ def _downward(grammar: CompiledGrammar) -> tuple[np.ndarray, np.ndarray, np.ndar
 def _inside_chart(grammar: CompiledGrammar, lex: Lexical, w: Workspace) -> tuple[Chart, Lexical, float] | None:
     """The inside chart, the scaled scores of words, and log Z; None without a parse."""
     n = len(lex.start) - 1
-    best = fill_chart(n, *lex, grammar.best_rules, w, math.inf, None, None).value
-    if best == -math.inf:
+    best = fill_chart(n, *lex, grammar.best_rules, w, math.inf, None, None)
+    if best.value == -math.inf:
         return None
-    top = np.maximum.reduceat(lex.value, lex.start[:-1])  # a parse: every word has a symbol
-    scale = top + (best - top.sum()) / n
+    scale = _shares(grammar, lex, best_tree(n, grammar.start, best, grammar.parents, w))
     scaled = lex._replace(value=np.exp(lex.value - np.repeat(scale, np.diff(lex.start))))
     chart = fill_chart(n, *scaled, grammar.sum_rules, w, math.inf, None, True)
     if not 0.5 < chart.value < math.inf:
@@ -128,6 +130,22 @@ def _inside_chart(grammar: CompiledGrammar, lex: Lexical, w: Workspace) -> tuple
             f"The inside values of a sentence of {n} words leave the range of floats: its parts are too unequal."
         )
     return chart, scaled, math.log(chart.value) + float(scale.sum())
+
+
+def _shares(grammar: CompiledGrammar, lex: Lexical, nodes: np.ndarray) -> np.ndarray:
+    """Each word's share of the log-probability of the best tree: that of its tag, and that of the split before it."""
+    x, y, i, _, split, rule = nodes.T
+    leaf, n = rule < 0, len(lex.start) - 1
+    shares = np.zeros(n)
+    places = np.repeat(np.arange(n), np.diff(lex.start)) * len(grammar.symbols) + lex.symbol
+    order = np.argsort(places)
+    found = order[np.searchsorted(places[order], i[leaf].astype(np.int64) * len(grammar.symbols) + y[leaf])]
+    shares[i[leaf]] = lex.value[found]
+    shares[split[~leaf]] += grammar.binary_log_proba[rule[~leaf]]  # every place between words is split once
+    chained = x != y
+    ends = np.searchsorted(grammar.in_unary, np.stack([x[chained], y[chained]]))
+    np.add.at(shares, np.where(leaf, i, split)[chained], grammar.chains[0][ends[0], ends[1]])
+    return shares
 
 
 def _check_search(grammar, beam, coarse, threshold) -> None:
@@ -330,7 +348,13 @@ def count_trees(grammar: CompiledGrammar, lexical: Any) -> float:
     return float(fill_chart(n, *ones, rules, workspace(n, rules), math.inf, None, True).value)
 
 
-def k_best(grammar: CompiledGrammar, lexical: Any, k: int, words: Sequence[str] | None = None) -> list[Parse]:
+def k_best(
+    grammar: CompiledGrammar,
+    lexical: Any,
+    k: int,
+    words: Sequence[str] | None = None,
+    plain: Callable[[Tree], Tree] | None = None,
+) -> list[Parse]:
     """The k best trees of a sentence, best first; fewer if there are no more.
 
     Trees whose unary chains hold a symbol twice are left out: with unary cycles there is no end of them.
@@ -345,6 +369,9 @@ def k_best(grammar: CompiledGrammar, lexical: Any, k: int, words: Sequence[str] 
         How many.
     words : sequence of str or None, default=None
         What to put at the leaves; None numbers them from "0".
+    plain : callable or None, default=None
+        Makes of a tree over symbols the one to return. Derivations of which it makes the same tree come once, as the
+        best of them; at most 50 k derivations are looked at.
 
     Returns
     -------
@@ -361,5 +388,12 @@ def k_best(grammar: CompiledGrammar, lexical: Any, k: int, words: Sequence[str] 
     if chart.value == -math.inf:
         return []
     builder = _Builder(grammar)
-    found = [builder.tree(rows, lex, words) for rows in Derivations(grammar, lex, chart, w).best(k)]
-    return sorted(found, key=lambda parse: -parse.log_proba)
+    found: dict[Tree, Parse] = {}
+    for rows in islice(Derivations(grammar, lex, chart, w).ranked(), k if plain is None else PER_TREE * k):
+        log_proba, tree = builder.tree(rows, lex, words)
+        assert tree is not None
+        tree = tree if plain is None else plain(tree)
+        found.setdefault(tree, Parse(log_proba, tree))
+        if len(found) == k:
+            break
+    return sorted(found.values(), key=lambda parse: -parse.log_proba)

@@ -12,7 +12,8 @@ so column c of a document counts how often feature c comes in its trees. Words a
 CountVectorizer in a FeatureUnion.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from featlearn.grammar.tree import Tree
 from featlearn.text.vocabulary import count_matrix, learn_vocabulary
-from featlearn.validation import check_parameters, integer, optional, unchanged_on_failure
+from featlearn.validation import check_parameters, has, integer, optional, unchanged_on_failure
 
 KINDS = ("label", "rule", "span", "tag", "depth")
 STEPS = ((1, "1"), (2, "2"), (4, "3-4"), (8, "5-8"), (16, "9-16"), (32, "17-32"))
@@ -73,8 +74,8 @@ class ConstituentVectorizer(TransformerMixin, BaseEstimator):
     ----------
     parser : fitted PCFGParser or None, default=None
         Parses documents that are texts; any object whose ``predict`` gives trees of sentences will do. It is never
-        fitted here, and clones share it, so that a grid search does not train it again for every fold. None: documents
-        are trees.
+        fitted here, and clones share what it learned, so that a grid search does not train it again for every fold.
+        None: documents are trees.
     features : tuple of str, default=("label", "rule", "span")
         What is counted: ``"label"``, ``"rule"``, ``"span"``, ``"tag"``, ``"depth"``.
     min_df, max_df : int or float, default=1 and 1.0
@@ -94,7 +95,8 @@ class ConstituentVectorizer(TransformerMixin, BaseEstimator):
     NotFittedError
         If the parser is not fitted.
     ValueError
-        If a text comes and there is no parser, a parameter is not valid, or no feature is within the limits.
+        If a text comes and there is no parser, a list of words holds sentences, a parameter is not valid, or no feature
+        is within the limits.
     TypeError
         If a document is neither a text nor trees.
 
@@ -134,7 +136,7 @@ class ConstituentVectorizer(TransformerMixin, BaseEstimator):
         others = {
             name: clone(value, safe=False) for name, value in self.get_params(deep=False).items() if name != "parser"
         }
-        return type(self)(parser=self.parser, **others)
+        return type(self)(parser=copy(self.parser), **others)  # parameters set on a clone's parser stay there
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -176,7 +178,7 @@ class ConstituentVectorizer(TransformerMixin, BaseEstimator):
         -------
         counts : csr_array (n_documents, n_features) of float32
         """
-        check_parameters(self, features=_kinds, max_features=optional(integer(1)))
+        check_parameters(self, parser=optional(has("predict")), features=_kinds, max_features=optional(integer(1)))
         found = self._features(X)
         names = learn_vocabulary(found, min_df=self.min_df, max_df=self.max_df, max_features=self.max_features)
         self.feature_names_ = names
@@ -211,6 +213,8 @@ class ConstituentVectorizer(TransformerMixin, BaseEstimator):
         """The trees of each document; all sentences of all texts are parsed in one batch."""
         if isinstance(X, (str, Tree)):
             raise TypeError(f"Pass a list of documents; got a single {type(X).__name__}. Put it into a list.")
+        if not isinstance(X, Iterable):
+            raise TypeError(f"Pass a list of documents; got a {type(X).__name__}.")
         found: list[list[Any]] = []
         sentences: list[Any] = []
         owners: list[int] = []
@@ -225,6 +229,12 @@ class ConstituentVectorizer(TransformerMixin, BaseEstimator):
                 sentences += lines
                 owners += [i] * len(lines)
             elif isinstance(document, (list, tuple)) and all(isinstance(word, str) for word in document):
+                sentence = next((word for word in document if not word or " " in word or "\n" in word), None)
+                if sentence is not None:
+                    raise ValueError(
+                        f"Document {i} is a list of words, and {sentence[:40]!r} is no single word; pass sentences as "
+                        "one string with a line for each."
+                    )
                 found.append([])
                 if document:
                     sentences.append(list(document))

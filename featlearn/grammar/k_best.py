@@ -12,7 +12,8 @@ Paper: Huang & Chiang (2005), "Better k-best parsing", algorithm 3.
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from itertools import count
 from typing import Any
 
 from featlearn.kernels.chart_trees import edges
@@ -64,14 +65,13 @@ class Derivations:
         self.by_rule: dict[tuple[int, int, int], _Lazy] = {}
         self.by_chain: dict[tuple[int, int, int], _Lazy] = {}
 
-    def best(self, k: int) -> list[list]:
-        """The rows (labels of the chain, its log p, symbol, start, rule) in preorder, of up to k derivations."""
-        found, root = [], (self.grammar.start, 0, self.n)
-        for rank in range(k):
+    def ranked(self) -> Iterator[list]:
+        """The rows (labels of the chain, its log p, symbol, start, rule) in preorder of each derivation, best first."""
+        root = (self.grammar.start, 0, self.n)
+        for rank in count():
             if _run(self._chained(root, rank)) is None:
-                break
-            found.append(self._rows(root, rank))
-        return found
+                return
+            yield self._rows(root, rank)
 
     def _cell(self, i: int, j: int) -> dict[int, float]:
         """The Viterbi values of a cell."""

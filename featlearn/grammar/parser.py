@@ -1,9 +1,7 @@
 """A parser learned from a treebank, or from raw sentences and a grammar to begin with.
 
 Count, the default. A tree is binarized, every symbol told apart by its parents (`vertical`) and its next siblings
-(`horizontal`), and a grammar of greatest likelihood is read off:
-
-    p(X -> Y Z) = c(X -> Y Z) / c(X)        p(X -> Y) likewise        p(w | t) by `featlearn.grammar.lexicon`
+(`horizontal`), and a grammar of greatest likelihood is read off (`featlearn.grammar.model`).
 
 Inside-outside, `method="em"`: from sentences alone, the probabilities of a given grammar are raised to a local maximum
 of the likelihood of the sentences (`featlearn.grammar.em`).
@@ -17,9 +15,6 @@ unlexicalized parsing".
 """
 
 import warnings
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -28,20 +23,19 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
-from featlearn.grammar.annotations import ANNOTATIONS, annotate, move_marks
-from featlearn.grammar.binarization import base_label, binarize, unbinarize
-from featlearn.grammar.brackets import parse_tree
-from featlearn.grammar.cfg import PCFG, RuleCounts, Word
+from featlearn.grammar.annotations import ANNOTATIONS
+from featlearn.grammar.cfg import PCFG
 from featlearn.grammar.chart import Parse, inside, k_best, parse_batch
-from featlearn.grammar.compiled import PLAIN, CompiledGrammar, RuleArrays, compile_grammar
+from featlearn.grammar.compiled import CompiledGrammar, compile_grammar
 from featlearn.grammar.em import ExpectedCounts, e_step, m_step, pcfg_of
 from featlearn.grammar.evalb import BracketScores, score_trees
-from featlearn.grammar.lexicon import Lexicon, learn_lexicon
-from featlearn.grammar.transforms import map_labels
-from featlearn.grammar.tree import Tree, make_tree
+from featlearn.grammar.inputs import as_sentences, as_trees, as_words, same_words
+from featlearn.grammar.model import TreebankModel, WrittenModel, count_treebank, flat_tree
+from featlearn.grammar.tree import Tree
 from featlearn.streaming import accumulate, is_out_of_core, require_many_passes
 from featlearn.validation import (
     boolean,
+    check_argument,
     check_parameters,
     instance,
     integer,
@@ -52,200 +46,11 @@ from featlearn.validation import (
 )
 
 SENTENCES = 32  # of a chunk for inside-outside
-NO_TAG = "X"  # in a flat tree, of a word that a written grammar lacks
-START = "ROOT^"  # above the roots of all trees; no label of a treebank makes this symbol
-
-
-@dataclass(frozen=True)
-class TreebankCounts:
-    """What a parser learns from: rules of binarized trees, and words that began a sentence. They add."""
-
-    rules: RuleCounts = field(default_factory=RuleCounts)
-    initial: Counter = field(default_factory=Counter)
-
-    def __add__(self, other: "TreebankCounts") -> "TreebankCounts":
-        initial = self.initial.copy()
-        initial.update(other.initial)
-        return TreebankCounts(self.rules + other.rules, initial)
-
-
-def as_words(sentence: Any, which: str = "The sentence") -> list[str]:
-    """A sentence as words: a string is split at blanks, a sequence of words is taken as it is."""
-    if isinstance(sentence, str):
-        return sentence.split()
-    if isinstance(sentence, Tree) or not isinstance(sentence, (Sequence, np.ndarray)):
-        raise TypeError(f"{which} is a {type(sentence).__name__}; pass a string, or a list of its words.")
-    words = list(sentence)
-    for word in words:
-        if not isinstance(word, str) or not word:
-            raise TypeError(f"{which} holds {word!r}, which is no word; pass a string, or a list of words.")
-    return words
-
-
-def as_sentences(X: Any) -> list[list[str]]:
-    """Sentences as lists of words."""
-    if isinstance(X, str) or not isinstance(X, Iterable):
-        raise TypeError(f"Pass a list of sentences; got a {type(X).__name__}. Put a single sentence into a list.")
-    return [as_words(sentence, f"Sentence {i}") for i, sentence in enumerate(X)]
-
-
-def as_tree(tree: Any, which: str) -> Tree:
-    """A Tree, or one in brackets."""
-    if isinstance(tree, str):
-        try:
-            return parse_tree(tree)
-        except ValueError as error:
-            raise ValueError(f"{which} is no tree in brackets: {error}") from error
-    if not isinstance(tree, Tree):
-        raise TypeError(f"{which} is a {type(tree).__name__}; pass a Tree, or a string in brackets.")
-    return tree
-
-
-def as_trees(trees: Any) -> list[Tree]:
-    """Trees, given as such or in brackets."""
-    if isinstance(trees, (str, Tree)) or not isinstance(trees, Iterable):
-        raise TypeError(f"Pass a list of trees; got a {type(trees).__name__}. Put a single tree into a list.")
-    return [as_tree(tree, f"Tree {i}") for i, tree in enumerate(trees)]
-
-
-def same_words(sentences: Sequence[Sequence[str]], trees: Sequence[Tree]) -> None:
-    """Refuse a tree over other words than its sentence has."""
-    if len(sentences) != len(trees):
-        raise ValueError(f"There are {len(sentences)} sentences and {len(trees)} trees; pass a tree for each sentence.")
-    for i, (words, tree) in enumerate(zip(sentences, trees, strict=True)):
-        leaves = tree.words()
-        if leaves != words:
-            raise ValueError(
-                f"Sentence {i} and its tree have other words: {' '.join(words)[:60]!r} ({len(words)} words) and "
-                f"{' '.join(leaves)[:60]!r} ({len(leaves)}). Remove traces from trees, and words from neither."
-            )
-
-
-def to_symbols(tree: Tree, annotations: tuple[str, ...], options: dict[str, Any]) -> Tree:
-    """The tree labeled by grammar symbols, under `START`."""
-    made = binarize(annotate(tree, annotations), **options)
-    if annotations:
-        made = map_labels(made, move_marks)
-    return make_tree(START, (made,))
-
-
-def count_treebank(trees: Any, y: Any = None, *, annotations: tuple[str, ...], options: dict) -> TreebankCounts:
-    """The statistic of one chunk: trees, or sentences and their trees."""
-    found = as_trees(trees if y is None else y)
-    if y is not None:
-        same_words(as_sentences(trees), found)
-    initial: Counter = Counter()
-    for i, tree in enumerate(found):
-        for node in tree.subtrees():
-            if len(node.children) > 1 and any(isinstance(child, str) for child in node.children):
-                raise ValueError(
-                    f"Tree {i} has a word beside others or beside trees under {node.label!r}; put each word under a "
-                    "tag of its own."
-                )
-        initial[tree.words()[0]] += 1
-    return TreebankCounts(RuleCounts.of(to_symbols(tree, annotations, options) for tree in found), initial)
 
 
 def expect(chunk: Any, grammar: CompiledGrammar) -> ExpectedCounts:
     """The statistic of one chunk of sentences for inside-outside."""
     return e_step(as_sentences(chunk), grammar)
-
-
-@dataclass(frozen=True, eq=False)
-class TreebankModel:
-    """What parsing needs: the grammar, the words, and how both meet.
-
-    Attributes
-    ----------
-    grammar : CompiledGrammar
-        Of the rules over symbols.
-    lexicon : Lexicon
-        P(word | tag).
-    tag_symbol, tag_log_share : arrays (n_tags,)
-        The number of each tag among the symbols of the grammar, and the log of the share of words among all that it
-        stands over: 0 unless it stands over trees too.
-    root : str
-        The label that most roots have.
-    """
-
-    grammar: CompiledGrammar
-    lexicon: Lexicon
-    tag_symbol: np.ndarray
-    tag_log_share: np.ndarray
-    root: str
-
-    @classmethod
-    def of(cls, counts: TreebankCounts, **lexicon_options: Any) -> "TreebankModel":
-        """The model of greatest likelihood, but for the words."""
-        rules = counts.rules.rules
-        totals: Counter = Counter()
-        words: dict[tuple[str, str], int] = {}
-        for (lhs, rhs), n in rules.items():
-            totals[lhs] += n
-            if isinstance(rhs[0], Word):
-                words[lhs, rhs[0].text] = n
-        symbols = sorted(totals)
-        number = {symbol: i for i, symbol in enumerate(symbols)}
-        made: dict[int, list] = {1: [], 2: []}
-        for (lhs, rhs), n in sorted(((rule, n) for rule, n in rules.items() if not isinstance(rule.rhs[0], Word))):
-            made[len(rhs)].append((number[lhs], *map(number.__getitem__, rhs), n / totals[lhs]))
-        arrays = []
-        for size, table in ((2, made[2]), (1, made[1])):
-            arrays += [np.array([row[:-1] for row in table], np.int32).reshape(-1, size + 1)]
-            arrays += [np.log(np.array([row[-1] for row in table], float))]
-        lexicon = learn_lexicon(words, counts.initial, **lexicon_options)
-        return cls(
-            grammar=compile_grammar(RuleArrays(symbols, *arrays), START),
-            lexicon=lexicon,
-            tag_symbol=np.array([number[tag] for tag in lexicon.tags], np.int32),
-            tag_log_share=np.log(lexicon.counts / [totals[tag] for tag in lexicon.tags]),
-            root=min(rules_of_root(rules), key=lambda item: (-item[1], item[0]))[0],
-        )
-
-    def lexical(self, words: list[str]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """For each word the symbols it may have, and log P(word | symbol)."""
-        found = []
-        for i, word in enumerate(words):
-            tags, values = self.lexicon.scores(word, i == 0)
-            found.append((self.tag_symbol[tags], values + self.tag_log_share[tags]))
-        return found
-
-    def tag(self, word: str, initial: bool) -> str:
-        """The likeliest tag of a word by itself."""
-        return self.lexicon.guess(word, initial)[0][0]
-
-    def plain(self, tree: Tree) -> Tree:
-        """A tree over symbols with the treebank's labels."""
-        (below,) = tree.children
-        assert isinstance(below, Tree)
-        return unbinarize(below)
-
-
-def rules_of_root(rules: Counter) -> list[tuple[str, int]]:
-    """The labels of roots, and how often each came."""
-    return [(base_label(str(rhs[0])), n) for (lhs, rhs), n in rules.items() if lhs == START]
-
-
-@dataclass(frozen=True, eq=False)
-class WrittenModel:
-    """A hand-written grammar: its own words, its own symbols as labels."""
-
-    grammar: CompiledGrammar
-    root: str
-
-    def lexical(self, words: list[str]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """As of `TreebankModel`; a word that the grammar lacks has no symbol."""
-        return self.grammar.lexical(words)
-
-    def tag(self, word: str, initial: bool) -> str:
-        """The symbol that gives the word the greatest probability; `NO_TAG` for a word that the grammar lacks."""
-        (symbols, values), shown = self.grammar.lexical([word])[0], self.grammar.kind == PLAIN
-        found = [(-value, self.grammar.symbols[s]) for s, value in zip(symbols, values, strict=True) if shown[s]]
-        return min(found)[1] if found else NO_TAG
-
-    def plain(self, tree: Tree) -> Tree:
-        """The tree as it is."""
-        return tree
 
 
 class PCFGParser(CallbackSupportMixin, BaseEstimator):
@@ -535,8 +340,8 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
     def predict_log_proba(self, X) -> np.ndarray:
         """log p(tree, sentence) of the best tree of each sentence.
 
-        The product of the probabilities of all rules of the tree, those of its words included, in natural logs; a word
-        that is unknown enters with the probability of its class. -inf for sentences that the grammar does not
+        The product of the probabilities of all rules of its derivation, those of its words included, in natural logs;
+        a word that is unknown enters with the probability of its class. -inf for sentences that the grammar does not
         generate, whose predicted tree is flat, and for empty ones.
 
         Parameters
@@ -574,18 +379,17 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         Returns
         -------
         trees : list of (Tree, float)
-            A flat tree with -inf if the grammar does not generate the sentence; empty for no words. The search is
-            exact for k > 1, whatever ``beam`` is.
+            All different: where several derivations over symbols give one tree, as ``annotations`` allow, it comes
+            once, with the best of them. A flat tree with -inf if the grammar does not generate the sentence; empty for
+            no words. The search is exact for k > 1, whatever ``beam`` is.
         """
-        if integer(1)(k) is not None:
-            raise ValueError(f"k={k!r} is not valid; pass {integer(1)(k)}.")
+        check_argument("PCFGParser.parse", "k", k, integer(1))
         words = as_words(sentence)
         if k == 1:
             model, found = self._parses([words])
         else:
             model = self._fitted()
-            best = k_best(model.grammar, model.lexical(words), k, words)
-            found = [Parse(p.log_proba, model.plain(p.tree)) for p in best if p.tree is not None]
+            found = k_best(model.grammar, model.lexical(words), k, words, model.plain)
         trees = [(p.tree, p.log_proba) for p in found if p.tree is not None]
         if trees:
             return trees
@@ -612,6 +416,7 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         gold = as_trees(X if y is None else y)
         sentences = [tree.words() for tree in gold] if y is None else as_sentences(X)
         same_words(sentences, gold)
+        check_argument("PCFGParser.evaluate", "max_words", max_words, optional(integer(1)))
         if max_words is not None:
             gold = [tree for tree, words in zip(gold, sentences, strict=True) if len(words) <= max_words]
             sentences = [words for words in sentences if len(words) <= max_words]
@@ -628,10 +433,3 @@ def _annotation_names(value: Any) -> str | None:
     if isinstance(value, (tuple, list)) and all(name in ANNOTATIONS for name in value):
         return None
     return f"'all' or a tuple of {', '.join(map(repr, ANNOTATIONS))}"
-
-
-def flat_tree(model: TreebankModel | WrittenModel, words: list[str]) -> Tree | None:
-    """Words under their likeliest tags, under the likeliest root; None for no words."""
-    if not words:
-        return None
-    return Tree(model.root, [Tree(model.tag(word, i == 0), [word]) for i, word in enumerate(words)])

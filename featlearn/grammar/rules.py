@@ -107,6 +107,11 @@ class RuleCounts:
     @classmethod
     def of(cls, trees: Iterable[Tree]) -> "RuleCounts":
         """The counts of some trees."""
+        if isinstance(trees, (str, Tree)):
+            raise TypeError(
+                f"Pass a list of trees; got a {type(trees).__name__}. Put a single tree into a list; a stream gives "
+                "lists."
+            )
         rules: Counter = Counter()
         roots: Counter = Counter()
         for tree in trees:
@@ -138,6 +143,8 @@ def checked(lhs, rhs) -> Rule:
 
 def read_rules(text: str, *, probabilities: bool) -> list[tuple[Rule, float]]:
     """The rules of a text with their probabilities (nan for a CFG); errors name the line."""
+    if not isinstance(text, str):
+        raise TypeError(f"A grammar is read from a str; got a {type(text).__name__}. Read a file first.")
     found: dict[Rule, float] = {}
     for number, line in enumerate(text.split("\n"), 1):
         fail = partial(_fail, number, line)

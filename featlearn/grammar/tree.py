@@ -400,6 +400,8 @@ def fold(tree: Tree, combine: Callable[[Tree, list], Any], leaf: Callable[[str],
     >>> fold(parse_tree("(S (NP (PRP I)) (VP (VBP sleep)))"), lambda tree, sizes: 1 + sum(sizes), lambda word: 0)
     5
     """
+    if not isinstance(tree, Tree):
+        raise TypeError(f"Pass a Tree; got {str(tree)[:40]!r} of type {type(tree).__name__}.")
     values: list[Any] = []
     for node in reversed(preorder(tree)):  # children come before their parent, the rightmost first
         if isinstance(node, str):

@@ -148,11 +148,9 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
     ``vb`` and ``gibbs`` ``perplexity``, where ``early_stopping``.
 
     Variational topics are surer of rare words than the data warrant, the more so the smaller ``eta``: in documents of
-    ten words, with ``eta=0.01``, held-out perplexity rises with every pass of ``vb`` and ``online``, here as with
-    scikit-learn. There, give these an ``eta`` of 0.1 to 0.5, stop early, or use ``gibbs``.
-
-    `transform` gives the mean of a document's variational posterior; behind ``gibbs``, the fixed point of
-    theta_k ∝ alpha_k + sum_w n_w p(k | w, theta) under the topics.
+    ten words, with ``eta=0.01``, held-out perplexity rises with the passes of ``online``, and ``vb`` ends above the
+    unigram model, here as in scikit-learn. There, give them an ``eta`` of 0.1 to 0.5, or use ``gibbs``; documents of a
+    hundred words and more are content with 0.01.
 
     References
     ----------
@@ -442,6 +440,7 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
     def _count(self, documents, tokens, n_iter, n_batch_iter):
         self.n_documents_seen_, self.mean_length_ = documents, float(tokens / documents)
         self.n_iter_, self.n_batch_iter_ = n_iter, n_batch_iter
+        self._sampled = self.method == "gibbs"
 
     def bound(self, X) -> float:
         """The variational bound (ELBO) on the log-likelihood of documents and topics.
@@ -464,7 +463,7 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         return statistic.bound + topic_bound(lam, self.eta_, self.n_jobs)[0]
 
     def _inference(self) -> Inference:
-        if self.method == "gibbs":
+        if self._sampled:
             return self._infer(np.ascontiguousarray(self.components_.T), self.alpha_, digamma=False)
         lam = self._fitted_lambda()
         return self._infer(expected_topics(lam, column_sums(lam))[0], self.alpha_, digamma=True)

@@ -179,6 +179,12 @@ def test_bad_parameters(way, message):
         binarize(TREE, **way)
 
 
+def test_brackets_that_are_no_tree_yet():
+    for change in (binarize, unbinarize):
+        with pytest.raises(TypeError, match=f"{change.__name__} takes a Tree; got a str. Brackets are read by parse_"):
+            change(str(TREE))
+
+
 def test_an_intermediate_root():
     with pytest.raises(ValueError, match="'NP\\|JJ' is an intermediate symbol, a part of a 'NP'"):
         unbinarize(parse_tree("(NP|JJ (JJ old) (NN man))"))

@@ -200,6 +200,18 @@ def test_bad_sources(read, error, message):
         read()
 
 
+def test_damaged_gzip_files_are_named(tmp_path):
+    whole = gzip.compress(b"(S (A a) (B b))\n" * 200)
+    for name, damaged in (
+        ("cut.gz", whole[:-9]),
+        ("none.gz", b"(S (A a))"),
+        ("changed.gz", whole[:15] + bytes(20) + whole[35:]),
+    ):
+        (tmp_path / name).write_bytes(damaged)
+        with pytest.raises(ValueError, match=f"{name} is no whole gzip file: "):
+            list(read_trees(tmp_path / name))
+
+
 def test_a_stream_without_end_is_read_as_it_comes():
     reader = read_trees(f"(S (A a{i}) (B\n" if i % 2 else f"b{i}) )" for i in itertools.count(1))
     assert [str(tree) for tree in itertools.islice(reader, 2)] == ["(S (A a1) (B b2))", "(S (A a3) (B b4))"]

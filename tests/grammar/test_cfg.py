@@ -117,6 +117,8 @@ def test_bad_rules_and_start_symbols_are_named():
     for p in (math.nan, -0.1, math.inf):
         with pytest.raises(ValueError, match="probabilities lie between 0 and 1"):
             PCFG({("S", ("A",)): p})
+    with pytest.raises(TypeError, match="read from a str; got a int"):
+        PCFG.from_text(3)
     with pytest.raises(ValueError, match="read-only"):
         load_toy_grammar().probabilities[0] = 0.5
 
@@ -190,6 +192,8 @@ def test_trees_that_cannot_be_learned_from():
         PCFG.from_trees([])
     with pytest.raises(TypeError, match="counted in trees; got 'S'"):
         PCFG.from_trees(["S"])
+    with pytest.raises(TypeError, match=r"list of trees; got a Tree.*a stream gives lists"):
+        PCFG.from_trees(parse_tree(text) for text in TREES)
 
 
 def test_draws_follow_the_probabilities():

@@ -78,7 +78,7 @@ def grammars(draw, unary_cycles=False):
     return PCFG(rules, start="S", normalize=True)
 
 
-sentences = st.lists(st.sampled_from("abc"), min_size=1, max_size=5).map(tuple)
+sentences = st.lists(st.sampled_from("abc"), min_size=1, max_size=6).map(tuple)
 
 
 @settings(max_examples=60, deadline=None)
@@ -364,6 +364,17 @@ def test_pruning_that_drops_nothing_changes_nothing_and_pruning_stays_below():
             pruned = viterbi(compiled, lexical, **options)
             assert pruned.tree is not None
             assert pruned.log_proba <= exact.log_proba + 1e-9
+
+
+@pytest.mark.parametrize("text", ["S -> A S 1e-6 | B S 0.999998 | 'b' 1e-6", "S -> S A 1e-6 | S B 0.999998 | 'a' 1e-6"])
+def test_parts_of_a_sentence_may_be_as_unequal_as_they_like(text):
+    """Half of the words are a million times rarer: the inside values of either half alone are beyond floats."""
+    compiled = compile_grammar(PCFG.from_text(text + "\nA -> C 1\nC -> 'a' 1\nB -> 'b' 1"))
+    sentence, n = ["a"] * 150 + ["b"] * 150, 150
+    found = expected_counts(compiled, compiled.lexical(sentence))
+    rare, often = (n + 1, n - 1) if "S -> A S" in text else (n, n)
+    assert found.log_proba == pytest.approx(rare * math.log(1e-6) + often * math.log(0.999998), rel=1e-12)
+    assert sorted(found.binary) == pytest.approx(sorted([rare - 1, often]))
 
 
 @pytest.mark.parametrize("n", [63, 64, 65, 100, 130])

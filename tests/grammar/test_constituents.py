@@ -114,7 +114,7 @@ def test_a_pipeline_and_a_search(parser, texts):
     search = GridSearchCV(pipeline, grid, cv=3, n_jobs=2).fit(sentences, labels)
     assert search.best_score_ > 0.95
     assert search.best_params_["constituentvectorizer__features"] == ("label", "rule")
-    assert search.best_estimator_[0].parser is parser  # shared, not trained again
+    assert search.best_estimator_[0].parser.model_ is parser.model_  # shared, not trained again
     weights = dict(
         zip(search.best_estimator_[0].get_feature_names_out(), search.best_estimator_[-1].coef_[0], strict=True)
     )
@@ -124,8 +124,10 @@ def test_a_pipeline_and_a_search(parser, texts):
 def test_clones_share_the_parser_and_nothing_else(parser):
     vectorizer = ConstituentVectorizer(parser, features=("rule",), min_df=1).fit(["Anna ate"])
     other = clone(vectorizer)
-    assert other.parser is parser
-    assert other.get_params(deep=False) == vectorizer.get_params(deep=False)
+    assert other.parser.model_ is parser.model_
+    assert [*map(repr, other.get_params().items())] == [*map(repr, vectorizer.get_params().items())]
+    other.set_params(parser__beam=3.0)  # as a grid search does
+    assert (other.parser.beam, parser.beam) == (3.0, None)
     with pytest.raises(NotFittedError):
         other.transform(["Anna ate"])
     again = pickle.loads(pickle.dumps(vectorizer))
@@ -148,6 +150,12 @@ def test_bad_input(parser):
         ConstituentVectorizer().fit(["Anna ate"])
     with pytest.raises(NotFittedError, match="needs a parser that is fitted"):
         ConstituentVectorizer(PCFGParser()).fit(["Anna ate"])
+    with pytest.raises(ValueError, match="parser='x' is not valid; pass None or an object with `predict`"):
+        ConstituentVectorizer("x").fit(["Anna ate"])
+    with pytest.raises(TypeError, match="list of documents; got a NoneType"):
+        ConstituentVectorizer(parser).fit(None)
+    with pytest.raises(ValueError, match="Document 1 is a list of words, and 'Ben ate' is no single word"):
+        ConstituentVectorizer(parser).fit([["Anna", "ate"], ["Anna ate", "Ben ate"][1:]])
     with pytest.raises(TypeError, match="single str"):
         ConstituentVectorizer(parser).fit("Anna ate")
     with pytest.raises(TypeError, match="Document 1 is '3' of type int"):

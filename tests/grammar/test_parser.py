@@ -3,7 +3,7 @@
 import math
 import pickle
 from collections import Counter
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -12,11 +12,13 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 
 from featlearn import EarlyStopping
-from featlearn.grammar import parser as module
+from featlearn.grammar import model as model_module
+from featlearn.grammar import parser as parser_module
 from featlearn.grammar.annotations import ANNOTATIONS, MARK, annotate, move_marks
 from featlearn.grammar.binarization import binarize, labels_of, unbinarize
 from featlearn.grammar.brackets import parse_tree
 from featlearn.grammar.cfg import PCFG
+from featlearn.grammar.chart import k_best
 from featlearn.grammar.parser import PCFGParser
 from featlearn.grammar.toys import load_toy_grammar
 from featlearn.grammar.transforms import map_labels
@@ -173,6 +175,16 @@ def test_every_sentence_gets_a_tree():
     assert parser.parse("saw saw saw", k=3) == parser.parse("saw saw saw") == [(flat, -math.inf)]
 
 
+def test_words_never_seen_alone():
+    parser = PCFGParser().fit(TREES)
+    for sentence in ("zorp", "Zorpel quixed blims", "1999 !!! zorp-zorp"):
+        (tree,) = parser.predict([sentence])
+        assert tree.words() == sentence.split()
+        assert not any(parser.lexicon_.is_known(word) for word in sentence.split())
+        assert set(tree.tags()) <= {tag for known in TREES for tag in known.tags()}
+    assert np.isfinite(parser.predict_log_proba(["Zorpel quixed blims"])[0])
+
+
 def test_no_words():
     parser = PCFGParser().fit(TREES)
     assert parser.predict(["", [], "  "]) == [None, None, None]
@@ -195,6 +207,68 @@ def test_k_best_and_inside():
     everything = parser.parse(sentence, k=100_000)
     total = np.logaddexp.reduce([p for _, p in everything])
     assert total == pytest.approx(parser.inside_log_proba(sentence), abs=1e-6)
+
+
+def test_the_k_best_trees_differ_where_derivations_do_not():
+    """VP does not tell whether a verb is in it, so S and S^:verb both derive both trees."""
+    trees = [parse_tree("(S (NP (N a)) (VP (VB go)))"), parse_tree("(S (NP (N a)) (VP (N go)))")]
+    parser = PCFGParser(vertical=1, annotations=("verb",), rare=1).fit(trees * 3)
+    derivations = k_best(parser.grammar_, parser.model_.lexical(["a", "go"]), 10)
+    assert len({unbinarize(p.tree.children[0]) for p in derivations}) == 2 < len(derivations)
+    found = parser.parse("a go", k=10)
+    assert len(found) == len({tree for tree, _ in found}) == 2
+    assert parse_tree("(S (NP (N a)) (VP (VB go)))") in [tree for tree, _ in found]
+    assert [found[0]] == parser.parse("a go", k=1) == parser.parse("a go")
+    assert all(any(p.log_proba == log_p for p in derivations) for _, log_p in found)
+
+
+def test_the_same_trees_as_a_slow_cky():
+    """Counts and CKY with dictionaries, written anew: the same trees and probabilities, unknown words and all."""
+    trees = sampled(150)
+    parser = PCFGParser(vertical=2, horizontal=2).fit(trees)
+    counts, totals = Counter(), Counter()
+    for tree in trees:
+        made = Tree("top of all", [binarize(tree, vertical=2, horizontal=2)])
+        for node in made.subtrees():
+            totals[node.label] += 1
+            if not node.is_preterminal:
+                counts[node.label, tuple(child.label for child in node.children)] += 1
+    weight = {rule: math.log(n / totals[rule[0]]) for rule, n in counts.items()}
+
+    def close(cell):
+        moved = True
+        while moved:
+            moved = False
+            for (x, rhs), w in weight.items():
+                if len(rhs) == 1 and rhs[0] in cell and cell[rhs[0]][0] + w > cell.get(x, (-math.inf,))[0] + 1e-12:
+                    cell[x], moved = (cell[rhs[0]][0] + w, Tree(x, [cell[rhs[0]][1]])), True
+
+    def slow(words):
+        chart = {}
+        for i, word in enumerate(words):
+            scores = zip(*parser.lexicon_.scores(word, i == 0), strict=True)
+            chart[i, i + 1] = {parser.lexicon_.tags[t]: (p, Tree(parser.lexicon_.tags[t], [word])) for t, p in scores}
+            close(chart[i, i + 1])
+        for i, j in sorted(combinations(range(len(words) + 1), 2), key=lambda span: span[1] - span[0]):
+            cell = chart.setdefault((i, j), {})
+            for k in range(i + 1, j):
+                for (x, rhs), w in weight.items():
+                    if len(rhs) == 2 and rhs[0] in chart[i, k] and rhs[1] in chart[k, j]:
+                        (p, left), (q, right) = chart[i, k][rhs[0]], chart[k, j][rhs[1]]
+                        if p + q + w > cell.get(x, (-math.inf,))[0]:
+                            cell[x] = p + q + w, Tree(x, [left, right])
+            close(cell)
+        return chart[0, len(words)].get("top of all", (-math.inf, None))
+
+    compared, held_out = 0, [tree.words() for tree in sampled(40, seed=1) if len(tree) <= 9]
+    for words in [*held_out, ["the", "zorp", "carried", "Zorpel", "with", "a", "basket"], ["and", "Anna"]]:
+        log_p, tree = slow(words)
+        found = parser.parse(words, k=2)
+        assert found[0][1] == pytest.approx(log_p, abs=1e-9)
+        if len(found) == 1 or found[1][1] < log_p - 1e-9:  # no tie
+            compared += 1
+            assert tree is None or parser.predict([words]) == [found[0][0]] == [unbinarize(tree.children[0])]
+    assert compared > 10
 
 
 def test_a_long_sentence():
@@ -414,14 +488,14 @@ def test_an_interrupted_fit_leaves_the_parser_as_it_was(monkeypatch):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "learn_lexicon", interrupted)
+    monkeypatch.setattr(model_module, "learn_lexicon", interrupted)
     with pytest.raises(KeyboardInterrupt):
         parser.fit(TREES[:2])
     assert state(parser) == before
     assert parser.predict(SENTENCES) == TREES
     em = PCFGParser(method="em", grammar=uniform(), max_iter=1).fit(["Anna ate"])
     before = state(em)
-    monkeypatch.setattr(module, "m_step", interrupted)
+    monkeypatch.setattr(parser_module, "m_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         em.fit(["Ben ate"])
     assert state(em) == before
@@ -442,6 +516,7 @@ def test_a_new_fit_forgets_the_old_one():
         ((["(S (NP"],), ValueError, "Tree 0 is no tree in brackets"),
         (([3],), TypeError, "Tree 0 is a int"),
         (("(S (X a))",), TypeError, "list of trees; got a str"),
+        ((iter(TREES),), TypeError, "list of trees; got a Tree.*a stream gives lists"),
         ((["a b"], [BRACKETS[0]]), ValueError, "Sentence 0 and its tree have other words"),
         ((["a"], TREES[:2]), ValueError, "differ in length|2 trees"),
         (([[1, 2]], TREES[:1]), TypeError, "Sentence 0 holds 1, which is no word"),
@@ -452,6 +527,12 @@ def test_a_new_fit_forgets_the_old_one():
 def test_bad_trees(arguments, error, message):
     with pytest.raises(error, match=message):
         PCFGParser().fit(*arguments)
+
+
+def test_trees_of_nltk_are_told_apart_from_ours():
+    pytest.importorskip("nltk")
+    with pytest.raises(TypeError, match=r"Tree 0 is a nltk.tree.tree.Tree; make it one of ours: Tree.from_nltk"):
+        PCFGParser().fit([TREES[0].to_nltk()])
 
 
 @pytest.mark.parametrize(
@@ -489,6 +570,8 @@ def test_bad_sentences():
         parser.predict(TREES)
     with pytest.raises(TypeError, match="is no word"):
         parser.predict([["the", ""]])
+    with pytest.raises(ValueError, match="max_words='a' is not valid"):
+        parser.evaluate(TREES, max_words="a")
     with pytest.raises(ValueError, match="k=0 is not valid"):
         parser.parse("the dog", k=0)
     with pytest.raises(ValueError, match="either given or learned"):

@@ -138,6 +138,8 @@ def test_bad_functions():
         map_labels(parse_tree("(S (A a))"), lambda label: "")
     with pytest.raises(ValueError, match="A word must be a str that is not empty; the function gave None"):
         map_words(parse_tree("(S (A a))"), lambda word: None)
+    with pytest.raises(TypeError, match=r"Pass a Tree; got '\(S \(A a\)\)' of type str"):
+        strip_functions("(S (A a))")
     with pytest.raises(ValueError, match="The tree has 1 words, and 2 were given"):
         replace_words(parse_tree("(S (A a))"), ["a", "b"])
 

@@ -125,6 +125,13 @@ def test_an_interrupt_leaves_the_estimator_as_it_was(monkeypatch):
     assert fitted.__dict__ == before
 
 
+def test_a_method_set_after_the_fit_waits_for_the_next():
+    fitted = model().fit(TRAIN)
+    before = fitted.transform(TEST)
+    np.testing.assert_array_equal(fitted.set_params(method="vb").transform(TEST), before)
+    assert not np.array_equal(fitted.fit(TRAIN).transform(TEST), before)
+
+
 def test_pickled_models_infer_the_same():
     fitted = model().fit(TRAIN)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).transform(TEST), fitted.transform(TEST))

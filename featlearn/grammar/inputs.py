@@ -1,0 +1,66 @@
+"""Sentences and trees as parsers take them: strings or lists of words, `Tree` or brackets."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from featlearn.grammar.brackets import parse_tree
+from featlearn.grammar.tree import Tree
+
+
+def as_words(sentence: Any, which: str = "The sentence") -> list[str]:
+    """A sentence as words: a string is split at blanks, a sequence of words is taken as it is."""
+    if isinstance(sentence, str):
+        return sentence.split()
+    if isinstance(sentence, Tree) or not isinstance(sentence, (Sequence, np.ndarray)):
+        raise TypeError(f"{which} is a {type(sentence).__name__}; pass a string, or a list of its words.")
+    words = list(sentence)
+    for word in words:
+        if not isinstance(word, str) or not word:
+            raise TypeError(f"{which} holds {word!r}, which is no word; pass a string, or a list of words.")
+    return words
+
+
+def as_sentences(X: Any) -> list[list[str]]:
+    """Sentences as lists of words."""
+    if isinstance(X, str) or not isinstance(X, Iterable):
+        raise TypeError(f"Pass a list of sentences; got a {type(X).__name__}. Put a single sentence into a list.")
+    return [as_words(sentence, f"Sentence {i}") for i, sentence in enumerate(X)]
+
+
+def as_tree(tree: Any, which: str) -> Tree:
+    """A Tree, or one in brackets."""
+    if isinstance(tree, str):
+        try:
+            return parse_tree(tree)
+        except ValueError as error:
+            raise ValueError(f"{which} is no tree in brackets: {error}") from error
+    if not isinstance(tree, Tree):
+        kind = type(tree)
+        if kind.__name__ == "Tree":
+            raise TypeError(f"{which} is a {kind.__module__}.Tree; make it one of ours: Tree.from_nltk(tree).")
+        raise TypeError(f"{which} is a {kind.__name__}; pass a Tree, or a string in brackets.")
+    return tree
+
+
+def as_trees(trees: Any) -> list[Tree]:
+    """Trees, given as such or in brackets."""
+    if isinstance(trees, (str, Tree)) or not isinstance(trees, Iterable):
+        raise TypeError(
+            f"Pass a list of trees; got a {type(trees).__name__}. Put a single tree into a list; a stream gives lists."
+        )
+    return [as_tree(tree, f"Tree {i}") for i, tree in enumerate(trees)]
+
+
+def same_words(sentences: Sequence[Sequence[str]], trees: Sequence[Tree]) -> None:
+    """Refuse a tree over other words than its sentence has."""
+    if len(sentences) != len(trees):
+        raise ValueError(f"There are {len(sentences)} sentences and {len(trees)} trees; pass a tree for each sentence.")
+    for i, (words, tree) in enumerate(zip(sentences, trees, strict=True)):
+        leaves = tree.words()
+        if leaves != words:
+            raise ValueError(
+                f"Sentence {i} and its tree have other words: {' '.join(words)[:60]!r} ({len(words)} words) and "
+                f"{' '.join(leaves)[:60]!r} ({len(leaves)}). Remove traces from trees, and words from neither."
+            )
