@@ -80,6 +80,13 @@ def drawn_counts(
 class TopicModelMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """`transform`, `score`, `perplexity` and `sample` of a model with `components_` (K, V) and `mean_length_`."""
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.positive_only = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
     def _inference(self) -> Inference:
         """How the fitted model infers proportions of documents."""
         raise NotImplementedError

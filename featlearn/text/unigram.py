@@ -118,13 +118,6 @@ class UnigramModel(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         self.eta = eta
         self.n_jobs = n_jobs
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.positive_only = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
     @with_callbacks
     @unchanged_on_failure
     def fit(self, X, y=None):
