@@ -26,6 +26,7 @@ PRINTS = {
     "plot_search_learners": "best learner:",
     "plot_sklearn_learners": "KernelPCA",
     "plot_topic_extraction": "most of it:",
+    "plot_topics_as_features": "labels of a kind",
     "plot_toy_grammar": "5.292e-05",
 }
 
