@@ -40,6 +40,8 @@ def end_iteration(
     ``metrics`` (for instance ``{"inertia": 12.3}``) reach the callbacks as ``metadata``; ``fitted`` gives the
     attributes that would make a fitted estimator now, computed only if a callback asks.
     """
+    if not context._callbacks:  # nobody listens: a tree of tasks would cost small fits more than their arithmetic
+        return False
     task = context.subcontext(task_name=name)
     task.call_on_fit_task_begin(estimator=estimator)
     return bool(task.call_on_fit_task_end(estimator=estimator, metadata=metrics, reconstruction_attributes=fitted))

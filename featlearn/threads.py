@@ -11,7 +11,9 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from functools import cache
+from itertools import chain, islice
+from typing import Any, TypeVar
 
 import joblib
 import numpy as np
@@ -22,7 +24,7 @@ B = TypeVar("B")
 
 _lock = threading.Lock()
 _holders = 0
-_limits = None
+_limits: Any = None
 _inside = threading.local()
 
 
@@ -68,6 +70,14 @@ def _free_openblas() -> None:
         clear(force=True)
 
 
+@cache
+def _blas_pools() -> Any:
+    """NumPy's and SciPy's BLAS pools. Looking for them walks through every library of the process, so once."""
+    import scipy.linalg.blas  # noqa: F401  (loads SciPy's own pool, or the limit would miss it)
+
+    return threadpoolctl.ThreadpoolController().select(user_api="blas")
+
+
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Limit every BLAS pool to one thread; nests, and may be entered from several threads at once."""
@@ -75,10 +85,8 @@ def one_blas_thread() -> Iterator[None]:
     with _lock:
         _holders += 1
         if _holders == 1:
-            import scipy.linalg.blas  # noqa: F401  (loads SciPy's own pool, or the limit would miss it)
-
             _free_openblas()
-            _limits = threadpoolctl.threadpool_limits(1, user_api="blas")
+            _limits = _blas_pools().limit(limits=1, user_api="blas")
     try:
         yield
     finally:
@@ -91,6 +99,12 @@ def one_blas_thread() -> Iterator[None]:
                 _limits = None
 
 
+def _popped(items: deque) -> Iterator:
+    """The items, each let go of as it is handed out."""
+    while items:
+        yield items.popleft()
+
+
 def map_in_order(f: Callable[[A], B], items: Iterable[A], threads: int) -> Generator[B, None, None]:
     """Yield ``f(item)`` in the order of ``items``, on ``threads`` threads, with at most ``2 * threads`` in flight."""
 
@@ -101,7 +115,11 @@ def map_in_order(f: Callable[[A], B], items: Iterable[A], threads: int) -> Gener
         finally:
             _inside.block = outer
 
-    if threads == 1:
+    items = iter(items)
+    head = deque(islice(items, 2)) if threads > 1 else deque()
+    alone = len(head) < 2
+    items = chain(_popped(head), items)
+    if alone:  # one item needs no pool of threads, which takes longer to start than small fits
         with one_blas_thread():
             for item in items:
                 yield run(item)

@@ -14,6 +14,7 @@ from featlearn.streaming import first_chunk, is_dask, is_out_of_core, n_rows, re
 from featlearn.threads import as_float
 
 Rule = Callable[[Any], str | None]
+MANY = 1e3  # how far squares keep from the ends of their range, for sums over up to a million features
 
 
 def integer(low: int | None = None, high: int | None = None) -> Rule:
@@ -49,10 +50,14 @@ def _range(value, low, high, what):
 
 
 def one_of(*options: Any) -> Rule:
-    """One of the options named."""
-    return lambda value: (
-        None if any(value is o or (type(value) is type(o) and value == o) for o in options) else _options(options)
-    )
+    """One of the options named; a NumPy scalar (``np.str_``, from a grid over an array) counts as what it holds."""
+
+    def rule(value):
+        plain = value.item() if isinstance(value, np.generic) else value
+        fits = any(plain is o or (type(plain) is type(o) and plain == o) for o in options)
+        return None if fits else _options(options)
+
+    return rule
 
 
 def _options(options):
@@ -139,6 +144,7 @@ def check_rows(
     passes: int = 1,
     copy: bool = False,
     weights: bool = False,
+    squared: bool = True,
 ) -> Any:
     """Rows (n_samples, n_features) as the estimator may walk over them.
 
@@ -147,13 +153,16 @@ def check_rows(
     Streams and Dask collections come back unchanged, wrapped so that every chunk is checked as it passes.
 
     ``passes`` is the number of walks the caller makes; ``min_samples`` is enforced for arrays. A fit takes chunks with
-    weights, ``(X, weights)``, only if ``weights`` is True.
+    weights, ``(X, weights)``, only if ``weights`` is True. Values whose squares overflow or vanish in the precision of
+    the rows are refused, unless the learner says that it is ``squared=False``: it takes no squares of them.
     """
     if is_out_of_core(X):
-        return check_out_of_core(estimator, X, reset=reset, passes=passes, weights=weights or not reset)
+        return check_out_of_core(
+            estimator, X, reset=reset, passes=passes, weights=weights or not reset, squared=squared
+        )
     small = isinstance(X, np.ndarray) and X.dtype.kind in "ui" and X.dtype.itemsize <= 2
     as_is = small or (isinstance(X, np.memmap) and X.dtype.kind in "uif")
-    return validate_data(
+    X = validate_data(
         estimator,
         X,
         reset=reset,
@@ -161,6 +170,26 @@ def check_rows(
         ensure_min_samples=min_samples,
         copy=copy,
         order=None,
+    )
+    if squared:
+        check_magnitude(type(estimator).__name__, X, tiny=reset)
+    return X
+
+
+def check_magnitude(who: str, X: np.ndarray, *, tiny: bool) -> None:
+    """Refuse floats whose squares, summed over many features, overflow their dtype, or (if ``tiny``) all vanish."""
+    if X.dtype.kind != "f" or X.size == 0:
+        return
+    limits = np.finfo(as_float(X[:0]).dtype)
+    largest = max(float(X.max()), -float(X.min()))
+    high, low = float(np.sqrt(limits.max)) / MANY, float(np.sqrt(limits.tiny)) * MANY
+    if low <= largest <= high or largest == 0 or (largest < low and not tiny):
+        return
+    other = "" if limits.dtype == np.float64 else " or pass float64,"
+    raise ValueError(
+        f"{who}: the largest value is {largest:.3g}, and squares of {limits.dtype} numbers "
+        f"{'overflow' if largest > high else 'vanish'} {'above' if largest > high else 'below'} "
+        f"{high if largest > high else low:.2g}. Scale the data (StandardScaler),{other} or look for wrong values."
     )
 
 
@@ -202,6 +231,7 @@ def check_out_of_core(
     reset: bool,
     passes: int = 1,
     weights: bool = False,
+    squared: bool = False,
     gate_type: "type[RowGate] | None" = None,
 ) -> Any:
     """A stream or a Dask collection, wrapped so that ``gate_type`` checks every chunk as it passes."""
@@ -232,6 +262,7 @@ def check_out_of_core(
         if hasattr(estimator, "feature_names_in_"):
             del estimator.feature_names_in_
     gate = (gate_type or RowGate)(estimator.n_features_in_, who)
+    gate.squared = squared
     if hasattr(X, "rechunk"):
         gate.check_width(shape[1])
         X = X.rechunk({1: -1})
@@ -266,6 +297,8 @@ def _gated_partition(gate, items):
 class RowGate:
     """Checks one chunk of a stream: 2-D, finite, and as wide as the others. Picklable."""
 
+    squared = False
+
     def __init__(self, n_features: int, who: str):
         self.n_features, self.who = n_features, who
 
@@ -274,6 +307,8 @@ class RowGate:
             return chunk
         chunk = check_array(chunk, dtype=None, ensure_all_finite=True, input_name=f"a chunk given to {self.who}")
         self.check_width(chunk.shape[1])
+        if self.squared:
+            check_magnitude(self.who, chunk, tiny=False)
         return chunk
 
     def check_width(self, width: int) -> None:

@@ -190,7 +190,7 @@ def test_more_iterations_than_announced_is_an_error():
                 end_iteration(context, self, {})
 
     with pytest.raises(ValueError, match="maximum"):
-        Liar().fit(X)
+        Liar().set_callbacks(Recorder()).fit(X)
 
 
 def test_in_a_pipeline_and_a_meta_estimator_the_path_is_whole():

@@ -12,8 +12,8 @@ sigmoid then took 20 times as long).
 """
 
 import numpy as np
-from numba import njit
 
+from featlearn.jit import njit
 from featlearn.kernels.exp import exp
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "linear")

@@ -14,8 +14,8 @@ loops and multiplied in at the end.
 
 import numpy as np
 import scipy.sparse as sp
-from numba import njit
 
+from featlearn.jit import njit
 from featlearn.kernels.counts import SPREAD, mixed
 from featlearn.kernels.exp import softmax_row
 

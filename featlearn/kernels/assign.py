@@ -9,8 +9,8 @@
 """
 
 import numpy as np
-from numba import njit
 
+from featlearn.jit import njit
 from featlearn.kernels.simd import fast_min
 
 EUCLIDEAN, COSINE, SPHERICAL = range(3)

@@ -13,8 +13,8 @@ equal a full search wherever the products can tell two centers apart (not for da
 """
 
 import numpy as np
-from numba import njit
 
+from featlearn.jit import njit
 from featlearn.kernels.assign import BLOCK_ROWS, _least, winner
 from featlearn.threads import blocks, map_in_order, n_threads
 

@@ -26,8 +26,8 @@ is given. ``summed`` is None for (max, +) and True for (+, x); the compiler keep
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from featlearn.jit import njit
 from featlearn.kernels.chart_rows import ALL, LANES, combine_row, lowest_bit, padded, words
 
 

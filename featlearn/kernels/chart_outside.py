@@ -18,8 +18,8 @@ Paper: Lari & Young (1990), "The estimation of stochastic context-free grammars 
 """
 
 import numpy as np
-from numba import njit
 
+from featlearn.jit import njit
 from featlearn.kernels.chart_rows import combine_row, dot_row
 
 

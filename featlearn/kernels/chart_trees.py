@@ -6,7 +6,8 @@ Of splits and rules of equal value the lowest split wins, then the first rule, s
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from featlearn.jit import njit
 
 
 class Parents(NamedTuple):

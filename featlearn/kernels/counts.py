@@ -8,7 +8,8 @@ n_w / ceil(n_w) each, so whole counts give tokens of weight 1.
 """
 
 import numpy as np
-from numba import njit
+
+from featlearn.jit import njit
 
 SPREAD = np.uint64(0x9E3779B97F4A7C15)
 MANY = 1 << 16  # tokens of one word from which its halves are cut in proportion, without drawing

@@ -21,8 +21,8 @@ Coates & Ng (2011), "The importance of encoding versus training with sparse codi
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from featlearn.jit import njit
 from featlearn.kernels.assign import far_center, winner
 from featlearn.kernels.exp import FINITE, exp, softmax_row
 from featlearn.kernels.simd import root_row

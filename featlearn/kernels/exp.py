@@ -9,9 +9,10 @@ still a normal number.
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic, overload
 
+from featlearn.jit import njit
 from featlearn.kernels.simd import fast_min
 
 LN2 = float(np.log(2.0))

@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from numba import njit
 
+from featlearn.jit import njit
 from featlearn.kernels.exp import exp
 from featlearn.kernels.simd import fast_min
 

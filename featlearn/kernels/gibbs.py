@@ -8,8 +8,8 @@ The hash is "lowbias32" (Wellons 2018) with a key between its two rounds; every 
 """
 
 import numpy as np
-from numba import njit
 
+from featlearn.jit import njit
 from featlearn.kernels.exp import FINITE, exp
 
 

@@ -23,7 +23,8 @@ from types import FunctionType
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from featlearn.jit import njit
 
 
 def _sgd(p, g, c):
@@ -78,7 +79,7 @@ RULES = {
 def _loop(name: str) -> Any:
     """The compiled pass of a rule over flat arrays."""
     formula, slots = RULES[name]
-    rule: Any = njit(formula)  # type: ignore[call-overload]
+    rule: Any = njit(formula)  # type: ignore[arg-type]
 
     loop: Any
     if slots == 0:

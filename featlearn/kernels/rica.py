@@ -7,8 +7,8 @@ The logarithms of 64 rows are taken at once, as log of a product, which lies bet
 """
 
 import numpy as np
-from numba import njit
 
+from featlearn.jit import njit
 from featlearn.kernels.exp import exp
 
 ROWS = 64  # rows summed in the precision of H before they enter the sums in float64

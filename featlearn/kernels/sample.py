@@ -8,7 +8,8 @@ share u and count once, by their least key. So one machine, a shuffled file and 
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
+
+from featlearn.jit import njit
 
 
 @njit(nogil=True, cache=True)

@@ -14,9 +14,11 @@ faster; elsewhere, and in float64, the exact root is taken.
 import llvmlite.binding
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
+
+from featlearn.jit import njit
 
 LANES = 16
 _FEATURES = llvmlite.binding.get_host_cpu_features()

@@ -17,9 +17,9 @@ Every row stops by itself, so what a row gets does not depend on its neighbors.
 """
 
 import numpy as np
-from numba import njit
 from scipy import linalg
 
+from featlearn.jit import njit
 from featlearn.kernels.assign import winner
 from featlearn.kernels.simd import fast_min
 from featlearn.threads import cache_rows, one_blas_thread

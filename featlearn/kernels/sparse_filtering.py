@@ -19,9 +19,10 @@ Ngiam, Koh, Chen, Bhaskar & Ng (2011), "Sparse filtering", NIPS.
 """
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic, overload
 
+from featlearn.jit import njit
 from featlearn.threads import cache_rows
 
 SOFTABS, LOG = range(2)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from numba import njit
 
+from featlearn.jit import njit
 from featlearn.kernels.counts import SPREAD, mixed
 from featlearn.kernels.topic_draw import draw_topic
 

@@ -10,7 +10,8 @@ window), whatever the windows' number. A document shorter than a window is one w
 """
 
 import numpy as np
-from numba import njit
+
+from featlearn.jit import njit
 
 
 @njit(nogil=True, cache=True, inline="always")

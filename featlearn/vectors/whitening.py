@@ -109,7 +109,7 @@ class _Whitening(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         """
         self._check()
         context = begin_fit(self, 0, X=X)
-        X = check_rows(self, X, reset=True)
+        X = check_rows(self, X, reset=True, squared=False)
         self._learn(accumulate(Moments.of, X))
         end_fit(context, self)
         return self
@@ -131,7 +131,7 @@ class _Whitening(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         """
         self._check()
         first = not hasattr(self, "moments_")
-        X = check_rows(self, X, reset=first)
+        X = check_rows(self, X, reset=first, squared=False)
         moments = accumulate(Moments.of, X)
         return self._learn(moments if first else self.moments_ + moments)
 
@@ -165,7 +165,7 @@ class _Whitening(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             The whitened samples, float32 if X is.
         """
         check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
+        X = check_rows(self, X, reset=False, squared=False)
         return map_chunks(_Affine(self.whitening_, before=self.mean_), X)
 
     def inverse_transform(self, X):

@@ -605,7 +605,7 @@ def test_a_memmap_keeps_no_bounds(tmp_path, monkeypatch):
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_overflow_is_named():
     X = (np.random.default_rng(0).normal(size=(50, 3)) * 1e25).astype(np.float32)
-    with pytest.raises(ValueError, match=r"overflow float32.*Scale the data down"):
+    with pytest.raises(ValueError, match=r"squares of float32 numbers overflow above.*Scale the data"):
         KMeansDictionary(3).fit(X)
 
 

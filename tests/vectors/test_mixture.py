@@ -467,5 +467,5 @@ def test_bad_data_by_name():
         learner().fit(lambda: [(X, -np.ones(800))])
     with pytest.raises(ValueError, match="expecting 3 features"):
         learner().fit(X).transform(X[:, :2])
-    with pytest.raises(ValueError, match=r"squares overflow float32.*Scale the data down"):
+    with pytest.raises(ValueError, match=r"squares of float32 numbers overflow above.*Scale the data"):
         learner(init="random").fit((X * 1e25).astype(np.float32))

@@ -1,0 +1,71 @@
+"""Whether what was learned is of any use: units that say nothing, features that drown the others.
+
+A learner that ran without an error may still give every row the same code: its units are constant, or saturated at the
+end of their range, mostly because the data came in units the objective does not expect. Every learner of units asks
+here, at the end of its fit, about the codes of some training rows.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from featlearn.notices import notify
+from featlearn.streaming import first_chunk, is_out_of_core
+
+PROBED = 1_000  # rows looked at
+FLAT = 1e-3  # a unit is constant if its deviation is below this share of the codes' size
+EDGE = 0.01  # a unit is saturated if it never comes further than this share of its range from one end
+MOST = 0.5  # the share of such units that is worth a warning
+DROWNED = 0.01  # a feature is drowned if its deviation is below this share of the largest one
+
+
+def probe(X: Any) -> np.ndarray:
+    """At most ``PROBED`` rows, evenly spaced over an array or a memmap; of a stream or a Dask array, of its start."""
+    if is_out_of_core(X):
+        return np.asarray(first_chunk(X))[:PROBED]
+    return X[:: max(1, -(-X.shape[0] // PROBED))]
+
+
+def idle_units(codes: np.ndarray, low: float | None = None, high: float | None = None) -> tuple[int, int]:
+    """How many units (columns) are constant on rows of codes (n, K), and how many others saturated at ``low``/``high``.
+
+    Codes without both ends are measured by their own size: the root mean square of all of them.
+    """
+    codes = np.asarray(codes, dtype=np.float64)
+    if low is None or high is None:
+        return int((codes.std(axis=0) <= FLAT * np.sqrt(np.mean(codes * codes))).sum()), 0
+    constant = codes.std(axis=0) <= FLAT * (high - low)
+    edge = EDGE * (high - low)
+    saturated = (codes.max(axis=0) < low + edge) | (codes.min(axis=0) > high - edge)
+    return int(constant.sum()), int((saturated & ~constant).sum())
+
+
+def warn_of_idle_units(
+    who: str, codes: np.ndarray, cure: str, *, low: float | None = None, high: float | None = None
+) -> None:
+    """A UserWarning if more than half of the units say nothing about rows of codes (n, K); ``cure`` ends it."""
+    if len(codes) < 2:
+        return
+    constant, saturated = idle_units(codes, low, high)
+    K = codes.shape[1]
+    if constant + saturated > MOST * K:
+        notify(
+            f"{who}: of {K} units, {constant} are constant and {saturated} saturated on {len(codes)} training rows, so "
+            f"their codes tell rows apart badly or not at all. {cure}"
+        )
+
+
+def warn_of_drowned_features(who: str, X: np.ndarray, why: str) -> None:
+    """A UserWarning if most features that vary are drowned by the largest one; ``why`` says what it makes of them.
+
+    X (n, d) are rows as `probe` gives them. Distances and inner products then see one feature, or one outlier, alone.
+    """
+    deviations = np.asarray(X, dtype=np.float64).std(axis=0)
+    largest = deviations.max(initial=0)
+    varying = deviations[deviations > 1e-9 * largest]
+    if len(varying) > 1 and np.median(varying) < DROWNED * largest:
+        notify(
+            f"{who}: {why}, and half of the {len(varying)} features that vary have less than {DROWNED:.0%} of the "
+            f"deviation of feature {int(deviations.argmax())} ({np.median(varying):.3g} against {largest:.3g}), so "
+            "the learner hardly sees them. Put a StandardScaler before it, or look for outliers."
+        )

@@ -1,0 +1,48 @@
+"""Constant and saturated units are counted, drowned features noticed, and the sound ones left in peace."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from featlearn.vectors.usefulness import PROBED, idle_units, probe, warn_of_drowned_features, warn_of_idle_units
+
+rng = np.random.default_rng(0)
+
+
+def test_units_are_counted():
+    codes = np.column_stack([rng.uniform(size=200), np.full(200, 0.3), 1 - 1e-3 * rng.uniform(size=200), np.zeros(200)])
+    codes[:, 2] -= np.linspace(0, 0.008, 200)
+    assert idle_units(codes, 0, 1) == (2, 1)
+    assert idle_units(1e-12 * codes[:, :2]) == (1, 0)  # without ends the codes' own size decides
+    assert idle_units(np.zeros((5, 3))) == (3, 0)
+
+
+def test_half_of_the_units_may_be_idle():
+    codes = np.column_stack([rng.uniform(size=200), np.zeros(200)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_idle_units("A", codes, "Do this.", low=0, high=1)
+        warn_of_idle_units("A", codes[:1], "Do this.", low=0, high=1)  # one row tells nothing
+    with pytest.warns(UserWarning, match=r"A: of 3 units, 2 are constant and 0 saturated on 200 training.*Do this\."):
+        warn_of_idle_units("A", np.column_stack([codes, np.zeros(200)]), "Do this.", low=0, high=1)
+
+
+def test_drowned_features():
+    X = rng.normal(size=(300, 5))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_drowned_features("A", X, "distances count")
+        warn_of_drowned_features("A", X * [1, 1, 1, 0, 0], "distances count")  # constants are not drowned
+        warn_of_drowned_features("A", 1e-6 * X + 1e6, "distances count")
+        warn_of_drowned_features("A", X[:, :1], "distances count")
+    with pytest.warns(UserWarning, match=r"A: distances count, and half of the 5.*feature 1.*StandardScaler"):
+        warn_of_drowned_features("A", X * [1, 1000, 1, 1, 1], "distances count")
+
+
+def test_probes_are_spread_evenly():
+    X = np.arange(2 * PROBED + 5)[:, None]
+    assert len(probe(X)) <= PROBED
+    assert probe(X)[-1, 0] > 1.9 * PROBED
+    assert len(probe(X[:10])) == 10
+    assert len(probe(lambda: iter([X, X]))) == PROBED
