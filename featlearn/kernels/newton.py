@@ -19,6 +19,7 @@ Keerthi, DeCoste (2005), "A modified finite Newton method for fast solution of l
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -259,7 +260,7 @@ def minimize(
                     objective = objectives(c, W, system.metric(problem, W, problem.Y * (1 - M)), M, C)
                 state = (n_iter, W, M, objective, gap, passes + walks)
                 stalled = bool((before - objective <= eps * before).all())
-                if report is not None and report(lambda W=W: system.coefficients(problem, W), objective):
+                if report is not None and report(partial(system.coefficients, problem, W), objective):
                     break
                 if stalled or (gap <= tol).all():
                     stopped = False

@@ -33,6 +33,7 @@ from featlearn.notices import notify
 from featlearn.streaming import is_out_of_core, map_chunks
 from featlearn.threads import as_float
 from featlearn.validation import (
+    Rule,
     boolean,
     check_parameters,
     check_rows,
@@ -45,7 +46,8 @@ from featlearn.validation import (
     unchanged_on_failure,
 )
 
-RULES = {
+ONE_THREAD = 8_192  # multiplications, too few for BLAS to take another thread
+RULES: dict[str, Rule] = {
     "loss": one_of("squared_hinge"),
     "fit_intercept": boolean(),
     "penalize_intercept": boolean(),
@@ -79,7 +81,11 @@ class LinearPredictor(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         X = self._rows(X, reset=False)
         dtype = np.result_type(as_float(X[:0]).dtype, self.coef_.dtype)
         w, b = self.coef_.T.astype(dtype), self.intercept_.astype(dtype)
-        scores = map_chunks(lambda x: as_float(x) @ w + b, X, n_jobs=self.n_jobs)
+        w = np.ascontiguousarray(w) if issparse(X) else w
+        if X.shape[0] * w.size < ONE_THREAD:
+            scores = as_float(X) @ w + b
+        else:
+            scores = map_chunks(lambda x: as_float(x) @ w + b, X, n_jobs=self.n_jobs)
         if not np.isfinite(scores).all():
             raise ValueError(
                 f"{type(self).__name__}: the scores overflow {scores.dtype}, since X holds values far beyond those of "

@@ -6,7 +6,6 @@ walks from small to large C, starting where it stood, and so does the last fit, 
 """
 
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -30,9 +29,13 @@ from featlearn.notices import interruptible
 from featlearn.validation import check_argument, check_parameters, unchanged_on_failure
 
 
+def _is_integer(value):
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
 def check_path(Cs: Any) -> np.ndarray:
     """The values of C, increasing: as given, or so many between 1e-2 and 1e4 on a logarithmic scale."""
-    if isinstance(Cs, Integral) and not isinstance(Cs, (bool, np.bool_)) and Cs >= 1:
+    if _is_integer(Cs) and Cs >= 1:
         return np.logspace(-2, 4, int(Cs)) if Cs > 1 else np.array([100.0])
     path = np.asarray(Cs) if not isinstance(Cs, str) else np.asarray([])
     if path.ndim != 1 or path.size == 0 or path.dtype.kind not in "iuf" or not (np.isfinite(path) & (path > 0)).all():
@@ -41,7 +44,7 @@ def check_path(Cs: Any) -> np.ndarray:
 
 
 def _folds_rule(cv):
-    if isinstance(cv, Integral) and not isinstance(cv, (bool, np.bool_)):
+    if _is_integer(cv):
         good = cv >= 2
     else:
         good = cv is None or (not isinstance(cv, (str, bool, np.bool_)) and (hasattr(cv, "split") or np.iterable(cv)))
@@ -65,8 +68,8 @@ class Fold:
 
     def position(self, k: int) -> np.ndarray:
         """Where the machines of all k columns stand (k, width); NaN where there is none."""
-        if len(self.W) == k:
-            return self.W
+        if self.W is None or len(self.W) == k:
+            return np.zeros((k, self.system.width)) if self.W is None else self.W
         whole = np.full((k, self.W.shape[1]), np.nan)
         whole[self.columns] = self.W if len(self.W) > 1 else np.vstack([-self.W, self.W])
         return whole
@@ -84,19 +87,19 @@ def cut(estimator: Any, y: np.ndarray, s: np.ndarray, groups: Any) -> list[tuple
     A number of folds cuts the rows that have weight; a splitter or an iterable cuts as it likes.
     """
     cv, n = estimator.cv, len(y)
-    rows = np.flatnonzero(s > 0) if cv is None or isinstance(cv, Integral) else np.arange(n)
+    rows = np.flatnonzero(s > 0) if cv is None or _is_integer(cv) else np.arange(n)
     if groups is not None:
         groups = np.asarray(groups)
         check_consistent_length(y, groups)
         groups = groups[rows]
     wanted = 5 if cv is None else cv
     most = np.unique(y[rows], return_counts=True)[1].max()
-    if isinstance(wanted, Integral) and most < wanted:
+    if _is_integer(wanted) and most < wanted:
         raise ValueError(
             f"LinearSVMCV: cv={cv} asks for {wanted} stratified folds, but the largest class has {most} rows. Choose "
             f"cv={max(2, most)} or fewer, or a splitter such as KFold."
         )
-    folds = []
+    folds: list[tuple[np.ndarray, np.ndarray]] = []
     for pair in check_cv(cv, y[rows], classifier=True).split(np.zeros((len(rows), 1)), y[rows], groups):
         try:
             train, test = (rows[np.asarray(part)] for part in pair)
@@ -121,9 +124,9 @@ def check_fold(estimator: Any, where: str, y: np.ndarray, s: np.ndarray, train: 
     classes = np.unique(y[train][s[train] > 0]).tolist()
     if len(classes) > 1:
         return
-    lost, counts = np.unique(y[s > 0], return_counts=True)
-    lost = {label: int(m) for label, m in zip(lost.tolist(), counts, strict=True) if label not in classes}
-    rare = ", ".join(f"class {label!r} has {m} in all" for label, m in list(lost.items())[:3])
+    labels, counts = np.unique(y[s > 0], return_counts=True)
+    lost = [(label, m) for label, m in zip(labels.tolist(), counts.tolist(), strict=True) if label not in classes]
+    rare = ", ".join(f"class {label!r} has {m} in all" for label, m in lost[:3])
     raise ValueError(
         f"LinearSVMCV: {where} leaves rows of too few classes to learn from; got {len(classes)} class(es): {classes}. "
         f"Of the rows with positive weight {rare}, none of them in the fold's training rows. Give that class more "
