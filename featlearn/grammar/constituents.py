@@ -23,7 +23,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.grammar.tree import Tree
-from featlearn.text.vocabulary import count_matrix, learn_vocabulary, share_or_count, share_or_count
+from featlearn.text.vocabulary import count_matrix, learn_vocabulary, share_or_count
 from featlearn.validation import check_parameters, has, integer, optional, unchanged_on_failure
 
 KINDS = ("label", "rule", "span", "tag", "depth")
