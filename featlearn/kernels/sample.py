@@ -1,8 +1,8 @@
 """A random sample of distinct rows that depends on the numbers the rows hold, not on their place, nor on their dtype.
 
-Each row gets a number u in (0, 1) from a seeded hash of its contents, and the m rows of least key = -log(u) / weight are
-a sample without replacement with probabilities in proportion to the weights (Efraimidis & Spirakis 2006). Equal rows
-share u and count once, by their least key. So one machine, a shuffled file and a cluster all draw the same rows.
+Each row gets a number u in (0, 1) from a seeded hash of its contents, and the m rows of least key = -log(u) / weight
+are a sample without replacement with probabilities in proportion to the weights (Efraimidis & Spirakis 2006). Equal
+rows share u and count once, by their least key. So one machine, a shuffled file and a cluster all draw the same rows.
 
 The contents are hashed twice, as rounded to float32 and as they are, and two samples are kept. The rounded one stands
 unless rounding would merge rows of the exact one (times in seconds since 1970, say): so a float32 copy of the data
@@ -115,7 +115,7 @@ class RowSample:
 
     @classmethod
     def of(cls, X: np.ndarray, size: int, seed: int, weights=None, masses=None) -> "RowSample":
-        """The sample of one chunk (n, d) by weights (n,), leaving out those of 0; masses (n,) are summed, not drawn by."""
+        """The sample of one chunk (n, d): drawn by weights (n,), those of 0 never; masses (n,) are only summed."""
         near, own = both_uniforms(X, seed)
         masses = np.ones(len(X)) if masses is None else masses
 

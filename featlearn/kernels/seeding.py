@@ -45,14 +45,15 @@ def _trial(X, masses, center, signless, closest, owner, half, after):
 
 
 @njit(nogil=True, cache=True)
-def plus_plus(X, masses, draws, signless, chosen):
+def plus_plus(X, masses, draws, signless, chosen, owner):
     """Indices of greedy k-means++ centers among rows X (n, d) go to chosen (K,); returns how many differ.
 
-    ``draws`` (K, L) are uniform numbers: L candidates for each center, and one for the first.
+    ``draws`` (K, L) are uniform numbers: L candidates for each center, and one for the first. ``owner`` (n,), zeros at
+    first, gets the nearest center of each row.
     """
     n, (K, L) = X.shape[0], draws.shape
-    closest, owner, running = np.full(n, np.inf), np.zeros(n, np.int64), np.empty(n)
-    after, best, half = np.empty(n), np.empty(n), np.zeros(K)
+    closest, running, half = np.full(n, np.inf), np.empty(n), np.zeros(K)
+    after, best = np.empty(n), np.empty(n)
     for k in range(K):
         total = 0.0
         for i in range(n):
@@ -79,9 +80,12 @@ def plus_plus(X, masses, draws, signless, chosen):
 
 def spread_rows(
     X: np.ndarray, masses: np.ndarray, n_centers: int, rng: np.random.RandomState, *, signless: bool = False
-) -> np.ndarray:
-    """At most ``n_centers`` different rows of X (n, d) by greedy k-means++; masses (n,) count as repetitions."""
-    chosen = np.empty(n_centers, np.int64)
+) -> tuple[np.ndarray, np.ndarray]:
+    """At most ``n_centers`` different rows of X (n, d) by greedy k-means++, and how many rows lie nearest to each.
+
+    ``masses`` (n,) count as repetitions of the rows when centers are drawn, not in that number.
+    """
+    chosen, owner = np.empty(n_centers, np.int64), np.zeros(len(X), np.int64)
     draws = rng.random_sample((n_centers, 2 + int(np.log(n_centers))))
-    found = plus_plus(np.ascontiguousarray(X), masses, draws, signless, chosen)
-    return X[chosen[:found]]
+    found = plus_plus(np.ascontiguousarray(X), masses, draws, signless, chosen, owner)
+    return X[chosen[:found]], np.bincount(owner, minlength=found)

@@ -125,7 +125,7 @@ def test_masses_are_the_weights_of_equal_rows():
     X, masses = rng.integers(0, 4, (500, 2)) * 1.0, rng.uniform(0, 2, 500)
     drawn = RowSample.of(X[:300], 9, 3, masses=masses[:300]) + RowSample.of(X[300:], 9, 3, masses=masses[300:])
     assert len(drawn.rows) == 9
-    expected = [masses[(X == row).all(axis=1)].sum() for row in drawn.rows]
+    expected = [masses[(row == X).all(axis=1)].sum() for row in drawn.rows]
     np.testing.assert_allclose(drawn.masses, expected)
 
 
