@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import reduce
 from itertools import pairwise
+from math import prod
 from operator import add
 from typing import Any
 
@@ -57,7 +58,7 @@ def chunk_rows(X: Any) -> int:
     if sp.issparse(X):
         row = (X.dtype.itemsize + 4) * X.nnz // max(X.shape[0], 1)
     else:
-        row = max(X.itemsize, 4) * int(np.prod(X.shape[1:])) if hasattr(X, "itemsize") else 64
+        row = max(X.itemsize, 4) * prod(X.shape[1:]) if hasattr(X, "itemsize") else 64
     return cache_rows(row, CHUNK_BYTES)
 
 
@@ -132,6 +133,9 @@ def accumulate(
         return _accumulate_dask(statistic, X, aligned)
     total = None
     pieces = _pieces((X, *aligned), rows)
+    if not is_stream(X) and 0 < n_rows(X) <= (rows or chunk_rows(X)):  # a single chunk asks for no threads
+        with one_blas_thread():
+            return statistic(*next(pieces))
     # Closed here and now: an exception must not keep the walk, and BLAS's single thread, alive in its traceback.
     with closing(map_in_order(lambda piece: statistic(*piece), pieces, n_threads(n_jobs))) as values:
         for value in values:

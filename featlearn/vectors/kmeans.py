@@ -179,8 +179,8 @@ def settle(chunk, weights=None, labels=None, *, atoms: np.ndarray, assignment: s
 def only_rounding(stats: ClusterSums, atoms: np.ndarray, assignment: str) -> bool:
     """Whether the inertia is no more than rounding leaves of samples that lie at their atoms."""
     rounding = COVERED * np.finfo(atoms.dtype).eps
-    squares = np.einsum("kd,kd->k", atoms, atoms, dtype=np.float64)
-    return stats.inertia <= (rounding**2 if assignment == "euclidean" else rounding) * float(stats.weights @ squares)
+    squares = stats.weights @ np.einsum("kd,kd->k", atoms, atoms)
+    return bool(stats.inertia <= (rounding**2 if assignment == "euclidean" else rounding) * squares)
 
 
 def look_whitened(rows: np.ndarray) -> bool:
