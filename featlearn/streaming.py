@@ -83,11 +83,15 @@ def _pieces(arrays: tuple, rows: int | None) -> Iterator[tuple]:
                 yield piece
         return
     n = n_rows(X)
-    for other in aligned:
-        if other is not None and len(other) != n:
-            raise ValueError(f"Aligned arrays differ in length: {n} and {len(other)} rows.")
+    _check_aligned(X, aligned)
     for part in blocks(n, rows or chunk_rows(X)):
         yield (X[part], *(None if a is None else a[part] for a in aligned))
+
+
+def _check_aligned(X, aligned):
+    for other in aligned:
+        if other is not None and len(other) != n_rows(X):
+            raise ValueError(f"Aligned arrays differ in length: {n_rows(X)} and {len(other)} rows.")
 
 
 def accumulate(
@@ -131,11 +135,12 @@ def accumulate(
     """
     if is_dask(X):
         return _accumulate_dask(statistic, X, aligned)
+    if not is_stream(X) and 0 < n_rows(X) <= (rows or chunk_rows(X)):  # a single chunk asks for no threads
+        _check_aligned(X, aligned)
+        with one_blas_thread():
+            return statistic(X, *aligned)
     total = None
     pieces = _pieces((X, *aligned), rows)
-    if not is_stream(X) and 0 < n_rows(X) <= (rows or chunk_rows(X)):  # a single chunk asks for no threads
-        with one_blas_thread():
-            return statistic(*next(pieces))
     # Closed here and now: an exception must not keep the walk, and BLAS's single thread, alive in its traceback.
     with closing(map_in_order(lambda piece: statistic(*piece), pieces, n_threads(n_jobs))) as values:
         for value in values:

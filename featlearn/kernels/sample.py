@@ -19,29 +19,56 @@ SPARE = 2  # how many times the size of a sample is looked at first, since some 
 
 
 @njit(nogil=True, cache=True)
-def _hash(bits, start, multipliers, out):
-    """Multiply-add over the 32-bit words of a row (modulo 2^64), then the finalizer of splitmix64.
+def _mixed(h):
+    """The finalizer of splitmix64."""
+    h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return h ^ (h >> np.uint64(31))
 
-    Words are folded first: those of small whole numbers end in up to 52 zero bits, which a product never gets rid of.
+
+@njit(nogil=True, cache=True)
+def _hash(bits, seed, out):
+    """Multiply-add over the 32-bit words of a row (modulo 2^64), then `_mixed`, as a number in (0, 1).
+
+    The multipliers are the seed's splitmix64 sequence. Words are folded first: those of small whole numbers end in up
+    to 52 zero bits, which a product never gets rid of.
     """
+    multipliers, golden = np.empty(bits.shape[1], np.uint64), np.uint64(0x9E3779B97F4A7C15)
+    start = _mixed(seed + golden)
+    state = start
+    for j in range(bits.shape[1]):
+        state += golden
+        multipliers[j] = _mixed(state) | np.uint64(1)
     for i in range(bits.shape[0]):
         h = start
         for j in range(bits.shape[1]):
             word = np.uint64(bits[i, j])
             h += (word ^ (word >> np.uint64(15))) * multipliers[j]
-        h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        out[i] = h ^ (h >> np.uint64(31))
+        out[i] = (np.float64(_mixed(h) >> np.uint64(11)) + 0.5) * 2.0**-53
+
+
+@njit(nogil=True, cache=True)
+def _groups(order, keys, uniforms, others, masses, first, mass):
+    """The least row (by key, then other) and the mass of each uniform, rows in order of uniforms; their number."""
+    m = -1
+    for p in range(order.shape[0]):
+        i = order[p]
+        if m < 0 or uniforms[i] != uniforms[first[m]]:
+            m += 1
+            first[m], mass[m] = i, 0.0
+        mass[m] += masses[i]
+        j = first[m]
+        if keys[i] < keys[j] or (keys[i] == keys[j] and others[i] < others[j]):
+            first[m] = i
+    return m + 1
 
 
 def row_uniforms(X: np.ndarray, seed: int) -> np.ndarray:
     """A number in (0, 1) for each row of X (n, d), a function of the seed and the bits of the row."""
     X = np.ascontiguousarray(X) + X.dtype.type(0)  # -0.0 becomes 0.0, which equals it but has other bits
-    bits = X.view(np.uint32)
-    numbers = np.random.default_rng(seed).integers(2**64, size=1 + bits.shape[1], dtype=np.uint64)
-    out = np.empty(len(X), np.uint64)
-    _hash(bits, numbers[0], numbers[1:] | np.uint64(1), out)
-    return ((out >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    out = np.empty(len(X))
+    _hash(X.view(np.uint32), np.uint64(seed), out)
+    return out
 
 
 def both_uniforms(X: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -82,13 +109,13 @@ class LeastRows:
             found = cls.of(len(keys), *(values[head] for values in (keys, uniforms, others, masses, rows)))
             if len(found.keys) >= size:
                 return found.cut(size)
-        order = np.lexsort((others, uniforms, keys))
-        order = order[: np.count_nonzero(np.isfinite(keys))]
-        _, first, group = np.unique(uniforms[order], return_index=True, return_inverse=True)
-        masses = np.bincount(group, weights=masses[order], minlength=len(first))
-        ranks = np.argsort(first)
-        chosen = order[first[ranks]]
-        return cls(len(keys), keys[chosen], uniforms[chosen], others[chosen], masses[ranks], rows[chosen]).cut(size)
+        order = np.argsort(uniforms, kind="stable")
+        first, mass = np.empty(len(order), np.int64), np.empty(len(order))
+        m = _groups(order, keys, uniforms, others, masses, first, mass)
+        ranks = np.argsort(keys[first[:m]], kind="stable")
+        ranks = ranks[: min(size, int(np.count_nonzero(np.isfinite(keys[first[:m]]))))]
+        chosen = first[ranks]
+        return cls(size, keys[chosen], uniforms[chosen], others[chosen], mass[ranks], rows[chosen])
 
     def cut(self, size: int) -> "LeastRows":
         """The first ``size`` of the rows."""

@@ -492,20 +492,26 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
             if not np.isfinite(atoms).all():
                 raise ValueError("KMeansDictionary: init contains NaN or infinity; pass finite atoms.")
             return atoms if self.assignment == "euclidean" else unit_rows(atoms)
-        spread = self.init in ("auto", "k-means++")
-        sample = self._drawn(X, weights, rng, TRIED_ROWS if spread else K if self.init == "random" else 1)
-        rows = sample.rows
+        by_distance = self.init in ("auto", "k-means++")
+        sample = self._drawn(X, weights, rng, TRIED_ROWS if by_distance else K if self.init == "random" else 1)
+        rows, masses = sample.rows, sample.masses
         if len(rows) == 0:
             raise ValueError(
                 "KMeansDictionary: no sample can be an atom: all have weight 0, or are rows of zeros, which have "
                 f"no direction for assignment={self.assignment!r}. Pass other samples or weights."
             )
-        if self.init == "normal" or (self.init == "auto" and self._normal_serves(rows, sample.masses, rng)):
+        if self.init == "normal":
             rows = self._normal(rows, rng)
-        elif spread:
-            if SPREAD * K > TRIED_ROWS:
-                sample = self._drawn(X, weights, rng, SPREAD * K)
-            rows = self._spread(sample.rows, sample.masses, K, rng)[0]
+        elif by_distance:
+            few = min(K, TRIED_ATOMS)
+            tried, won = self._spread(rows, masses, few, rng)
+            if self.init == "auto" and self._normal_serves(rows, masses, tried, won, rng):
+                rows = self._normal(rows, rng)
+            elif K == few:
+                rows = tried
+            else:
+                sample = sample if SPREAD * K <= TRIED_ROWS else self._drawn(X, weights, rng, SPREAD * K)
+                rows = self._spread(sample.rows, sample.masses, K, rng)[0]
         atoms = rows[np.arange(K) % len(rows)]
         return atoms if self.assignment == "euclidean" else unit_rows(atoms)
 
@@ -517,16 +523,12 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
         rows = rows if self.assignment == "euclidean" else unit_rows(rows)
         return spread_rows(rows, masses, n_atoms, rng, signless=self.assignment == "spherical")
 
-    def _normal_serves(self, rows, masses, rng):
-        """Whether k-means++ would leave atoms to outliers of whitened samples, and save little by it."""
-        if not look_whitened(rows):
-            return False
-        n_atoms = min(self.n_components, TRIED_ATOMS)
-        spread, won = self._spread(rows, masses, n_atoms, rng)
-        if np.mean(won == 1) < LONELY:
+    def _normal_serves(self, rows, masses, spread, won, rng):
+        """Whether k-means++ has left atoms to outliers of whitened samples, and saves little by it."""
+        if np.mean(won == 1) < LONELY or not look_whitened(rows):
             return False
         least = []
-        for atoms in (spread, self._normal(rows, rng)[:n_atoms]):
+        for atoms in (spread, self._normal(rows, rng)[: len(spread)]):
             atoms = atoms if self.assignment == "euclidean" else unit_rows(atoms)
             for _ in range(TRIED_STEPS):
                 stats = self._walk(rows, masses, atoms)
