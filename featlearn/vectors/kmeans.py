@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -27,10 +28,11 @@ from sklearn.utils.validation import check_is_fitted
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
 from featlearn.kernels.assign import about_origin, assign, cluster_sums, far_center, prepared_atoms
 from featlearn.kernels.bounds import RememberingSearch
+from featlearn.kernels.direct import direct_step, is_direct
 from featlearn.kernels.sample import RowSample
 from featlearn.kernels.seeding import spread_rows
 from featlearn.notices import interruptible, notify, warn_at_limit
-from featlearn.streaming import accumulate, chunk_rows, first_chunk, is_out_of_core
+from featlearn.streaming import CHUNK_BYTES, accumulate, chunk_rows, first_chunk, is_out_of_core
 from featlearn.threads import as_float, one_blas_thread
 from featlearn.validation import (
     check_parameters,
@@ -165,8 +167,17 @@ def _sample(chunk, weights=None, *, size, seed, assignment, atoms=None):
     return RowSample.of(X, size, seed, drawn, chunk_weights(X, weights))
 
 
+def step(chunk, weights=None, *, atoms: np.ndarray, assignment: str) -> ClusterSums:
+    """`cluster_step`, by differences where that is the faster way."""
+    if assignment != "euclidean" or not is_direct(chunk, atoms):
+        return cluster_step(chunk, weights, atoms=atoms, assignment=assignment)
+    return direct(chunk, weights, None, atoms, np.zeros(atoms.shape))
+
+
 def settle(chunk, weights=None, labels=None, *, atoms: np.ndarray, assignment: str) -> ClusterSums:
-    """`cluster_step` without the sums, for atoms that move no more; ``labels`` (n,) are written if given."""
+    """`step` without the sums, for atoms that move no more; ``labels`` (n,) are written if given."""
+    if assignment == "euclidean" and is_direct(chunk, atoms):
+        return direct(chunk, weights, labels, atoms, np.empty((0, 0)))
     X = as_samples(chunk, assignment)
     found, s, errors = fits(X, atoms, assignment)
     if labels is not None:
@@ -174,6 +185,15 @@ def settle(chunk, weights=None, labels=None, *, atoms: np.ndarray, assignment: s
     w = chunk_weights(X, weights)
     by_atom = np.bincount(found, weights=w * s.astype(np.float64) ** 2, minlength=len(atoms))
     return ClusterSums(np.zeros(0), by_atom, float(w @ errors), float(w.sum()))
+
+
+def direct(chunk, weights, labels, atoms, sums) -> ClusterSums:
+    """The statistic of one chunk by `direct_step`."""
+    X = as_samples(chunk, "euclidean")
+    w, won = chunk_weights(X, weights), np.zeros(len(atoms))
+    labels = np.empty(0, np.int32) if labels is None else labels
+    inertia = direct_step(X, np.ascontiguousarray(atoms, np.float64), w, labels, sums, won)
+    return ClusterSums(sums, won, inertia, float(w.sum()))
 
 
 def only_rounding(stats: ClusterSums, atoms: np.ndarray, assignment: str) -> bool:
@@ -402,7 +422,10 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
                 f"KMeansDictionary: n_samples={n} is fewer than n_components={self.n_components} atoms. Pass at "
                 f"least {self.n_components} samples, or ask for fewer components."
             )
-        return X, check_weights(sample_weight, X), as_float(np.empty(0, X.dtype)).dtype
+        weights = check_weights(sample_weight, X)
+        if not sp.issparse(X) and X.nbytes <= CHUNK_BYTES:  # one chunk: converted here, not at every walk
+            X = np.ascontiguousarray(as_float(X))
+        return X, weights, as_float(np.empty(0, X.dtype)).dtype
 
     def _memory(self, X, weights, dtype):
         many = self.assignment == "euclidean" and self.n_components >= REMEMBER
@@ -477,7 +500,7 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
     def _walk(self, X, weights, atoms, memory=None):
         if memory is not None:
             return memory.step(atoms)
-        return self._fold(partial(cluster_step, atoms=atoms, assignment=self.assignment), X, weights)
+        return self._fold(partial(step, atoms=atoms, assignment=self.assignment), X, weights)
 
     def _drawn(self, X, weights, rng, size, atoms=None):
         seed = int(rng.randint(2**31 - 1))
@@ -507,7 +530,7 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
             tried, won = self._spread(rows, masses, few, rng)
             if self.init == "auto" and self._normal_serves(rows, masses, tried, won, rng):
                 rows = self._normal(rows, rng)
-            elif K == few:
+            elif few == K:
                 rows = tried
             else:
                 sample = sample if SPREAD * K <= TRIED_ROWS else self._drawn(X, weights, rng, SPREAD * K)
