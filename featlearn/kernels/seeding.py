@@ -10,6 +10,8 @@ import numpy as np
 
 from featlearn.jit import njit
 
+FEW = 64  # centers up to which twice the draws cost little, and miss half as many clusters
+
 
 @njit(nogil=True, cache=True, fastmath=True)
 def _square(x, c):
@@ -86,6 +88,7 @@ def spread_rows(
     ``masses`` (n,) count as repetitions of the rows when centers are drawn, not in that number.
     """
     chosen, owner = np.empty(n_centers, np.int64), np.zeros(len(X), np.int64)
-    draws = rng.random_sample((n_centers, 2 + int(np.log(n_centers))))
+    tries = (2 + int(np.log(n_centers))) * (2 if n_centers <= FEW else 1)
+    draws = rng.random_sample((n_centers, tries))
     found = plus_plus(np.ascontiguousarray(X), masses, draws, signless, chosen, owner)
     return X[chosen[:found]], np.bincount(owner, minlength=found)

@@ -51,7 +51,7 @@ from featlearn.vectors.dictionary import ENCODE, DictionaryMixin, accumulate_den
 COVERED = 64  # roundings of a sample's length within which it lies at its atom
 REMEMBER = 400  # atoms from which bounds pay for themselves
 SPREAD = 20  # rows an atom that k-means++ chooses from
-TRIED_ROWS, TRIED_ATOMS, TRIED_STEPS = 2560, 64, 5  # the trial of first atoms
+TRIED_ROWS, TRIED_ATOMS, TRIED_STEPS = 1280, 64, 5  # the trial of first atoms
 WHITE = 3.0  # how far deviations may be from 1, and means from 0 in deviations / 3, for samples to look whitened
 LONELY = 0.05  # share of k-means++ atoms with a single sample that says: outliers, not clusters
 GAIN = 0.05  # inertia that k-means++ must save to be preferred all the same
@@ -243,12 +243,12 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
         Stop when the inertia falls by less than this fraction in an iteration; 0 runs until nothing moves, or
         ``max_iter``, and then says nothing of convergence.
     init : {"auto", "k-means++", "normal", "random"} or array (n_components, n_features), default="auto"
-        First atoms: greedy k-means++ on a random sample of the larger of 20 K and 2,560 samples; 0.1 N(0, 1), the
+        First atoms: greedy k-means++ on a random sample of the larger of 20 K and 1,280 samples; 0.1 N(0, 1), the
         authors' rule, whatever the scale of the data; distinct samples; or the atoms themselves. On whitened patches
         "normal" spreads the atoms best: the others leave one atom in a hundred to a single outlier, and cost 0.8
         points of accuracy on CIFAR-10. On clusters k-means++ finds more of them. "auto" takes k-means++, unless the
         samples look whitened (features with means of about 0 and deviations of about 1), k-means++ leaves more than
-        5 % of up to 64 atoms to single samples of 2,560, and after 5 iterations there has saved less than 5 % of the
+        5 % of up to 64 atoms to single samples of 1,280, and after 5 iterations there has saved less than 5 % of the
         inertia of "normal".
     n_init : int, default=1
         Runs from different first atoms; the one of least inertia is kept.
@@ -526,17 +526,23 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
         if self.init == "normal":
             rows = self._normal(rows, rng)
         elif by_distance:
-            few = min(K, TRIED_ATOMS)
-            tried, won = self._spread(rows, masses, few, rng)
-            if self.init == "auto" and self._normal_serves(rows, masses, tried, won, rng):
-                rows = self._normal(rows, rng)
-            elif few == K:
-                rows = tried
-            else:
-                sample = sample if SPREAD * K <= TRIED_ROWS else self._drawn(X, weights, rng, SPREAD * K)
-                rows = self._spread(sample.rows, sample.masses, K, rng)[0]
+            rows = self._spread_or_normal(X, weights, rows, masses, rng)
         atoms = rows[np.arange(K) % len(rows)]
         return atoms if self.assignment == "euclidean" else unit_rows(atoms)
+
+    def _spread_or_normal(self, X, weights, rows, masses, rng):
+        """First atoms by k-means++; for "auto" normal ones where those serve better."""
+        K = self.n_components
+        if K <= TRIED_ATOMS or (self.init == "auto" and look_whitened(rows)):
+            spread, won = self._spread(rows, masses, min(K, TRIED_ATOMS), rng)
+            if self.init == "auto" and self._normal_serves(rows, masses, spread, won, rng):
+                return self._normal(rows, rng)
+            if K <= TRIED_ATOMS:
+                return spread
+        if SPREAD * K > TRIED_ROWS:
+            sample = self._drawn(X, weights, rng, SPREAD * K)
+            rows, masses = sample.rows, sample.masses
+        return self._spread(rows, masses, K, rng)[0]
 
     def _normal(self, rows, rng):
         return (0.1 * rng.standard_normal((self.n_components, rows.shape[1]))).astype(rows.dtype)
