@@ -245,6 +245,8 @@ def sound_csr(who: str, X: Any) -> Any:
         for axis, size in zip((X.row, X.col), X.shape, strict=True):
             if len(axis) != len(X.data) or (len(axis) and not 0 <= axis.min() <= axis.max() < size):
                 raise ValueError(f"{where}its coordinates are not one for each value, or lie outside of the shape.")
+    if X.dtype.kind in "biu":
+        X = X.astype(np.float64)  # before duplicates are summed: 300 ones of uint8 are 300, not 44
     rows = X.tocsr()
     if X.format in ("lil", "dok"):
         _check_compressed(where, rows)

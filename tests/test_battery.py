@@ -11,7 +11,7 @@ from sklearn.utils import estimator_checks
 import featlearn
 
 ESTIMATORS_2D = [
-    featlearn.ClusterClassifier(n_components=10, random_state=0),
+    featlearn.ClusterClassifier(),
     featlearn.ContractiveAutoencoder(max_iter=5, random_state=0),
     featlearn.ContrastNormalizer(),
     featlearn.DenoisingAutoencoder(max_iter=5, random_state=0),

@@ -415,7 +415,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         if self.init == "random" or len(rows) == K:
             return rows[:K]
         seed = int(rng.randint(2**31 - 1))
-        start = KMeansDictionary(K, init="k-means++", max_iter=START_ITERATIONS, random_state=seed)
+        start = KMeansDictionary(K, init="k-means++", max_iter=START_ITERATIONS, tol=0, random_state=seed)
         return start.fit(rows).components_
 
     def _revived(self, mixture, stats, X, weights, rng):
