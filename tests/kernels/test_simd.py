@@ -42,12 +42,13 @@ def wide(n, seed=0, dtype=np.float32):
 def test_roots_of_a_wide_range(n, roots, dtype):
     row, bias = wide(n, dtype=dtype), np.zeros(n, dtype)
     expected = np.sqrt(np.maximum(row.astype(np.float64), 0))
-    total = roots(row, bias, dtype(0))
+    total, least = roots(row, bias, dtype(0))
     bound = 3e-7 if dtype == np.float32 else 1e-15
     positive = expected > 0
     assert np.all(np.abs(row[positive] / expected[positive] - 1) < bound)
     assert np.all(row[~positive] < 2e-19)  # the root of the least normal number stands for the root of 0
     np.testing.assert_allclose(total, expected.sum(), rtol=1e-5)
+    np.testing.assert_allclose(np.sqrt(least), expected.min(), rtol=1e-6, atol=2e-19)
 
 
 @pytest.mark.parametrize("n", LENGTHS)
@@ -56,7 +57,8 @@ def test_row_bias_and_norm_are_added(n, dtype):
     rng = np.random.default_rng(1)
     row, bias, x = rng.normal(size=n).astype(dtype), rng.uniform(1, 9, n).astype(dtype), dtype(4)
     added = row + bias + x
-    total = by_dispatch(row, bias, x)
+    total, least = by_dispatch(row, bias, x)
+    np.testing.assert_allclose(least, added.min(), rtol=3e-7)
     np.testing.assert_allclose(row, np.sqrt(added.astype(np.float64)), rtol=3e-7)
     np.testing.assert_allclose(total, row.astype(np.float64).sum(), rtol=1e-6)
 
@@ -64,7 +66,7 @@ def test_row_bias_and_norm_are_added(n, dtype):
 def test_negative_rounding_of_a_distance_of_zero_is_clamped():
     row, bias = np.full(20, -8.0, np.float32), np.full(20, 4.0, np.float32)
     bias[7] = 4 - 1e-6
-    total = by_dispatch(row, bias, np.float32(4))
+    total, _ = by_dispatch(row, bias, np.float32(4))
     assert np.isfinite(row).all()
     assert np.all((row >= 0) & (row < 2e-19))
     assert total < 1e-17
