@@ -130,7 +130,7 @@ def _place_signless(row, best, limit):
 def contest(row, bias, signless, margin):
     """Index of the least row + bias (or of the largest |row|), and whether another comes within the margin of it.
 
-    Two vectorized passes: one by segments, and one over the best segment. The lowest of equals wins.
+    Also the least value of the other segments. Two vectorized passes: one by segments, and one over the best segment. The lowest of equals wins.
     """
     K = row.shape[0]
     at, other = 0, row.dtype.type(np.inf)
@@ -146,7 +146,7 @@ def contest(row, bias, signless, margin):
         j, close = _place_signless(row[at:end], best, limit)
     else:
         j, close = _place(row[at:end], bias[at:end], best, limit)
-    return at + j, close or other <= limit
+    return at + j, close or other <= limit, other
 
 
 @njit(nogil=True, cache=True)
@@ -249,16 +249,28 @@ def products(X, atoms, moved, G, squares):
 
 
 @njit(nogil=True, cache=True)
-def nearest_atoms(X, atoms, G, squares, labels):
-    """labels (m,) of rows X (m, d), from their `products`."""
-    bias, signless = atoms.bias, atoms.rule == SPHERICAL
-    floor = G.dtype.type(np.finfo(G.dtype).tiny)
-    largest = atoms.longest * atoms.longest if atoms.rule == EUCLIDEAN else G.dtype.type(0)
-    reach, most = atoms.slack * (atoms.longest + atoms.longest), atoms.slack * largest + floor
-    for p in range(X.shape[0]):
-        tau = reach * np.sqrt(squares[p]) + most
-        j, close = contest(G[p], bias, signless, tau + tau)
-        labels[p] = _recheck(X[p], np.sqrt(squares[p]), G[p], atoms) if close else j
+def nearest_atoms(X, atoms, G, squares, labels, others):
+    """labels (m,) of rows X (m, d), from their `products`; others (m,) the least G + b outside the label's segment."""
+    bias, slack, longest = atoms.bias, atoms.slack, atoms.longest
+    euclidean, signless, number = atoms.rule == EUCLIDEAN, atoms.rule == SPHERICAL, G.dtype.type
+    two, floor, share = number(2), number(np.finfo(G.dtype).tiny), number(euclidean)
+    listed, count = np.empty(len(X), np.int64), 0
+    for p in range(len(X)):  # listed rows wait, since a branch here would count references to every row
+        tau = slack * longest * (two * np.sqrt(squares[p]) + share * longest) + floor
+        labels[p], close, others[p] = contest(G[p], bias, signless, two * tau)
+        listed[count] = p
+        count += close
+    for p in listed[:count]:
+        length, j, close = np.sqrt(squares[p]), labels[p], True
+        value = G[p, j] + bias[j]
+        if euclidean:  # an atom that may be the nearest is no longer than |x| and the distance together
+            tau = slack * longest * (two * length + longest) + floor
+            reach = min(longest, length + np.sqrt(max(value + squares[p] + two * tau, floor)))
+            tau = slack * reach * (two * length + reach) + floor
+            close = contest(G[p], bias, signless, two * tau)[1]
+        if close:
+            labels[p] = _recheck(X[p], length, G[p], atoms)
+            others[p] = min(others[p], value)
 
 
 @njit(nogil=True, cache=True, fastmath=True)
@@ -272,28 +284,29 @@ def centered(X, center, out):
 @njit(nogil=True, cache=True)
 def measure(X, exact, rule, labels, codes, errors):
     """Codes and errors (m,) of rows X (m, d) under their atoms."""
-    if rule == EUCLIDEAN:
+    if rule == SPHERICAL:
         for i in range(X.shape[0]):
-            codes[i], errors[i] = 1, square_gap(X[i], exact[labels[i]])
-        return
-    for i in range(X.shape[0]):
-        x, a = X[i], exact[labels[i]]
-        codes[i] = exact_product(x, a)
-        errors[i] = exact_gap(x, a) / 2 if rule == COSINE else square_rest(x, codes[i], a)
+            x, a = X[i], exact[labels[i]]
+            codes[i] = exact_product(x, a)
+            errors[i] = square_rest(x, codes[i], a)
+    else:
+        for i in range(X.shape[0]):
+            square = square_gap(X[i], exact[labels[i]])
+            codes[i], errors[i] = 1, square if rule == EUCLIDEAN else square / 2
 
 
 @njit(nogil=True, cache=True)
 def assign(X, atoms, labels, codes, errors):
-    """labels[i] = the atom nearest to X[i], its code (1 for euclidean) and its error. X (n, d), contiguous."""
+    """labels[i] = the atom nearest to X[i], its code (1 but for spherical) and its error. X (n, d), contiguous."""
     n, d, K = X.shape[0], X.shape[1], atoms.A.shape[0]
     rows = max(1, min(n, BLOCK_ROWS))
-    G, squares = np.empty((rows, K), X.dtype), np.empty(rows, X.dtype)
+    G, squares, others = np.empty((rows, K), X.dtype), np.empty(rows, X.dtype), np.empty(rows, X.dtype)
     moved = np.empty((rows if atoms.center.shape[0] else 0, d), X.dtype)
     for top in range(0, n, rows):
         end = min(top + rows, n)
         m, part = end - top, X[top:end]
         products(part, atoms, moved[:m], G[:m], squares[:m])
-        nearest_atoms(part, atoms, G[:m], squares, labels[top:end])
+        nearest_atoms(part, atoms, G[:m], squares, labels[top:end], others)
         measure(part, atoms.exact, atoms.rule, labels[top:end], codes[top:end], errors[top:end])
 
 
@@ -316,6 +329,6 @@ def fits(X: np.ndarray, atoms: np.ndarray, assignment: str) -> tuple[np.ndarray,
 
 
 def nearest(X: np.ndarray, atoms: np.ndarray, assignment: str) -> tuple[np.ndarray, np.ndarray]:
-    """Labels (n,) and, by assignment, squared distances, similarities or signed codes (n,) of rows X (n, d)."""
+    """Labels (n,) of rows X (n, d), and their signed codes (n,) if spherical, else their errors (n,)."""
     labels, codes, errors = fits(X, atoms, assignment)
-    return labels, errors if assignment == "euclidean" else codes.astype(X.dtype)
+    return labels, codes.astype(X.dtype) if assignment == "spherical" else errors

@@ -15,22 +15,37 @@ ten iterations on image patches most rows need none. What a product may have los
 import numpy as np
 
 from featlearn.jit import njit
-from featlearn.kernels.assign import BLOCK_ROWS, Atoms, nearest_atoms, prepared_atoms, products, square_gap
+from featlearn.kernels.assign import BLOCK_ROWS, SCAN, Atoms, _least, nearest_atoms, prepared_atoms, products, square_gap
 from featlearn.kernels.simd import fast_min
 from featlearn.threads import blocks, map_in_order, n_threads
 
 FAST_LANES = (0, 16, 32, 64, 128, 256)
 SAMPLE_STEP = 61
+SMALL = 1e-3  # the share of a bound that the largest rounding may cost before each center gets its own
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def _sure(row, square, bias, lengths, slack):
-    """A lower bound on the distance to every center whose product in the row (K,) is finite, from |x - center|^2."""
-    share, reach = row.dtype.type(1) - slack, (slack + slack) * np.sqrt(square)
+def _least_sure(row, bias, lengths, slack, reach):
+    """The least row + bias - tau."""
+    share = row.dtype.type(1) - slack
     least = row[0] + share * bias[0] - reach * lengths[0]
     for j in range(row.shape[0]):
         least = fast_min(least, row[j] + share * bias[j] - reach * lengths[j])  # type: ignore[call-arg]
-    return np.sqrt(max(least + share * square, row.dtype.type(0)))
+    return least
+
+
+@njit(nogil=True, cache=True)
+def _sure(row, least, square, bias, lengths, longest, slack):
+    """A lower bound on the distance to every center whose product in the row (K,) is finite.
+
+    ``least`` is the least row + bias; ``square`` is |x - center|^2.
+    """
+    length, zero = np.sqrt(square), row.dtype.type(0)
+    least, lost = least + square, slack * (length + longest) * (length + longest)
+    if lost < row.dtype.type(SMALL) * least:
+        return np.sqrt(least - lost)
+    least = _least_sure(row, bias, lengths, slack, (slack + slack) * length)
+    return np.sqrt(max(least + (row.dtype.type(1) - slack) * square, zero))
 
 
 @njit(nogil=True, cache=True)
@@ -53,7 +68,7 @@ def keep_or_list(X, exact, fast, place, drift, labels, lower, errors, listed):
             if F:
                 if place[labels[i]] >= 0:
                     G[p, place[labels[i]]] = infinity
-                bound = min(bound, _sure(G[p], squares[p], fast.bias, fast.lengths, fast.slack))
+                bound = min(bound, _sure(G[p], _least(G[p], fast.bias), squares[p], fast.bias, fast.lengths, fast.longest, fast.slack))
             lower[i], errors[i] = bound, own
             if bound <= 0 or own * more >= bound * bound:
                 listed[count] = i
@@ -66,22 +81,24 @@ def search(X, atoms, listed, labels, lower, errors):
     """Phase 2: nearest and second nearest center of the listed rows, one product a block."""
     n, d, K = listed.shape[0], X.shape[1], atoms.A.shape[0]
     infinity = X.dtype.type(np.inf)
-    bias, lengths, slack, exact = atoms.bias, atoms.lengths, atoms.slack, atoms.exact
+    bias, lengths, longest, slack, exact = atoms.bias, atoms.lengths, atoms.longest, atoms.slack, atoms.exact
     rows = max(1, min(n, BLOCK_ROWS))
     gathered, found = np.empty((rows, d), X.dtype), np.empty(rows, labels.dtype)
-    G, squares = np.empty((rows, K), X.dtype), np.empty(rows, X.dtype)
+    G, squares, others = np.empty((rows, K), X.dtype), np.empty(rows, X.dtype), np.empty(rows, X.dtype)
     moved = np.empty((rows if atoms.center.shape[0] else 0, d), X.dtype)
     for top in range(0, n, rows):
         m = min(rows, n - top)
         for p in range(m):
             gathered[p] = X[listed[top + p]]
         products(gathered[:m], atoms, moved[:m], G[:m], squares[:m])
-        nearest_atoms(gathered[:m], atoms, G[:m], squares, found)
+        nearest_atoms(gathered[:m], atoms, G[:m], squares, found, others)
         for p in range(m):
             i, j = listed[top + p], found[p]
-            G[p, j] = infinity
             labels[i], errors[i] = j, square_gap(gathered[p], exact[j])
-            lower[i] = _sure(G[p], squares[p], bias, lengths, slack)
+            G[p, j] = infinity
+            start = j // SCAN * SCAN
+            second = min(others[p], _least(G[p, start : start + SCAN], bias[start : start + SCAN]))
+            lower[i] = _sure(G[p], second, squares[p], bias, lengths, longest, slack)
 
 
 def fast_lane(drift: np.ndarray, gaps: np.ndarray, own_drift: np.ndarray) -> int | None:

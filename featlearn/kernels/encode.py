@@ -28,7 +28,7 @@ import numpy as np
 from featlearn.jit import njit
 from featlearn.kernels.assign import Atoms, exact_gap, nearest_atoms, prepared_atoms, products
 from featlearn.kernels.exp import FINITE, exp, softmax_row
-from featlearn.kernels.simd import fast_min, root_row
+from featlearn.kernels.simd import root_row
 from featlearn.threads import as_float
 
 TRIANGLE, HARD, THRESHOLD, SPLIT, SIGMOID, TANH, RELU, LINEAR, ABS, SOFTMAX = range(10)
@@ -37,7 +37,7 @@ ACTIVATIONS = {"sigmoid": SIGMOID, "tanh": TANH, "relu": RELU, "linear": LINEAR,
 CODES = ENCODINGS | ACTIVATIONS
 BLOCK_BYTES = 4 << 20
 BLOCK_PATCHES = 512
-CANCELED = 128  # z^2 below so many roots of a rounding of (|x| + |a|)^2 is summed again: z is right to 2e-5 in float32
+CANCELED = 8  # z^2 below so many roots of a rounding of (|x| + |a|)^2 is summed again: float32's z is right to 2e-5
 FLAT = 64  # without eps, a patch whose deviation is within so many roundings of its mean is constant, and gives zeros
 
 
@@ -130,38 +130,30 @@ def _extract(images, first, rows, height, width, stride, ph, pw, eps, ddof, shif
                     patch[j] -= shift[j]
 
 
-@njit(nogil=True, cache=True, fastmath=True)
-def _margin(row, lengths, share):
-    """The least row - share * lengths."""
-    least = row[0] - share * lengths[0]
-    for j in range(row.shape[0]):
-        least = fast_min(least, row[j] - share * lengths[j])  # type: ignore[call-arg]
-    return least
-
-
 @njit(nogil=True, cache=True)
-def _mended(x, length, row, atoms, share):
-    """Measure again what may have canceled among the distances row (K,) of x; returns by how much their sum grows."""
-    growth = 0.0
-    if _margin(row, atoms.lengths, share) < share * length:
-        for j in range(row.shape[0]):
-            if row[j] < share * (length + atoms.lengths[j]):
-                z = np.sqrt(exact_gap(x, atoms.exact[j]))
-                growth += z - row[j]
-                row[j] = z
-    return growth
+def _mend(x, length, row, atoms, share):
+    """Measure again what may have canceled among the distances row (K,) of x, or is NaN; returns their sum."""
+    total = 0.0
+    for j in range(row.shape[0]):
+        if not row[j] >= share * (length + atoms.lengths[j]):
+            row[j] = np.sqrt(exact_gap(x, atoms.exact[j]))
+        total += row[j]
+    return total
 
 
 @njit(nogil=True, cache=True)
 def _distances(Z, atoms, G, squares, share, means):
     """Products G (m, K) of Z (m, d), of squared lengths (m,), into distances; and their means (m,)."""
-    bias, longest, K = atoms.bias, atoms.longest, G.dtype.type(G.shape[1])
-    for p in range(Z.shape[0]):
-        total, least = root_row(G[p], bias, squares[p])
-        suspect = share * (np.sqrt(squares[p]) + longest)
-        if least < suspect * suspect:
-            total += G.dtype.type(_mended(Z[p], np.sqrt(squares[p]), G[p], atoms, share))
+    bias, K, floor = atoms.bias, G.dtype.type(G.shape[1]), G.dtype.type(np.finfo(G.dtype).tiny)
+    suspect = G.dtype.type(9) * share * share  # z < share (|x| + |a|) only where |a| < 2 |x|, since |a| <= |x| + z
+    listed, count = np.empty(len(Z), np.int64), 0
+    for p in range(len(Z)):  # listed rows wait, since a branch here would count references to every row
+        total, doubtful = root_row(G[p], bias, squares[p], suspect * squares[p] + floor)
         means[p] = total / K
+        listed[count] = p
+        count += doubtful
+    for p in listed[:count]:
+        means[p] = _mend(Z[p], np.sqrt(squares[p]), G[p], atoms, share) / K
 
 
 @njit(nogil=True, cache=True, fastmath=True)
@@ -266,7 +258,7 @@ def _encode_images(
         if encode == TRIANGLE:
             _distances(Z, atoms, G, squares_of, share, means)
         elif encode == HARD:
-            nearest_atoms(Z, atoms, G, squares_of, labels)
+            nearest_atoms(Z, atoms, G, squares_of, labels, means)
         for y in range(used):
             i, r = (first + y) // height, row_cell[(first + y) % height]
             if r < 0:
