@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from featlearn.kernels.assign import about_origin, nearest
+from featlearn.kernels.assign import nearest
 from featlearn.kernels.encode import EncoderPlan, encode_images
 from featlearn.streaming import CHUNK_BYTES, accumulate, map_chunks
 from featlearn.threads import as_float, cache_rows
@@ -43,8 +43,6 @@ def codes(X: np.ndarray, atoms: np.ndarray, encode: str, threshold: float, assig
         out = np.zeros((len(X), len(atoms)), X.dtype)
         out[np.arange(len(X)), labels] = values / norms[labels] if encode == "omp" else 1
         return out
-    if encode in ("triangle", "hard"):
-        X, atoms = about_origin(X, atoms)
     # A chunk of rows is an image one pixel wide, each pixel a patch of its own.
     plan = EncoderPlan(atoms, encode, threshold, patch=(1, 1))
     return encode_images(np.ascontiguousarray(X)[None, :, None, :], plan)[0, :, 0, :]
