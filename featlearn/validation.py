@@ -160,6 +160,11 @@ def check_rows(
         return check_out_of_core(
             estimator, X, reset=reset, passes=passes, weights=weights or not reset, squared=squared
         )
+    if _is_plain(estimator, X, reset, min_samples) and not copy:
+        estimator.n_features_in_ = X.shape[1]
+        if squared:
+            check_magnitude(type(estimator).__name__, X, tiny=reset)
+        return X
     small = isinstance(X, np.ndarray) and X.dtype.kind in "ui" and X.dtype.itemsize <= 2
     as_is = small or (isinstance(X, np.memmap) and X.dtype.kind in "uif")
     X = validate_data(
@@ -174,6 +179,18 @@ def check_rows(
     if squared:
         check_magnitude(type(estimator).__name__, X, tiny=reset)
     return X
+
+
+def _is_plain(estimator, X, reset, min_samples):
+    """Whether X is an array that scikit-learn would pass as it is; its checks take longer than small transforms."""
+    if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in (np.float64, np.float32):
+        return False
+    if X.shape[0] < max(min_samples, 1) or X.shape[1] == 0 or hasattr(estimator, "feature_names_in_"):
+        return False
+    if not reset and X.shape[1] != getattr(estimator, "n_features_in_", None):
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(X.sum()))
 
 
 def check_magnitude(who: str, X: np.ndarray, *, tiny: bool) -> None:
