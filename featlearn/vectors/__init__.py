@@ -4,13 +4,14 @@ from featlearn.vectors.clusters import ClusterClassifier
 from featlearn.vectors.contractive_autoencoder import ContractiveAutoencoder
 from featlearn.vectors.contrast import ContrastNormalizer
 from featlearn.vectors.denoising_autoencoder import DenoisingAutoencoder
-from featlearn.vectors.ica import ICA, RICA
+from featlearn.vectors.ica import ICA
 from featlearn.vectors.kmeans import KMeansDictionary
 from featlearn.vectors.mixture import GaussianMixtureEncoder
 from featlearn.vectors.predictive_sparse import PredictiveSparse
 from featlearn.vectors.random_patches import RandomPatches
 from featlearn.vectors.random_weights import RandomWeights
 from featlearn.vectors.rbm import RBM
+from featlearn.vectors.rica import RICA
 from featlearn.vectors.slow_features import SlowFeatureAnalysis
 from featlearn.vectors.sparse_autoencoder import SparseAutoencoder
 from featlearn.vectors.sparse_coding import SparseCoding

@@ -120,6 +120,10 @@ class Moments:
         factor = None if self.factor is None else self.factor * scales
         return replace(self, mean=self.mean * scales, product=product, factor=factor)
 
+    def times(self, P: np.ndarray) -> np.ndarray:
+        """The scatter times P (d, k)."""
+        return self.factor.T @ (self.factor @ P) if self.product is None else self.product @ P
+
     def root(self) -> np.ndarray:
         """Some F (r, d) with F'F the scatter."""
         if self.factor is not None:
@@ -195,8 +199,8 @@ def _graded_root(moments: Moments, varies: np.ndarray) -> np.ndarray:
     return np.sqrt(values)[:, None] * vectors.T * deviations
 
 
-def sphering(moments: Moments, share: float = 0.0) -> np.ndarray:
-    """P (d, r) with cov((x - m) P) = I, without the directions that do not vary.
+def sphering(moments: Moments, share: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """P (d, r) with cov((x - m) P) = I, without the directions that do not vary, and the axes (d, r) it scales.
 
     Features are first brought to unit variance, so that their units do not decide; then directions whose share of the
     largest variance is at most ``share`` are left out.
@@ -206,7 +210,8 @@ def sphering(moments: Moments, share: float = 0.0) -> np.ndarray:
     scales = np.divide(1, np.sqrt(variances), out=np.zeros_like(variances), where=varies)
     axes = principal_axes(moments.scaled(scales))
     kept = axes.values > np.maximum(axes.floors, share * axes.values.max(initial=0))
-    return scales[:, None] * axes.vectors[:, kept] / np.sqrt(axes.values[kept])
+    B = axes.vectors[:, kept]
+    return scales[:, None] * B / np.sqrt(axes.values[kept]), B
 
 
 def check_moments(who: str, moments: Moments) -> None:
