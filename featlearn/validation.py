@@ -188,6 +188,11 @@ def check_rows(
             squared=squared,
             accept_sparse=accept_sparse,
         )
+    if _is_plain(estimator, X, reset, min_samples) and not copy:
+        estimator.n_features_in_ = X.shape[1]
+        if squared:
+            check_magnitude(type(estimator).__name__, X, tiny=reset)
+        return X
     refuse_maps(estimator, X)
     if not accept_sparse:
         refuse_sparse(type(estimator).__name__, X)
@@ -283,6 +288,18 @@ def refuse_sparse(who: str, X: Any, what: str = "X") -> None:
             f"{who}: {what} is a sparse matrix ({X.format}, shape {X.shape}, {X.dtype}), but dense data is required. "
             f"Pass what its .toarray() gives ({size:.3g} MB)."
         )
+
+
+def _is_plain(estimator, X, reset, min_samples):
+    """Whether X is an array that scikit-learn would pass as it is; its checks take longer than small transforms."""
+    if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in (np.float64, np.float32):
+        return False
+    if X.shape[0] < max(min_samples, 1) or X.shape[1] == 0 or hasattr(estimator, "feature_names_in_"):
+        return False
+    if not reset and X.shape[1] != getattr(estimator, "n_features_in_", None):
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(X.sum()))
 
 
 def check_magnitude(who: str, X: np.ndarray, *, tiny: bool) -> None:
