@@ -220,10 +220,10 @@ class ToImages(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_
         """
         check_parameters(self, shape=optional(axes_rule(2, 3)), order=one_of("hwc", "chw"))
         context = begin_fit(self, 0, X)
-        if not is_out_of_core(X) and np.ndim(X) > 2:
+        if isinstance(X, np.ndarray) and X.ndim > 2:
             raise ValueError(
-                f"ToImages takes flat rows (n, n_features) and got an array with dim {np.ndim(X)}, of shape "
-                f"{np.shape(X)}. What are images already need no ToImages."
+                f"ToImages takes flat rows (n, n_features) and got an array with dim {X.ndim}, of shape {X.shape}. "
+                "What are images already need no ToImages."
             )
         # Looking at the first chunk spends an iterator, so none may come here.
         check_rows(self, X, reset=True, passes=2)

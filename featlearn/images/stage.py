@@ -1,7 +1,7 @@
 """One stage of a feature extractor: any vector learner, lifted to images.
 
-    fit         patches (n_patches, d) drawn at random -> learner.fit; where it needs their order in time, the
-                patches of all images at places drawn at random
+    fit         patches (n_patches, d) drawn at random, or runs of them in time where the learner needs it
+                -> learner.fit
     transform   every patch -> learner.transform -> maps (h, w, k) -> rectify -> normalize -> pool
 
 in chunks, so that the maps of a whole data set never exist. Coates, Lee & Ng (2011), section 3; with rectification and
@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted, check_memory
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, sub_fit, with_callbacks
 from featlearn.images.fast import encoder_plan, fusible_cells
 from featlearn.images.maps import axes_rule, check_images, pair, place_names
-from featlearn.images.patches import count_patches, extract_patches, sample_patches, sample_sequences
+from featlearn.images.patches import count_patches, extract_patches, sample_patches, sample_runs
 from featlearn.images.pools import MeanPool
 from featlearn.kernels.backend import gpu_may_exist, gpu_visible
 from featlearn.kernels.encode import FusedEncoder, map_size
@@ -65,12 +65,13 @@ def scaled(learner: Any, images: np.ndarray, n_jobs: int | None) -> Any:
     return learner
 
 
-def order_parameters(learner: Any) -> list[str]:
-    """Names of the parameters of ``fit`` that take a sequence id for each row: one for each step that needs order."""
+def ordered_steps(learner: Any) -> dict[str, Any]:
+    """The steps that learn from the order of their rows, each by the parameter of ``fit`` that takes a run's id."""
     if isinstance(learner, Pipeline):
-        return [f"{name}__{found}" for name, step in learner.steps for found in order_parameters(step)]
+        inner = {name: ordered_steps(step) for name, step in learner.steps}
+        return {f"{name}__{parameter}": step for name, found in inner.items() for parameter, step in found.items()}
     if getattr(learner, "_needs_order", False):
-        return ["groups"]
+        return {"groups": learner}
     inside = learner.get_params(deep=True).values() if hasattr(learner, "get_params") else ()
     lost = next((part for part in inside if getattr(part, "_needs_order", False)), None)
     if lost is not None:
@@ -79,7 +80,7 @@ def order_parameters(learner: Any) -> list[str]:
             f"{type(learner).__name__} it cannot be told which patches follow one another. Make it the learner itself, "
             "or a step of a Pipeline."
         )
-    return []
+    return {}
 
 
 def check_groups(groups: Any, n_images: int) -> np.ndarray:
@@ -114,7 +115,7 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
     n_patches : int or None, default=None
         Most patches drawn to fit the learner, without repetition, at any position; where fewer exist, all are taken.
         None means 100,000. A learner that needs order in time (`SlowFeatureAnalysis`, alone or as a step of a Pipeline)
-        gets all patches in order at ``n_patches // n_images`` places, and at least at one.
+        gets patches of consecutive images at one place, in many short runs.
     pad : int, default=0
         Rows and columns of zeros put around every image before encoding.
     rectify : transformer of maps or None, default=None
@@ -272,7 +273,7 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         encoder = _StageEncoder(self, as_float(X[:0]).dtype)
         some = images[:: max(1, len(images) // TRIED)][: min(TRIED, encoder.rows)]
         maps = encoder(some)
-        if self.rectify is not None and not maps.any():
+        if self.rectify is not None and not maps.any() and encoder.codes(some).any():
             notify(
                 f"Stage: every feature of {len(some)} training images is 0 after rectify={self.rectify!r}. Its threshold "
                 "may be above all responses of the learner."
@@ -284,14 +285,20 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
     def _draw(self, images, patch, groups, rng):
         """Patches (n_patches_, d) and what else the learner's fit gets."""
         asked = MAX_DEFAULT_PATCHES if self.n_patches is None else int(self.n_patches)
-        films, of_image = np.unique(check_groups(groups, len(images)), return_inverse=True)
-        names = order_parameters(self.learner)
-        if not names:
+        films = check_groups(groups, len(images))
+        steps = ordered_steps(self.learner)
+        if not steps:
             return sample_patches(images, patch, min(asked, count_patches(images, patch)), rng), {}
-        n_places = min(max(1, asked // len(images)), count_patches(images[:1], patch))
-        patches = sample_sequences(images, patch, n_places, rng)
-        sequence = np.arange(n_places)[:, None] * len(films) + of_image
-        return patches.reshape(-1, patches.shape[-1]), dict.fromkeys(names, sequence.ravel())
+        # Short runs see more places and times than long ones; two lags make every row one of a pair.
+        length = 2 * max(getattr(step, "lag", 1) for step in steps.values())
+        longest = np.unique(films, return_counts=True)[1].max()
+        if longest < 2:
+            raise ValueError(
+                f"Stage: {type(next(iter(steps.values()))).__name__} learns from what follows what in time, and no film "
+                "has two images. Pass the images of a film in order."
+            )
+        patches, runs = sample_runs(images, patch, asked, min(length, longest), films, rng)
+        return patches, dict.fromkeys(steps, runs)
 
     def transform(self, X):
         """Encode every patch of the images, rectify, normalize and pool.
@@ -411,15 +418,19 @@ class _StageEncoder:
             self.rows = max(1, CODE_BYTES // (8 * width_out * shape[0] * shape[1]))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
+        maps = self.codes(images)
+        for step in self.after:
+            maps = step.transform(maps)
+        return maps if self.divisor is None else maps / self.divisor
+
+    def codes(self, images: np.ndarray) -> np.ndarray:
+        """Maps as the learner gives them, or its sums over cells where these are fused."""
         images = as_float(images)
         if self.fused is not None:  # other learners look at their rows themselves
             check_magnitude("Stage", images, tiny=False)
         if self.pad:
             images = np.pad(images, ((0, 0), (self.pad, self.pad), (self.pad, self.pad), (0, 0)))
-        maps = self._codes(images) if self.fused is None else self.fused(images)
-        for step in self.after:
-            maps = step.transform(maps)
-        return maps if self.divisor is None else maps / self.divisor
+        return self._codes(images) if self.fused is None else self.fused(images)
 
     def _codes(self, images):
         patches = extract_patches(images, self.patch, self.stride)
