@@ -152,7 +152,6 @@ class FisherVector(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_w
             tol=real(0),
             power=real(high=1, above=0),
             l2=boolean(),
-            n_jobs=optional(either(integer(1), integer(high=-1))),
         )
 
     @with_callbacks

@@ -100,7 +100,7 @@ def as_images(images: Any, who: str, noun: str = "images") -> np.ndarray:
             "X.real and X.imag as channels."
         )
     if images.dtype.kind not in "buif":
-        raise TypeError(f"{who} takes numbers and got {noun} of dtype {images.dtype}. Pass pixels as numbers.")
+        raise ValueError(f"{who} takes numbers and got {noun} of dtype {images.dtype}. Pass pixels as numbers.")
     return images
 
 

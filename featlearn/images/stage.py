@@ -10,6 +10,7 @@ local normalization, the stages of Jarrett, Kavukcuoglu, Ranzato & LeCun (2009),
 
 from contextlib import nullcontext
 from dataclasses import replace
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from featlearn.validation import (
     check_parameters,
     either,
     has,
+    instance,
     integer,
     one_of,
     optional,
@@ -128,7 +130,7 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         Seed of the patches, and of every ``random_state`` inside ``learner`` that is None.
     n_jobs : int or None, default=None
         Threads that encode; None takes every core this process may use. No effect on the result.
-    memory : str, joblib.Memory or None, default=None
+    memory : path, joblib.Memory or None, default=None
         Where fitted learners are kept, so that a search over pooling does not fit the same learner again.
     device : {"auto", "cpu", "gpu"}, default="auto"
         Where the fused encoder runs. "auto" takes a GPU that Keras sees, if there is one; "gpu" asks for Keras.
@@ -220,7 +222,7 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
             rectify=maps,
             normalize=maps,
             pool=maps,
-            n_jobs=optional(either(integer(1), integer(high=-1))),
+            memory=optional(either(instance(str, PathLike), has("cache"))),
             device=one_of("auto", "cpu", "gpu"),
         )
 
@@ -265,7 +267,8 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         rng = check_random_state(self.random_state)
         patches, fit_params = self._draw(images, patch, groups, rng)
         learner = scaled(seeded(self.learner, rng), images, self.n_jobs)
-        remember = check_memory(self.memory).cache(_fit_learner, ignore=["stage", "context"])
+        memory = str(self.memory) if isinstance(self.memory, PathLike) else self.memory
+        remember = check_memory(memory).cache(_fit_learner, ignore=["stage", "context"])
         self.learner_ = remember(learner, patches, fit_params, stage=self, context=context)
         self.n_patches_, self.patch_dtype_ = len(patches), patches.dtype
         self.image_shape_ = X.shape[1:]

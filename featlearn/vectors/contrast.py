@@ -176,7 +176,8 @@ class ContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, CallbackSupport
         who, variances = type(self).__name__, rows.astype(np.float64).var(axis=1, ddof=self.ddof)
         varying = variances[variances > 1e-12 * variances.max(initial=0)]
         if len(varying) and np.quantile(varying, MOST_ROWS) < self.eps_:
-            cure = "Look for outliers, or pass a smaller eps." if self.eps == "auto" else 'Pass eps="auto".'
+            auto = scaled_eps(Extent.of(rows))
+            cure = f'Pass eps="auto", which is {auto:.3g} here.' if auto < self.eps_ / 2 else "Look for outliers."
             notify(
                 f"{who}: eps={self.eps_:.3g} is above the variance of nearly all rows (their median is "
                 f"{np.median(varying):.3g}), so it decides alone and their contrast is not normalized. {cure}"

@@ -7,7 +7,8 @@
     unit         w_k = scale g / |g|,  g ~ N(0, I)                            rows of one length
     orthogonal   as unit, and rows at right angles: all of them for K <= d, else in blocks of d
 
-So whitened inputs give responses of variance scale^2 under any of them. Jarrett et al. (2009) found two stages of
+So whitened inputs give responses of variance scale^2 under any of them; other inputs are not scaled, and a warning
+tells where that leaves constant or saturated units. Jarrett et al. (2009) found two stages of
 random filters, rectified, normalized and pooled, close to learned ones; Saxe et al. (2011) explain it by pooling.
 """
 
@@ -20,10 +21,12 @@ from featlearn.kernels.encode import AffineCode
 from featlearn.streaming import first_chunk
 from featlearn.threads import as_float, one_blas_thread
 from featlearn.validation import check_parameters, check_rows, integer, one_of, real, unchanged_on_failure
-from featlearn.vectors.affine import AffineCodesMixin
+from featlearn.vectors.affine import AffineCodesMixin, _Affine
 from featlearn.vectors.dictionary import unit_rows
+from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_idle_units
 
 ACTIVATION = one_of("linear", "relu", "abs", "tanh", "sigmoid")
+ENDS = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
 
 
 def orthogonal_rows(rng: np.random.RandomState, K: int, d: int) -> np.ndarray:
@@ -76,6 +79,11 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
     ------
     ValueError
         For data that are not finite rows, an iterator (its first chunk would be lost), or a parameter out of range.
+
+    Warns
+    -----
+    UserWarning
+        If most units are constant or saturated on training rows, or one feature's scale drowns the others.
 
     References
     ----------
@@ -139,8 +147,22 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
             filters = random_filters(rng, self.n_components, self.n_features_in_, self.distribution)
         self.components_ = (self.scale * filters).astype(dtype)
         self.intercept_ = (self.bias * rng.standard_normal(self.n_components)).astype(dtype)
+        self._warn(as_float(probe(X)))
         end_fit(context, self)
         return self
+
+    def _warn(self, rows):
+        who, ends = type(self).__name__, ENDS.get(self.activation, (None, None))
+        warn_of_drowned_features(who, rows, "filters weigh all features alike")
+        codes = _Affine(self._affine_code())(rows)
+        warn_of_idle_units(
+            who,
+            codes,
+            "Filters ask for inputs about 0, of variance about 1: put a StandardScaler or a whitening (ZCA) before them"
+            + (", or lower scale." if self.activation in ENDS else "."),
+            low=ends[0],
+            high=ends[1],
+        )
 
     def _affine_code(self):
         check_parameters(self, activation=ACTIVATION)
