@@ -163,7 +163,8 @@ def _listed(root, readable):
         raise DatasetNotFoundError(f"load_images: there is no folder {root}. Pass the folder that holds the pictures.")
     if not root.is_dir():
         raise ValueError(f"load_images: {root} is a file. Pass the folder that holds the pictures.")
-    pictures, other = [], []
+    pictures: list[Path] = []
+    other: list[Path] = []
     for place, folders, files in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
         for name in files:
@@ -172,8 +173,8 @@ def _listed(root, readable):
                 (pictures if path.suffix.lower() in readable else other).append(path)
     if not pictures:
         raise ValueError(
-            f"load_images: the folder {root} holds no picture{_kinds(other)}. Pass a folder with a subfolder of pictures "
-            "(png, jpg, ...) for each class."
+            f"load_images: the folder {root} holds no picture{_kinds(other)}. Pass a folder with a subfolder of "
+            "pictures (png, jpg, ...) for each class."
         )
     return sorted(pictures, key=lambda path: path.relative_to(root).parts), sorted(other)
 
@@ -190,8 +191,8 @@ def _classes(root, paths):
     loose = [path for path in paths if len(parts[path]) == 1]
     if loose and len(loose) < len(paths):
         raise ValueError(
-            f"load_images: {len(loose)} of {len(paths)} pictures lie beside the class folders of {root}, {loose[0].name} "
-            "among them, and so have no class. Move them into a folder."
+            f"load_images: {len(loose)} of {len(paths)} pictures lie beside the class folders of {root}, "
+            f"{loose[0].name} among them, and so have no class. Move them into a folder."
         )
     return {} if loose else {path: parts[path][0] for path in paths}
 

@@ -6,8 +6,8 @@ For an image x (height, width, k) and a Gaussian window w over places (p, q) and
     s[j]      = sqrt(sum_{p, i} w[p] v[j + p, i]^2 / k)           local spread
     y[j, c]   = v[j, c] / max(floor, s[j], eps)                   divisive
 
-where the floor is the mean of s over the image, so flat regions are not blown up, and eps the rounding of its values. At
-the border the weights that fall inside the image are scaled to sum to 1, so a constant image becomes exactly zero
+where the floor is the mean of s over the image, so flat regions are not blown up, and eps the rounding of its values.
+At the border the weights that fall inside the image are scaled to sum to 1, so a constant image becomes exactly zero
 everywhere.
 
 Jarrett, Kavukcuoglu, Ranzato and LeCun, "What is the best multi-stage architecture for object recognition?", ICCV 2009.
@@ -93,7 +93,9 @@ class LocalContrastNormalizer(MapTransformer):
     0.0
     """
 
-    def __init__(self, size: int = 9, sigma: float | None = None, eps: float | str = "auto", floor: str | float = "mean"):
+    def __init__(
+        self, size: int = 9, sigma: float | None = None, eps: float | str = "auto", floor: str | float = "mean"
+    ):
         self.size = size
         self.sigma = sigma
         self.eps = eps

@@ -173,6 +173,7 @@ class FisherVector(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_w
         self
         """
         self._check()
+        X = X if is_out_of_core(X) else check_images(X, "FisherVector")
         context = begin_fit(self, 1, X=X)
         mixture = GaussianMixtureEncoder(self.n_components, max_iter=self.max_iter, tol=self.tol)
         stage = Stage(

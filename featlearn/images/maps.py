@@ -21,6 +21,7 @@ from featlearn.validation import Rule, integer
 
 SIDE = 8  # pixels: less could be a map
 
+
 def infer_shape(n_features: int) -> tuple[int, ...]:
     """(side, side) if ``n_features`` pixels make a square gray image, (side, side, 3) if they make a square color one.
 
@@ -73,19 +74,20 @@ def as_images(images: Any, who: str, noun: str = "images") -> np.ndarray:
                 f"{who} got {noun} of which a mask hides {hidden} values, and there is no image with holes. Fill them: "
                 "X.filled(0)."
             )
-        return images.data
+        images = images.data
     if isinstance(images, np.ndarray) and images.dtype.kind in "buif":
         return images
     if images is None or isinstance(images, (str, bytes, PathLike, Mapping)) or _is_picture(images):
         raise TypeError(f"{who} takes an array of {noun} and got {_told(images)}")
-    if isinstance(images, (list, tuple)) or (getattr(images, "dtype", None) == object and len(images.shape) == 1):
-        images = _stacked(list(images), who, noun)
+    kind = type(images).__name__
+    if isinstance(images, (list, tuple)):
+        images = _stacked(images, who, noun)
     try:
         images = np.asarray(images)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{who} cannot read {noun} from {type(images).__name__}: {error}") from error
-    if images.dtype.kind in "US" and images.size and images.ndim == 1:
-        raise TypeError(f"{who} takes an array of {noun} and got a list of {len(images)}, of {_told(str(images[0]))}")
+        raise ValueError(f"{who} cannot read {noun} from {kind}: {error}") from error
+    if images.ndim == 1 and images.dtype.kind in "OUST":  # a column of a table, or an array of arrays
+        images = np.asarray(_stacked(list(images), who, noun))
     if images.dtype == object:
         try:
             images = images.astype(np.float64)
@@ -130,13 +132,17 @@ def _stacked(items, who, noun):
         return items
     for place, item in enumerate(items):
         if item is None or isinstance(item, (str, bytes, PathLike, Mapping)):
-            raise TypeError(f"{who} takes an array of {noun}, and number {place} of a list of {len(items)} is {_told(item)}")
+            raise TypeError(
+                f"{who} takes an array of {noun}, and number {place} of a list of {len(items)} is {_told(item)}"
+            )
     try:
         shapes = [np.shape(item) for item in items]
     except ValueError as error:  # a list of lists of different lengths
         raise ValueError(f"{who} got a list of {noun} whose rows differ in length: {error}") from error
     if len(set(shapes)) > 1:
-        found = [f"{' x '.join(map(str, shape)) or 'a number'} ({count})" for shape, count in Counter(shapes).most_common(4)]
+        found = [
+            f"{' x '.join(map(str, shape)) or 'a number'} ({count})" for shape, count in Counter(shapes).most_common(4)
+        ]
         more = f" and {len(set(shapes)) - 4} more" if len(set(shapes)) > 4 else ""
         if len({shape[:2] for shape in shapes}) == 1:
             cure = "gray and color are mixed: convert them to one kind, PIL's image.convert('RGB') or 'L'"
@@ -145,7 +151,9 @@ def _stacked(items, who, noun):
                 "resize them: featlearn.datasets.load_images(folder, size=(height, width)) reads and resizes files, "
                 "PIL's image.resize((width, height)) one image"
             )
-        raise ValueError(f"{who} got a list of {len(items)} {noun} of different sizes, {', '.join(found)}{more}; {cure}.")
+        raise ValueError(
+            f"{who} got a list of {len(items)} {noun} of different sizes, {', '.join(found)}{more}; {cure}."
+        )
     return np.stack([np.asarray(item) for item in items]) if shapes[0] else items
 
 

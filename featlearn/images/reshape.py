@@ -101,7 +101,7 @@ class Flatten(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     def _check(self, X, reset):
         # Missing values pass: flattening neither reads nor changes a number.
         options = {"dtype": "numeric", "ensure_all_finite": False}
-        if X is None or isinstance(X, (str, bytes, list, tuple, np.ma.MaskedArray)):
+        if not hasattr(X, "shape") or isinstance(X, np.ma.MaskedArray):
             X = as_images(X, "Flatten", "images or maps")
         n_axes = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
         if n_axes <= 2 and (reset or len(self.shape_) == 1):

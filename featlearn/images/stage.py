@@ -278,8 +278,8 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         maps = encoder(some)
         if self.rectify is not None and not maps.any() and encoder.codes(some).any():
             notify(
-                f"Stage: every feature of {len(some)} training images is 0 after rectify={self.rectify!r}. Its threshold "
-                "may be above all responses of the learner."
+                f"Stage: every feature of {len(some)} training images is 0 after rectify={self.rectify!r}. Its "
+                "threshold may be above all responses of the learner."
             )
         self.output_shape_ = maps.shape[1:]
         end_fit(context, self)
@@ -297,8 +297,8 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         longest = np.unique(films, return_counts=True)[1].max()
         if longest < 2:
             raise ValueError(
-                f"Stage: {type(next(iter(steps.values()))).__name__} learns from what follows what in time, and no film "
-                "has two images. Pass the images of a film in order."
+                f"Stage: {type(next(iter(steps.values()))).__name__} learns from what follows what in time, and no "
+                "film has two images. Pass the images of a film in order."
             )
         patches, runs = sample_runs(images, patch, asked, min(length, longest), films, rng)
         return patches, dict.fromkeys(steps, runs)

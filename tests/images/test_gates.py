@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.utils import Bunch
 
-from featlearn import Abs, FisherVector, Flatten, LocalContrastNormalizer, MaxPool, MeanPool, Stage, ToImages, tile
+from featlearn import Abs, FisherVector, Flatten, LocalContrastNormalizer, MaxPool, MeanPool, Stage, ToImages
 from featlearn.images.maps import as_images, check_images
+from featlearn.plot import tile
 
 rng = np.random.default_rng(0)
 COLOR = rng.uniform(size=(6, 10, 12, 3))
@@ -85,7 +87,7 @@ def test_gray_and_color_mixed(estimator):
 @pytest.mark.parametrize("shape", [(10, 3, 32, 32), (10, 1, 28, 28), (5, 4, 48, 64), (1, 3, 8, 8)])
 def test_channels_first(estimator, shape):
     images = rng.uniform(size=shape)
-    with pytest.raises(ValueError, match=rf"channels first.*np\.moveaxis\(X, 1, -1\)"):
+    with pytest.raises(ValueError, match=r"channels first.*np\.moveaxis\(X, 1, -1\)"):
         estimator.fit(images)
     with pytest.raises(ValueError, match="channels first"):
         estimator.fit(np.uint8(255 * images))
@@ -99,8 +101,8 @@ def test_one_color_image(estimator, shape):
     with pytest.raises(ValueError, match=r"one image of \d channels.*X\[None\]"):
         estimator.fit(image)
     estimator.fit(image[None])
-    estimator.set_params(patch_size=(3, 1)).fit(image[..., None])  # the other meaning, said plainly
-    estimator.set_params(patch_size=3)
+    other = clone(estimator).set_params(patch_size=(3, 1), **({"grid": 1} if estimator is FISHER else {}))
+    other.fit(image[..., None])  # the other meaning, said plainly
 
 
 @EVERY
@@ -112,7 +114,9 @@ def test_one_gray_image(estimator):
 
 
 @EVERY
-@pytest.mark.parametrize("shape", [(5, 3, 3, 64), (5, 4, 4, 16), (2, 1, 12, 40), (7, 9, 9, 3), (7, 9, 5), (4, 3, 7, 50)])
+@pytest.mark.parametrize(
+    "shape", [(5, 3, 3, 64), (5, 4, 4, 16), (2, 1, 12, 40), (7, 9, 9, 3), (7, 9, 5), (4, 3, 7, 50)]
+)
 def test_maps_and_small_images_pass(estimator, shape):
     X = rng.uniform(size=shape)
     if isinstance(estimator, (Stage, FisherVector)):
@@ -133,16 +137,18 @@ def test_maps_and_small_images_pass(estimator, shape):
         (Path("photos/a.png"), "a path or text.*load_images"),
         (["a.png", "b.png"], "number 0 of a list of 2 is a path or text, 'a.png'"),
         ([Path("a.png")], "number 0 of a list of 1 is a path or text"),
-        (np.array(["a.png", "b.png"]), "a list of 2, of a path or text, 'a.png'"),
+        (pd.Series(["a.png", "b.png"]), "number 0 of a list of 2 is a path or text, 'a.png'"),
         ([COLOR[0], None], "number 1 of a list of 2 is None"),
         ({"a": 1}, "a dict with the keys 'a'"),
         (Bunch(images=COLOR), "a Bunch with the keys 'images'"),
         (pil(COLOR)[0], "one PIL image.*list of them"),
     ],
-    ids=str,
+    ids=lambda w: type(w).__name__,
 )
 def test_what_holds_no_pixels(estimator, what, message):
     for call in (estimator.fit, estimator.fit(COLOR).transform):
+        if isinstance(estimator, Flatten) and isinstance(what, pd.Series):
+            continue  # a column of a table to it
         if what is None and call == estimator.fit and not isinstance(estimator, (Stage, FisherVector, Flatten)):
             continue  # they need no images to be fitted
         with pytest.raises(TypeError, match=message):
@@ -154,7 +160,7 @@ def test_what_holds_no_pixels(estimator, what, message):
     ("what", "message"),
     [
         (COLOR.astype(complex), "[Cc]omplex"),
-        (np.array(COLOR.astype(object)) * None if False else np.full((2, 5, 5), None), "objects|NoneType|NaN"),
+        (np.full((2, 5, 5), None), "objects|NoneType|NaN"),
         (np.ma.masked_greater(COLOR, 0.5), r"a mask hides \d+ values.*filled"),
         (COLOR[:0], "0 sample"),
         ([], r"0 sample|shape \(0,\)|minimum"),
@@ -166,8 +172,10 @@ def test_what_holds_no_pixels(estimator, what, message):
     ids=lambda w: type(w).__name__,
 )
 def test_what_holds_no_images(estimator, what, message):
-    if isinstance(estimator, Flatten) and np.shape(what) == (2, 0, 4):
-        return
+    if isinstance(estimator, Flatten) and (
+        getattr(what, "dtype", np.dtype(float)).kind in "OM" or 0 in np.shape(what)[1:]
+    ):
+        return  # it reads no number, and tells by the shape
     with pytest.raises((ValueError, TypeError), match=message):
         estimator.fit(COLOR).transform(what)
 
@@ -190,13 +198,22 @@ HOLDERS = [np.asarray, list, lambda X: X.tolist(), np.asfortranarray, np.ma.asar
 def structured(shape, kind, size, holder, spoiled, seed):
     rng = np.random.default_rng(seed)
     X = rng.uniform(-1, 1, size=shape) if kind != np.uint8 else rng.integers(0, 256, size=shape)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         X = (X * size).astype(np.int64).astype(kind) if kind == "datetime64[s]" else (X * size).astype(kind)
     if spoiled is not None and X.size and X.dtype.kind == "f":
         X.flat[rng.integers(X.size)] = spoiled
     return holder(X)
 
 
+def outcome(call, *arguments):
+    """What comes out, or what is said where it is refused."""
+    try:
+        return call(*arguments), None
+    except (ValueError, TypeError) as error:
+        return None, str(error)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # scikit-learn sums infinities of both signs
 @settings(deadline=None, max_examples=150)
 @given(
     st.lists(SIDES, min_size=1, max_size=5),
@@ -208,18 +225,15 @@ def structured(shape, kind, size, holder, spoiled, seed):
 )
 def test_any_input_is_refused_by_name_or_encoded(shape, kind, size, holder, spoiled, seed):
     X = structured(tuple(shape), kind, size, holder, spoiled, seed)
-    try:
-        images = check_images(X, "Gate")
-    except (ValueError, TypeError) as error:
-        assert "Gate" in str(error) or "images" in str(error), error
+    images, refusal = outcome(check_images, X, "Gate")
+    if refusal is not None:
+        assert "Gate" in refusal or "images" in refusal
         return
     assert images.ndim in (3, 4)
     assert np.isfinite(images).all()
     for transformer in (Abs(), MeanPool(1), MaxPool(1), LocalContrastNormalizer(size=3)):
-        try:
-            assert np.isfinite(transformer.transform(images)).all()
-        except ValueError as error:
-            assert "overflow" in str(error)
+        maps, refusal = outcome(transformer.transform, images)
+        assert np.isfinite(maps).all() if refusal is None else "overflow" in refusal
 
 
 def test_an_array_is_never_copied():

@@ -141,7 +141,9 @@ def test_a_small_contrast_far_from_zero(eps):
     far = (1e4 + X).astype(np.float32)
     expected = ContrastNormalizer(eps=eps).fit_transform(far.astype(np.float64))
     np.testing.assert_allclose(ContrastNormalizer(eps=eps).fit_transform(far), expected, atol=1e-5)
-    np.testing.assert_allclose(expected, ContrastNormalizer(eps=eps if eps == 0 else "auto").fit_transform(X - 5), atol=1e-3)
+    np.testing.assert_allclose(
+        expected, ContrastNormalizer(eps=eps if eps == 0 else "auto").fit_transform(X - 5), atol=1e-3
+    )
 
 
 # What is useless says so
