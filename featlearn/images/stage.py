@@ -63,7 +63,9 @@ def scaled(learner: Any, images: np.ndarray, n_jobs: int | None) -> Any:
     while isinstance(head, Pipeline):
         head = next((step for _, step in head.steps if step is not None and step != "passthrough"), None)
     if isinstance(head, ContrastNormalizer) and head.eps == "auto":
-        head.set_params(eps=scaled_eps(accumulate(Extent.of, images, n_jobs=n_jobs)))
+        extent = accumulate(Extent.of, images, n_jobs=n_jobs)
+        check_magnitude("Stage", np.array([extent.low, extent.high], as_float(images[:0]).dtype), tiny=True)
+        head.set_params(eps=scaled_eps(extent))
     return learner
 
 

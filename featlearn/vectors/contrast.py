@@ -32,6 +32,8 @@ from featlearn.vectors.usefulness import probe, warn_of_idle_units
 
 PAPER = 10.0  # the demo's eps, for pixels 0..255
 MOST_ROWS = 0.95  # the share of rows whose variance is below eps that is worth a warning
+MOST_LEVELS = 3.0  # as is a deviation between the means of features, in deviations of the rows from them;
+MOST_CONSTANT = 0.25  # half of it will do where so many features are constant
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,8 @@ class ContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, CallbackSupport
     Warns
     -----
     UserWarning
-        If eps is above the variance of nearly all samples, so that it decides alone, or if most features come out
-        constant.
+        If eps is above the variance of nearly all samples, so that it decides alone, if features lie at levels further
+        apart than samples, or if most features come out constant.
 
     References
     ----------
@@ -173,7 +175,8 @@ class ContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, CallbackSupport
     def _warn(self, rows):
         if rows.shape[1] < 2 or (rows == rows[:1]).all():  # there is nothing to lose
             return
-        who, variances = type(self).__name__, rows.astype(np.float64).var(axis=1, ddof=self.ddof)
+        who, rows = type(self).__name__, rows.astype(np.float64)
+        variances = rows.var(axis=1, ddof=self.ddof)
         varying = variances[variances > 1e-12 * variances.max(initial=0)]
         if len(varying) and np.quantile(varying, MOST_ROWS) < self.eps_:
             auto = scaled_eps(Extent.of(rows))
@@ -182,12 +185,21 @@ class ContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, CallbackSupport
                 f"{who}: eps={self.eps_:.3g} is above the variance of nearly all rows (their median is "
                 f"{np.median(varying):.3g}), so it decides alone and their contrast is not normalized. {cure}"
             )
-        warn_of_idle_units(
-            who,
-            contrast_normalize(rows, self.eps_, self.ddof),
-            "Rows differ in their means, which are removed, or in features that are small beside the largest. Bring "
-            "the features to one scale (StandardScaler), or leave this step out.",
-        )
+        levels, spread = rows.mean(axis=0).std(), np.sqrt(np.mean(rows.var(axis=0)))
+        constants = np.mean((rows == rows[:1]).all(axis=0))
+        if levels > (MOST_LEVELS if constants < MOST_CONSTANT else MOST_LEVELS / 2) * spread:
+            notify(
+                f"{who}: the features lie at different levels (their means deviate by {levels:.3g}, the rows from them "
+                f"by {spread:.3g}), so a row's mean and contrast tell little about the row. Bring the features to one "
+                "scale (StandardScaler), or leave this step out."
+            )
+        else:
+            warn_of_idle_units(
+                who,
+                contrast_normalize(rows, self.eps_, self.ddof),
+                "Rows differ in their means, which are removed, or in features that are small beside the largest. "
+                "Bring the features to one scale (StandardScaler), or leave this step out.",
+            )
 
     def transform(self, X):
         """Normalize each sample.

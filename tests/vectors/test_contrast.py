@@ -164,11 +164,13 @@ def test_an_eps_above_every_variance_is_warned_of():
         BYTES[:, :1].repeat(8, axis=1) + np.zeros(8),  # rows differ in brightness alone
         BYTES + 1e6 * np.arange(16),
         np.c_[BYTES.astype(float), 1.6e9 + BYTES[:, :2]],
+        np.c_[BYTES / 255, np.full((60, 4), 3.0)],
     ],
-    ids=["flat rows", "offsets", "timestamps"],
+    ids=["flat rows", "offsets", "timestamps", "a constant column"],
 )
-def test_features_that_come_out_constant_are_warned_of(X):
-    with pytest.warns(UserWarning, match=r"ContrastNormalizer: of \d+ units, \d+ are constant"):
+def test_features_of_no_common_scale_are_warned_of(X):
+    said = r"ContrastNormalizer: (of \d+ units, \d+ are constant|the features lie at different levels).*StandardScaler"
+    with pytest.warns(UserWarning, match=said):
         ContrastNormalizer().fit(X)
 
 
