@@ -105,22 +105,33 @@ def _extract(images, first, rows, height, width, stride, ph, pw, eps, ddof, shif
         for x in range(width):
             patch = out[y * width + x]
             left = x * stride * channels
+            # Far from 0 the rounding of a mean would be that of the offset; one pixel takes most of it away, exactly.
+            base = image[top, left] if eps >= 0 else image.dtype.type(0)
             for r in range(ph):
                 source = image[top + r, left : left + run]
                 target = patch[r * run : (r + 1) * run]
                 for j in range(run):
-                    target[j] = source[j]
+                    target[j] = source[j] - base
             if eps >= 0:
                 total = patch.dtype.type(0)
                 for j in range(d):
                     total += patch[j]
                 mean = total / patch.dtype.type(d)
-                square = patch.dtype.type(0)
+                noise = patch.dtype.type(FLAT * np.finfo(patch.dtype).eps) * (mean + base)
                 for j in range(d):
                     patch[j] -= mean
+                if eps == 0:  # the result has no unit then, so the patch is measured by itself and no square vanishes
+                    size = patch.dtype.type(0)
+                    for j in range(d):
+                        size = max(size, abs(patch[j]))
+                    if size > 0:
+                        noise /= size
+                        for j in range(d):
+                            patch[j] /= size
+                square = patch.dtype.type(0)
+                for j in range(d):
                     square += patch[j] * patch[j]
                 variance = square / patch.dtype.type(max(d - ddof, 1)) + eps
-                noise = patch.dtype.type(FLAT * np.finfo(patch.dtype).eps) * mean
                 constant = variance <= noise * noise and eps == 0
                 scale = patch.dtype.type(0) if constant else patch.dtype.type(1) / np.sqrt(variance)
                 for j in range(d):
