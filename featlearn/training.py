@@ -188,9 +188,7 @@ def minimize(
     seed = [*(int(s) for s in rng.randint(2**31 - 1, size=2)), memory.step]
     rng = np.random.RandomState(seed) if memory.step else rng
     X, train_ready = _ready_if_small(X, ready)
-    held_ready = ready
-    if validation is not None:
-        validation, held_ready = _ready_if_small(validation, ready)
+    validation, held_ready = (None, ready) if validation is None else _ready_if_small(validation, ready)
     curve: list[float] = []
     held_out: list[float] = []
     whole: tuple[Params | None, Memory, int] = None, memory, 0  # what is left if the next epoch is interrupted

@@ -116,7 +116,7 @@ class GradientLearnerMixin(CallbackSupportMixin):
         if not trained.converged and solver.tol > 0:
             gain = trained.loss_curve[-2] / trained.loss_curve[-1] - 1 if trained.n_iter > 1 else np.inf
             reached = f"the last of them still lowered the loss by {gain:.2g} of itself"
-            warn_at_limit(type(self).__name__, trained.n_iter, solver.tol, reached, "scale the data")
+            warn_at_limit(type(self).__name__, trained.n_iter, solver.tol, reached, "pass an LBFGS with a larger tol as solver")
         self._judge(X)
         end_fit(context, self)
         return self
