@@ -169,6 +169,7 @@ def minimize(
     array([1., 3.])
     """
     params = {name: np.array(value, order="C") for name, value in params.items()}
+    weight_decay = float(weight_decay)  # a NumPy float64 would turn float32 gradients into float64
     run = _engine(objective, engine, who)(objective, weight_decay)
     ready = partial(_ready, dtype=params_dtype(params), prepare=prepare)
     if isinstance(solver, LBFGS):

@@ -19,6 +19,7 @@ from featlearn.vectors.standardizer import STANDARDIZE, choose_standardizer
 from featlearn.vectors.usefulness import probe, warn_of_idle_units
 
 ENDS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf)}  # of what units give
+RAREST = 0.02
 ROUNDING = 1e-5  # how far data may leave them
 
 
@@ -164,14 +165,16 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
                 )
 
     def _judge(self, X):
-        low, high = ENDS.get(self.activation, (None, None))
+        low, high = ENDS[self.activation] if self.activation in ("sigmoid", "tanh") else (None, None)
         cure = "Lower learning_rate, or the weights of the penalties."
         if (self.scale_ == 1).all():
             cure = "Divide pixels by 255, use a StandardScaler or standardize=True, or lower learning_rate."
         codes = self._encoder()(probe(X))
-        warn_of_idle_units(
-            type(self).__name__, codes, cure, low=low, high=None if high is None or np.isinf(high) else high
-        )
+        warn_of_idle_units(type(self).__name__, codes, cure, low=low, high=high, share=1 - self._rarest())
+
+    def _rarest(self) -> float:
+        """The share of rows on which a unit has to leave the end of its range, or it says nothing."""
+        return RAREST
 
     def _attributes(self, params):
         objective = self._objective()
@@ -204,7 +207,6 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
         return params
 
     def _layers(self):
-        check_is_fitted(self)
         check_parameters(self, activation=LAYERS["activation"], output=LAYERS["output"])
         return self.coefs_, self.intercepts_, [*[self.activation] * (len(self.coefs_) - 1), self.output]
 
@@ -218,7 +220,6 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
         return Forward(coefs, intercepts, activations, origin, mean)
 
     def _encoder(self) -> Forward:
-        check_is_fitted(self)
         return self._through(slice(len(self.coefs_) // 2), origin=self._origin())
 
     def transform(self, X):
@@ -234,6 +235,7 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
         codes : array (n_samples, n_outputs), a generator of chunks, or a Dask array
             Activities of the code layer. float32 if X is.
         """
+        check_is_fitted(self)
         encoder = self._encoder()
         return map_chunks(encoder, check_rows(self, X, reset=False))
 
@@ -299,6 +301,7 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
         scores : array (n_samples,), a generator of chunks, or a Dask array
             Minus ``|(y - x) / scale_|^2 / 2``, or minus the cross entropy, in float64.
         """
+        check_is_fitted(self)
         errors = self._errors()
         return map_chunks(Minus(errors), check_rows(self, X, reset=False))
 
@@ -317,6 +320,7 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
         score : float
             The mean of `score_samples`; larger is better.
         """
+        check_is_fitted(self)
         total, n = accumulate(Total(self._errors()), check_rows(self, X, reset=False))
         return -float(total / n)
 

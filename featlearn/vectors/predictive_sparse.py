@@ -294,11 +294,11 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         return choose_standardizer(self, X)
 
     def _judge(self, X):
-        codes = np.tanh((as_float(probe(X)) - self.mean_) @ self.coef_.T + self.intercept_) * self.gain_
+        units = np.tanh((as_float(probe(X)) - self.mean_) @ self.coef_.T + self.intercept_)
         cure = "Lower alpha or learning_rate, or raise max_iter."
         if (self.scale_ == 1).all():
             cure = "Divide pixels by 255, put a StandardScaler before it, pass standardize=True, or lower alpha."
-        warn_of_idle_units("PredictiveSparse", codes, cure)
+        warn_of_idle_units("PredictiveSparse", units, cure, low=-1, high=1, share=0.98)
 
     def _attributes(self, params):
         return {

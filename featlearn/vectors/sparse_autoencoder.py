@@ -13,7 +13,7 @@ Ng (2011), "Sparse autoencoder", CS294A lecture notes.
 from sklearn.base import BaseEstimator
 
 from featlearn.validation import real
-from featlearn.vectors.autoencoders import LAYERS, AutoencoderMixin
+from featlearn.vectors.autoencoders import LAYERS, RAREST, AutoencoderMixin
 
 
 class SparseAutoencoder(AutoencoderMixin, BaseEstimator):
@@ -168,6 +168,9 @@ class SparseAutoencoder(AutoencoderMixin, BaseEstimator):
 
     def _rules(self):
         return LAYERS | {"sparsity_target": real(above=0, high=0.999), "sparsity_cost": real(0)}
+
+    def _rarest(self):
+        return min(RAREST, self.sparsity_target / 4) if self.sparsity_cost > 0 else RAREST
 
     def _settings(self):
         if self.sparsity_cost > 0 and self.activation in ("relu", "linear"):

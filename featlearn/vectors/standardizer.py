@@ -24,6 +24,7 @@ from featlearn.validation import Rule, one_of
 STANDARDIZE: Rule = one_of(True, False, "auto")
 WALK_BYTES = 1 << 20  # a chunk in float64, walked over several times
 ROUNDINGS = 8  # a range within so many roundings of the values is none
+TINY = 1e6  # nor is one within so many of the smallest numbers, whose squares and quotients have no precision
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,16 @@ class Standardizer:
     def of(cls, X: Any) -> "Standardizer":
         """Learned from the rows of an array or a memmap."""
         dtype, rows = as_float(X[:0]).dtype, cache_rows(8 * X.shape[1], WALK_BYTES)
-        ends = accumulate(_Ends.of, X, rows=rows)
+        walk = partial(accumulate, X=X, rows=rows, n_jobs=1 if len(X) <= rows else None)
+        ends = walk(_Ends.of)
         mean = np.clip((ends.total / ends.n).astype(dtype), ends.low, ends.high).astype(dtype)
         width = ends.high - ends.low
-        varies = width > ROUNDINGS * np.finfo(dtype).eps * np.maximum(np.abs(ends.high), np.abs(ends.low))
+        rounding = ROUNDINGS * np.finfo(dtype).eps * np.maximum(np.abs(ends.high), np.abs(ends.low))
+        varies = width > np.maximum(rounding, TINY * np.finfo(dtype).tiny)
         if not varies.any():
             return cls(mean, np.ones_like(mean))
         width[~varies] = 1
-        powers = accumulate(partial(_powers, mean=mean, width=width), X, rows=rows) / ends.n
+        powers = walk(partial(_powers, mean=mean, width=width)) / ends.n
         deviation, large = width * powers[0] ** 0.5, width * powers[1] ** 0.25
         scale = np.full(len(mean), np.sqrt(np.mean(deviation[varies] ** 2)))
         scale[varies] = large[varies] * np.sqrt(np.mean((deviation[varies] / large[varies]) ** 2))
