@@ -10,6 +10,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from featlearn import ContractiveAutoencoder, DenoisingAutoencoder, PredictiveSparse, SparseAutoencoder
+from featlearn.training import LBFGS
+from featlearn.vectors.standardizer import Standardizer
 
 LEARNERS = [SparseAutoencoder, DenoisingAutoencoder, ContractiveAutoencoder, PredictiveSparse]
 rng = np.random.default_rng(0)
@@ -92,6 +94,29 @@ def test_an_offset_in_many_features_is_nothing(Learner):
         codes, moved = learner.fit(X).transform(X), learner.fit(X + offset).transform(X + offset)
         np.testing.assert_allclose(moved, codes, atol=1e-6)
     assert codes.std(axis=0).min() > 0.01
+
+
+@pytest.mark.parametrize("Learner", LEARNERS)
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_inside_is_as_before(Learner, solver):
+    """What is folded in gives what the standardized data give to one that does not standardize."""
+    if Learner is PredictiveSparse and solver == "lbfgs":
+        pytest.skip("cannot hold its atoms")
+    X = load_wine().data
+    solver = LBFGS(tol=0) if solver == "lbfgs" else solver
+    settings = {"n_components": 5, "max_iter": 5, "weight_decay": 1e-3, "solver": solver, "random_state": 0}
+    inside, before = Learner(**settings), Learner(standardize=False, **settings)
+    inside.fit(X[:100])
+    standard = Standardizer(inside.mean_, inside.scale_)
+    before.fit(standard(X[:100]))
+    for _ in range(2):  # and once more, going on
+        np.testing.assert_allclose(inside.loss_curve_, before.loss_curve_, rtol=1e-7)
+        np.testing.assert_allclose(inside.transform(X), before.transform(standard(X)), atol=1e-7)
+        np.testing.assert_allclose(inside.score_samples(X), before.score_samples(standard(X)), rtol=1e-6)
+        back = before.inverse_transform(before.transform(standard(X))) * standard.scale + standard.mean
+        np.testing.assert_allclose(inside.inverse_transform(inside.transform(X)), back, rtol=1e-6)
+        inside.set_params(warm_start=True).fit(X)
+        before.set_params(warm_start=True).fit(standard(X))
 
 
 @pytest.mark.parametrize("Learner", LEARNERS)
