@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
 
 from featlearn.streaming import first_chunk, is_dask, is_out_of_core, n_rows, require_many_passes, stacked
@@ -145,6 +146,7 @@ def check_rows(
     copy: bool = False,
     weights: bool = False,
     squared: bool = True,
+    accept_sparse: bool = False,
 ) -> Any:
     """Rows (n_samples, n_features) as the estimator may walk over them.
 
@@ -154,18 +156,28 @@ def check_rows(
 
     ``passes`` is the number of walks the caller makes; ``min_samples`` is enforced for arrays. A fit takes chunks with
     weights, ``(X, weights)``, only if ``weights`` is True. Values whose squares overflow or vanish in the precision of
-    the rows are refused, unless the learner says that it is ``squared=False``: it takes no squares of them.
+    the rows are refused, unless the learner says that it is ``squared=False``: it takes no squares of them. Sparse
+    matrices come back as CSR for a learner with ``accept_sparse``; others refuse them by name.
     """
     if is_out_of_core(X):
         return check_out_of_core(
-            estimator, X, reset=reset, passes=passes, weights=weights or not reset, squared=squared
+            estimator,
+            X,
+            reset=reset,
+            passes=passes,
+            weights=weights or not reset,
+            squared=squared,
+            accept_sparse=accept_sparse,
         )
+    if not accept_sparse:
+        refuse_sparse(type(estimator).__name__, X)
     small = isinstance(X, np.ndarray) and X.dtype.kind in "ui" and X.dtype.itemsize <= 2
     as_is = small or (isinstance(X, np.memmap) and X.dtype.kind in "uif")
     X = validate_data(
         estimator,
         X,
         reset=reset,
+        accept_sparse="csr" if accept_sparse else False,
         dtype=None if as_is else [np.float64, np.float32],
         ensure_min_samples=min_samples,
         copy=copy,
@@ -174,6 +186,16 @@ def check_rows(
     if squared:
         check_magnitude(type(estimator).__name__, X, tiny=reset)
     return X
+
+
+def refuse_sparse(who: str, X: Any, what: str = "X") -> None:
+    """A TypeError for a sparse matrix given to a learner of dense rows; it names the way out and its price."""
+    if sp.issparse(X):
+        size = np.prod(X.shape, dtype=np.float64) * X.dtype.itemsize / 2**20
+        raise TypeError(
+            f"{who}: {what} is a sparse matrix ({X.format}, shape {X.shape}, {X.dtype}), but dense data is required. "
+            f"Pass what its .toarray() gives ({size:.3g} MB)."
+        )
 
 
 def check_magnitude(who: str, X: np.ndarray, *, tiny: bool) -> None:
@@ -232,6 +254,7 @@ def check_out_of_core(
     passes: int = 1,
     weights: bool = False,
     squared: bool = False,
+    accept_sparse: bool = False,
     gate_type: "type[RowGate] | None" = None,
 ) -> Any:
     """A stream or a Dask collection, wrapped so that ``gate_type`` checks every chunk as it passes."""
@@ -262,7 +285,7 @@ def check_out_of_core(
         if hasattr(estimator, "feature_names_in_"):
             del estimator.feature_names_in_
     gate = (gate_type or RowGate)(estimator.n_features_in_, who)
-    gate.squared = squared
+    gate.squared, gate.accept_sparse = squared, accept_sparse
     if hasattr(X, "rechunk"):
         gate.check_width(shape[1])
         X = X.rechunk({1: -1})
@@ -297,15 +320,23 @@ def _gated_partition(gate, items):
 class RowGate:
     """Checks one chunk of a stream: 2-D, finite, and as wide as the others. Picklable."""
 
-    squared = False
+    squared = accept_sparse = False
 
     def __init__(self, n_features: int, who: str):
         self.n_features, self.who = n_features, who
 
     def __call__(self, chunk):
-        if len(chunk) == 0:
+        if not self.accept_sparse:
+            refuse_sparse(self.who, chunk, "a chunk")
+        if n_rows(chunk) == 0:
             return chunk
-        chunk = check_array(chunk, dtype=None, ensure_all_finite=True, input_name=f"a chunk given to {self.who}")
+        chunk = check_array(
+            chunk,
+            accept_sparse="csr" if self.accept_sparse else False,
+            dtype=None,
+            ensure_all_finite=True,
+            input_name=f"a chunk given to {self.who}",
+        )
         self.check_width(chunk.shape[1])
         if self.squared:
             check_magnitude(self.who, chunk, tiny=False)
