@@ -28,7 +28,15 @@ from typing import Any
 
 import numpy as np
 
-from featlearn.kernels.gibbs import bernoulli_rows, draw_rows, new_key, sigmoid_into, squared_distance
+from featlearn.kernels.gibbs import (
+    bernoulli_rows,
+    draw_rows,
+    mean_change,
+    new_key,
+    sigmoid_into,
+    squared_distance,
+    sum_rows,
+)
 from featlearn.training import Draws, Params
 from featlearn.vectors.rbm_partition import softplus
 
@@ -166,8 +174,8 @@ class Divergence:
         if chain is not None:
             self.chains.visible = v  # every shard drew the same
         np.dot(H.T, V, out=grads["W"])
-        grads["b"][:] = H.sum(axis=0)
-        grads["c"][:] = V[m:].mean(axis=0) - V[:m].mean(axis=0)
+        sum_rows(H, grads["b"])
+        mean_change(V, m, grads["c"])
         if self.learn_variance:
             tied = yield np.einsum("kd,kd->d", W, grads["W"])
             square = ((v - params["c"]) ** 2).mean(axis=0) - ((x - params["c"]) ** 2).mean(axis=0)
