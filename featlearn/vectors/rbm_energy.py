@@ -80,6 +80,14 @@ def visible_mean(S: np.ndarray, params: Params, visible: str) -> np.ndarray:
     return out
 
 
+def reconstruction_error(v: np.ndarray, params: Params, visible: str, hidden: str) -> np.ndarray:
+    """Squared distances (m,) of v from the mean that the means of the hidden units give back."""
+    H = scaled(v, params) @ params["W"].T
+    hidden_mean(H, params["b"], hidden, 1.0, H)
+    rest = visible_mean(H @ params["W"], params, visible) - v
+    return np.einsum("nd,nd->n", rest, rest)
+
+
 def draw_visible(mean: np.ndarray, params: Params, visible: str, rng: np.random.Generator) -> np.ndarray:
     """Visible states in place of their means."""
     if visible == "binary":
@@ -134,6 +142,7 @@ class Divergence:
     sparsity_cost: float = 0.0
     sparsity_weights: bool = False
     init_scale: float = 0.1
+    log_variance: tuple[float, float] = (-np.inf, np.inf)
     n_chains: int = 0
     chains: Chains = field(default_factory=Chains, compare=False)
     hidden = ("W", "b")
@@ -186,6 +195,17 @@ class Divergence:
             if self.sparsity_weights:
                 grads["W"] += np.outer(excess, V[:m].mean(axis=0))
         return error
+
+    def after_step(self, params: Any) -> None:
+        """Keep learned variances within their bounds."""
+        if not self.learn_variance:
+            return
+        if isinstance(params["z"], np.ndarray):
+            np.clip(params["z"], *self.log_variance, out=params["z"])
+        else:
+            from keras import ops
+
+            params["z"] = ops.clip(params["z"], *self.log_variance)
 
     def _chain(self, x):
         """Where the chains stand: at samples of the first batch before they began."""
