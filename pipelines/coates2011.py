@@ -30,6 +30,7 @@ SPARSE_AUTOENCODER: dict[str, Any] = {
 SPARSE_RBM: dict[str, Any] = {
     "visible": "gaussian",
     "hidden": "binary",
+    "standardize": False,  # patches are whitened already
     "sparsity_target": 0.05,
     "sparsity_cost": 3.0,
     "weight_decay": 2e-4,

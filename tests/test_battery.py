@@ -27,7 +27,7 @@ ESTIMATORS_2D = [
     featlearn.PCAWhitening(),
     featlearn.PLSA(3, max_iter=20, random_state=0),
     featlearn.PredictiveSparse(max_iter=5, random_state=0),
-    featlearn.RBM(4, visible="gaussian", init_scale=1e-3, learning_rate=1e-6, random_state=0),
+    featlearn.RBM(4, visible="gaussian", random_state=0),
     featlearn.RICA(random_state=0),
     featlearn.RandomPatches(random_state=0),
     featlearn.RandomWeights(random_state=0),
