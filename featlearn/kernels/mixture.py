@@ -14,7 +14,7 @@ narrow for its distance from o that the expanded square would lose its digits; t
 them too, and for full or tied covariances C_k, each component has an origin of its own, in float64:
 
     log joint   l_k(x) = log pi_k - 1/2 [d log 2 pi - 2 log |P_k| + |u|^2],   u = (x - mu_k) P_k,   C_k^-1 = P_k P_k'
-    EM sums     sum_x w r_k(x) [1, z, z'z],   z = x - mu_k, the old mean; C_k = sum z'z / N_k less the square of its move
+    EM sums     sum_x w r_k(x) [1, z, z'z],   z = x - mu_k, the old mean; C_k = sum z'z / N_k less its move squared
 
 Dempster, Laird & Rubin (1977), "Maximum likelihood from incomplete data via the EM algorithm"; Perronnin, Sanchez &
 Mensink (2010), "Improving the Fisher kernel for large-scale image classification".
@@ -24,11 +24,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg
 
 from featlearn.jit import njit
 from featlearn.kernels.exp import softmax_row
-from featlearn.threads import blocks
+from featlearn.threads import blocks, one_blas_thread
 
 BLOCK_ROWS = 512
 DIRECT_ROWS = 512  # rows of a block where each component has its own origin
@@ -198,9 +197,9 @@ def precision_roots(covariances: np.ndarray) -> np.ndarray:
     LinAlgError
         If a covariance is not positive definite.
     """
-    eye = np.eye(covariances.shape[-1])
-    roots = [np.linalg.cholesky(C) for C in covariances.astype(np.float64)]
-    return np.array([linalg.solve_triangular(L, eye, lower=True, check_finite=False).T for L in roots])
+    with one_blas_thread():
+        roots = np.linalg.inv(np.linalg.cholesky(covariances.astype(np.float64)))
+    return np.triu(roots.transpose(0, 2, 1))
 
 
 def _negligible(dtype):
@@ -370,7 +369,8 @@ def em_sums(X: np.ndarray, weights: np.ndarray, plan: Plan) -> MixtureSums:
     w = np.asarray(weights, np.float64)
     total, n_samples = float(w.sum()), int(np.count_nonzero(w))
     if isinstance(plan, DirectPlan):
-        return MixtureSums(*_direct_sums(X, w, plan), total, n_samples)
+        mass, first, second, log_likelihood = _direct_sums(X, w, plan)
+        return MixtureSums(mass, first, second, log_likelihood, total, n_samples)
     S, d = np.zeros(plan.A.shape), X.shape[1]
     log_likelihood = _em_sums(np.ascontiguousarray(X), w, plan.origin, plan.A, _negligible(plan.A.dtype), S)
     return MixtureSums(S[:, -1], S[:, -d - 1 : -1], S[:, : -d - 1], log_likelihood, total, n_samples)

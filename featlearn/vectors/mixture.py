@@ -51,7 +51,7 @@ from featlearn.kernels.mixture import (
 from featlearn.kernels.sample import RowSample
 from featlearn.notices import interruptible, notify, warn_at_limit
 from featlearn.streaming import accumulate, first_chunk, is_out_of_core, map_chunks
-from featlearn.threads import as_float, cache_rows
+from featlearn.threads import as_float, cache_rows, one_blas_thread
 from featlearn.validation import (
     boolean,
     check_parameters,
@@ -326,7 +326,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         check_parameters(self, encode=ENCODE)
         if self.encode == "fisher" and covariance in ("full", "tied"):
             raise ValueError(
-                f"GaussianMixtureEncoder: encode='fisher' is defined for variances, and covariance={covariance!r}. Pass "
+                f"GaussianMixtureEncoder: encode='fisher' is defined for variances, not for {covariance!r}. Pass "
                 "covariance='diag' (after PCAWhitening, say) or 'spherical', or another encode."
             )
 
@@ -340,7 +340,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def _tied(self) -> bool:
         """Whether the fitted covariance is one matrix for all, whatever the parameter says now."""
         (K, d), shape = self.components_.shape, self.covariances_.shape
-        return shape == (d, d) and (K != d or self.covariance == "tied")
+        return shape == (d, d) and (d != K or self.covariance == "tied")
 
     @with_callbacks
     @unchanged_on_failure
@@ -369,7 +369,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         mixture, floor = self._start(X, weights, rng, dtype, warm)
         state: tuple[Mixture, list[float]] = mixture, []  # of whole iterations: an interrupt finds the two in step
         stop = converged = False
-        with interruptible("GaussianMixtureEncoder", lambda: len(state[1])):
+        with one_blas_thread(), interruptible("GaussianMixtureEncoder", lambda: len(state[1])):
             while len(state[1]) < self.max_iter and not stop and not converged:
                 mixture, curve = state
                 plan = self._prepared(mixture, dtype)
@@ -502,7 +502,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         # K-means takes distances in units of each feature's deviation, as the likelihood will: a power of two, about a
         # multiple of it, so that the order of the samples does not round rows into others, and other draws.
         scale = np.ones(len(overall))
-        if isinstance(self.init, str) and self.init == "kmeans":
+        if isinstance(self.init, str) and self.init == "kmeans" and self.covariance != "spherical":
             scale = 2.0 ** np.round(np.log2(overall, out=np.zeros(len(overall)), where=overall > 0) / 2)
         center = np.round(glance.mean / scale) * scale
         means = self._first_means(glance, center, scale, rng)

@@ -472,7 +472,7 @@ def test_pickle_clone_and_seed():
     [
         ({"K": 0}, "n_components=0 is not valid"),
         ({"covariance": "banded"}, "covariance='banded' is not valid"),
-        ({"covariance": "tied", "encode": "fisher"}, "encode='fisher' is defined for variances, and covariance='tied'"),
+        ({"covariance": "tied", "encode": "fisher"}, "encode='fisher' is defined for variances, not for 'tied'"),
         ({"reg_covar": "scott"}, "reg_covar='scott' is not valid; pass one of 'auto' or a finite number"),
         ({"encode": "triangle"}, "encode='triangle' is not valid"),
         ({"max_iter": 0}, "max_iter=0 is not valid"),
