@@ -156,12 +156,14 @@ def _score(chunk, weights=None, *, mixture):
 def regularizer(within: np.ndarray, overall: np.ndarray) -> np.ndarray:
     """What ``reg_covar="auto"`` adds (d,): a share of the variance about the nearest first mean.
 
-    Not of the variance over all samples, beside which groups far apart would all be points. That takes its place for a
-    feature without variance within groups, and the median of the features for one without any.
+    Not of the variance over all samples, beside which groups far apart would all be points. A feature without variance
+    within groups takes the median of the others, or its own over all samples if that is less.
     """
-    variances = np.where(within > 0, within, overall)
-    varies = variances > 0
-    return REGULAR * np.where(varies, variances, np.median(variances[varies]) if varies.any() else 1.0)
+    present, varies = within[within > 0], overall > 0
+    typical = np.median(present) if len(present) else np.inf
+    least = np.minimum(np.where(within > 0, within, overall), np.where(within > 0, np.inf, typical))
+    constant = typical if len(present) else np.median(overall[varies]) if varies.any() else 1.0
+    return REGULAR * np.where(varies, least, constant)
 
 
 def fisher_vectors(X: np.ndarray, mixture: Mixture, plan: Plan) -> np.ndarray:
@@ -402,9 +404,9 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             return  # too few to tell: many a component has none
         density = self.encode == "density"
         cure = (
-            f"Densities in {self.n_features_in_} features over- or underflow {rows.dtype}: take encode='posterior'."
+            f"Densities of {self.n_features_in_} features leave the range of {rows.dtype}: take encode='posterior'."
             if density
-            else "The components lie on each other: ask for fewer, or leave reg_covar at 'auto'."
+            else "Leave reg_covar at 'auto', look for outliers, or ask for another number of components."
         )
         warn_of_idle_units(
             "GaussianMixtureEncoder", _PerRow(self._mixture, "density" if density else "posterior")(rows), cure

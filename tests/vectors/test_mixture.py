@@ -5,6 +5,9 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
 from sklearn.base import clone
@@ -149,6 +152,111 @@ def test_kmeans_finds_clouds_that_random_means_miss():
         for init in ("kmeans", "random")
     }
     assert np.median(scores["kmeans"]) > np.median(scores["random"]) + 0.5
+
+
+# --- scale, offset, distance, dtype -------------------------------------------------------------------------------
+
+
+def far_groups(far, spread=0.3, seed=0):
+    """Four groups of 200 at (+-far, +-2), and their variances."""
+    rng = np.random.default_rng(seed)
+    noise = spread * rng.normal(size=(4, 200, 2))
+    centers = np.array([[-far, -2], [-far, 2], [far, -2], [far, 2]])
+    X = (centers[:, None] + noise).reshape(-1, 2)
+    return X, np.repeat(np.arange(4), 200)
+
+
+@KINDS
+@DTYPES
+@pytest.mark.parametrize("far", [3000.0, 1e4, 1e6])
+def test_groups_far_apart_give_the_right_mixture(covariance, dtype, far):
+    X, labels = far_groups(far)
+    X = X.astype(dtype)
+    ours = learner(4, covariance=covariance).fit(X)
+    found = ours.predict(X)
+    assert len(set(zip(found, labels, strict=True))) == 4
+    np.testing.assert_array_equal(ours.transform(X).max(axis=1), 1)
+    each = np.array([np.cov(X[found == k].astype(float).T, bias=True) for k in range(4)])
+    if covariance == "tied":
+        each[:] = each.mean(axis=0)
+    if covariance in ("diag", "spherical"):
+        each = each * np.eye(2)
+    if covariance == "spherical":
+        each = np.trace(each, axis1=1, axis2=2)[:, None, None] / 2 * np.eye(2)
+    np.testing.assert_allclose(matrices(ours), each, rtol=1e-3, atol=1e-4)
+
+
+@KINDS
+def test_an_outlier_beyond_what_squares_can_hold_disturbs_nobody(covariance):
+    X = np.random.default_rng(0).normal(1000, 1, size=(2000, 3))
+    X[7] = -1e9
+    with pytest.warns(UserWarning, match="2 are constant.*outlier"):  # a component for it leaves one for all others
+        ours = learner(2, covariance=covariance).fit(X)
+    rest = X[np.arange(2000) != 7]
+    big = int(ours.weights_.argmax())
+    np.testing.assert_allclose(ours.components_[big], rest.mean(axis=0), rtol=1e-9)
+    assert ours.predict(X[[7]])[0] != big
+    if covariance != "tied":
+        np.testing.assert_allclose(np.diag(matrices(ours)[big]), rest.var(axis=0), rtol=0.05)
+
+
+@KINDS
+@pytest.mark.parametrize("factor", [1e-6, 1e6, np.array([1e-6, 1.0, 1e5])], ids=["volts", "large", "mixed units"])
+def test_units_change_nothing(covariance, factor):
+    if covariance == "spherical" and np.ndim(factor):
+        return  # one variance for all features knows their units
+    X = blobs()
+    expected = learner(covariance=covariance, init=X[:5]).fit(X)
+    if not np.ndim(factor):
+        ours = learner(covariance=covariance, init=X[:5] * factor).fit(X * factor)
+        np.testing.assert_allclose(ours.transform(X * factor), expected.transform(X), atol=1e-6)
+        np.testing.assert_allclose(ours.components_, expected.components_ * factor, rtol=1e-6)
+    free = learner(covariance=covariance).fit(X * factor)  # other draws
+    assert free.score(X * factor) + np.log(factor * np.ones(3)).sum() > expected.score(X) - 0.1
+
+
+@KINDS
+@DTYPES
+@pytest.mark.parametrize("offset", [1e6, -1e6])
+def test_an_offset_changes_nothing(covariance, dtype, offset):
+    X = np.round(blobs() * 8) / 8  # exact in float32 at either place
+    near = learner(covariance=covariance, init=X[:5], max_iter=10, tol=0).fit(X.astype(dtype))
+    far = learner(covariance=covariance, init=X[:5] + offset, max_iter=10, tol=0).fit((X + offset).astype(dtype))
+    np.testing.assert_allclose(far.covariances_, near.covariances_, rtol=0.02, atol=5e-3)
+    np.testing.assert_allclose(far.weights_, near.weights_, atol=2e-3)
+
+
+@KINDS
+def test_the_same_numbers_in_another_dtype_start_and_end_alike(covariance):
+    X = np.round(blobs(n=1000) * 16).astype(np.int64)
+    fits = [learner(covariance=covariance).fit(X.astype(t)) for t in (np.float64, np.int64)]
+    same(*fits)
+    small = learner(covariance=covariance).fit(X.astype(np.float32))
+    np.testing.assert_allclose(small.components_, fits[0].components_, rtol=0.02, atol=0.5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_any_table_gives_finite_codes(data):
+    """Ties, constants, tiny and huge columns, offsets: all in one table."""
+    n, d = data.draw(st.integers(3, 30)), data.draw(st.integers(1, 5))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    X = np.round(rng.normal(size=(n, d)) * data.draw(st.sampled_from([1, 3, 100])))
+    X = X * 10.0 ** data.draw(arrays(np.int64, d, elements=st.integers(-9, 9)))
+    X = X + data.draw(arrays(np.float64, d, elements=st.sampled_from([0.0, 1.0, 1e6])))
+    X = X.astype(data.draw(st.sampled_from([np.float32, np.float64])))
+    covariance = data.draw(st.sampled_from(ALL))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", (ConvergenceWarning, UserWarning))
+        try:
+            ours = learner(data.draw(st.integers(1, 3)), covariance=covariance, max_iter=20).fit(X)
+        except ValueError as error:
+            assert "GaussianMixtureEncoder: the largest value is" in str(error)
+            return
+    for value in (ours.components_, ours.covariances_, ours.transform(X), ours.score_samples(X)):
+        assert np.isfinite(value).all()
+    np.testing.assert_allclose(ours.transform(X).sum(axis=1), 1, rtol=1e-4)
+    assert np.isfinite(ours.transform(X * X.dtype.type(1e3))).all()
 
 
 # --- codes ---------------------------------------------------------------------------------------------------------
