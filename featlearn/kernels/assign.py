@@ -132,8 +132,8 @@ def _place_signless(row, best, limit):
 def contest(row, bias, signless, margin):
     """Index of the least row + bias (or of the largest |row|); is another within the margin; the least elsewhere.
 
-    Elsewhere is outside the winner's segment. Two vectorized passes: one by segments, and one over the best of them. The
-    lowest of equals wins.
+    Elsewhere is outside the winner's segment. Two vectorized passes: one by segments, and one over the best of them.
+    The lowest of equals wins.
     """
     K = row.shape[0]
     at, other = 0, row.dtype.type(np.inf)

@@ -78,10 +78,7 @@ def keep_or_list(X, exact, fast, place, drift, labels, lower, errors, listed):
             if F:
                 if place[labels[i]] >= 0:
                     G[p, place[labels[i]]] = infinity
-                bound = min(
-                    bound,
-                    _sure(G[p], _least(G[p], fast.bias), squares[p], fast.bias, fast.lengths, fast.longest, fast.slack),
-                )
+                bound = min(bound, _sure(G[p], _least(G[p], bias), squares[p], bias, lengths, longest, slack))
             lower[i], errors[i] = bound, own
             if bound <= 0 or own * more >= bound * bound:
                 listed[count] = i

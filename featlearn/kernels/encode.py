@@ -233,7 +233,7 @@ def _encode_images(
     patches = np.empty((rows * width, W.shape[0] if whiten else d), A.dtype)
     white = np.empty((rows * width if whiten else 0, d), A.dtype)
     responses = np.empty((rows * width, K), A.dtype)
-    lengths, means = np.empty(rows * width, A.dtype), np.empty(rows * width, A.dtype)
+    norms, means = np.empty(rows * width, A.dtype), np.empty(rows * width, A.dtype)
     labels = np.empty(rows * width, np.int32)
     moved = np.empty((rows * width if atoms.center.shape[0] else 0, d), A.dtype)
     doubled = np.empty((rows * width if squares else 0, 2 * d), A.dtype)
@@ -252,13 +252,13 @@ def _encode_images(
             Z = doubled[:m]
         G = responses[:m]
         if encode in (TRIANGLE, HARD):
-            products(Z, atoms, moved[:m], G, lengths[:m])
+            products(Z, atoms, moved[:m], G, norms[:m])
         else:
             np.dot(Z, A.T, G)
         if encode == TRIANGLE:
-            _distances(Z, atoms, G, lengths, share, means)
+            _distances(Z, atoms, G, norms, share, means)
         elif encode == HARD:
-            nearest_atoms(Z, atoms, G, lengths, labels, means)
+            nearest_atoms(Z, atoms, G, norms, labels, means)
         for y in range(used):
             i, r = (first + y) // height, row_cell[(first + y) % height]
             if r < 0:

@@ -4,11 +4,11 @@
 `min` on floats must respect NaN and stays scalar: 2.1 against 0.15 microseconds for 1,600 numbers).
 
 `root_row(row, bias, x, doubt)` replaces row[j] by sqrt(row[j] + bias[j] + x). It returns the sum, and whether what
-stands under a root is at most ``doubt`` > 0: the caller must measure such roots again, and the sum, for they may be NaN. (That
-takes the place of clamping at 0, so it costs nothing.) The divider that computes exact roots delivers 16 of them in
-about 18 cycles and is what a fused encoder waits for. With AVX-512 the hardware's 14-bit reciprocal root and one Newton
-step give the same root within 2 units in the last place, three times faster; elsewhere, and in float64, the exact root
-is taken.
+stands under a root is at most ``doubt`` > 0: the caller must measure such roots again, and the sum, for they may be
+NaN. (That takes the place of clamping at 0, so it costs nothing.) The divider that computes exact roots delivers 16 of
+them in about 18 cycles and is what a fused encoder waits for. With AVX-512 the hardware's 14-bit reciprocal root and
+one Newton step give the same root within 2 units in the last place, three times faster; elsewhere, and in float64, the
+exact root is taken.
 
     y ~ 1/sqrt(v),   w = v y,   sqrt(v) ~ w (3/2 - w y / 2)
 """
