@@ -165,7 +165,8 @@ def _sample(chunk, weights=None, *, size, seed, assignment, atoms=None):
         errors = np.einsum("nd,nd->n", rest, rest, dtype=np.float64)
         rounding = (COVERED * np.finfo(X.dtype).eps) ** 2 * np.einsum("nd,nd->n", X, X, dtype=np.float64)
         drawn *= np.where(errors > rounding, errors, 0)
-    return RowSample.of(X, size, seed, drawn, chunk_weights(X, weights))
+    # by the rows as they came: scaled to unit length, copies in other dtypes would differ by rounding
+    return RowSample.of(np.ascontiguousarray(as_float(chunk)), size, seed, drawn, chunk_weights(X, weights))
 
 
 def step(chunk, weights=None, *, atoms: np.ndarray, assignment: str) -> ClusterSums:
@@ -390,7 +391,8 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
         self._keep(best)
         end_fit(context, self)
         self._warn_at_limit(best)
-        self._warn_of_outliers(best)
+        if self.assignment == "euclidean" and not sp.issparse(X):
+            self._warn_of_outliers(best)
         self._warn_of_scale(X)
         return self
 
@@ -490,7 +492,7 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
         """Warn of atoms most of which hold next to nothing, so that few are left for the bulk of the samples."""
         K, share = len(run.stats.weights), run.stats.total / len(run.stats.weights)
         lonely = int(np.count_nonzero((run.stats.weights > 0) & (run.stats.weights < share / 10)))
-        if self.assignment != "spherical" and lonely > K / 2 and share >= SPREAD:
+        if lonely > K / 2 and share >= SPREAD:
             notify(
                 f"KMeansDictionary: {lonely} of n_components={K} atoms hold less than a tenth of their share of the "
                 "samples, so most of the dictionary describes outliers. Look for wrong values, or scale the features "

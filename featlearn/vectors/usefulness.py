@@ -8,6 +8,7 @@ here, at the end of its fit, about the codes of some training rows.
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from featlearn.notices import notify
 from featlearn.streaming import first_chunk, is_out_of_core
@@ -22,7 +23,8 @@ DROWNED = 0.01  # a feature is drowned if its deviation is below this share of t
 def probe(X: Any) -> np.ndarray:
     """At most ``PROBED`` rows, evenly spaced over an array or a memmap; of a stream or a Dask array, of its start."""
     if is_out_of_core(X):
-        return np.asarray(first_chunk(X))[:PROBED]
+        head = first_chunk(X)
+        return head[:PROBED] if sp.issparse(head) else np.asarray(head)[:PROBED]
     return X[:: max(1, -(-X.shape[0] // PROBED))]
 
 

@@ -271,7 +271,7 @@ def accounts(X, y, K, seeds=range(6)):
 
 
 @pytest.mark.parametrize("standardized", [False, True], ids=["raw", "standardized"])
-@pytest.mark.parametrize(("K", "d", "std"), [(6, 2, 0.5), (6, 10, 1), (8, 50, 4), (20, 5, 1)])
+@pytest.mark.parametrize(("K", "d", "std"), [(6, 2, 0.5), (6, 10, 1), (8, 50, 4), (20, 5, 0.5)])
 def test_the_defaults_do_not_lose_on_plain_clusters(K, d, std, standardized):
     X, y = make_blobs(100 * K, d, centers=K, cluster_std=std, random_state=K)
     X = (X - X.mean(axis=0)) / X.std(axis=0) if standardized else X
