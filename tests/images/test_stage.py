@@ -561,6 +561,48 @@ def test_bad_parameters(parameters, message):
         stage.fit(IMAGES).transform(IMAGES)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.int64, np.int32])
+def test_numpy_integers_and_arrays_for_sizes(kind):
+    """As grids over arrays give them; no narrow integer overflows in the arithmetic of sizes."""
+    images = rng.uniform(size=(2, 300, 9))
+    pool = MeanPool(window=(60, 2))
+    plain = Stage(PCA(2), patch_size=(4, 3), stride=2, n_patches=50, pad=1, pool=pool, random_state=0)
+    expected = plain.fit(images).transform(images)
+    odd = clone(plain).set_params(
+        patch_size=np.array([4, 3], kind), stride=kind(2), n_patches=kind(50), pad=kind(1), random_state=kind(0),
+        pool__window=np.array([60, 2], kind), device=np.str_("cpu"),
+    )  # fmt: skip
+    np.testing.assert_array_equal(odd.fit(images).transform(images), expected)
+    np.testing.assert_array_equal(clone(odd).fit(images).transform(images), expected)
+    for pool, same_pool in (
+        (MaxPool(grid=np.array([2, 3], kind)), MaxPool(grid=(2, 3))),
+        (SumPool(window=kind(3), step=np.array([2, 1], kind)), SumPool(window=3, step=(2, 1))),
+    ):
+        np.testing.assert_array_equal(pool.fit_transform(images), same_pool.fit_transform(images))
+    repr(odd)
+
+
+SIZES = [(Stage(PCA(2)), "patch_size"), (SumPool(), "grid"), (MaxPool(), "window"), (ToImages(), "shape")]
+
+
+@pytest.mark.parametrize("bad", [np.array([3, 0]), np.array([3.0, 3.0]), np.array([[3, 3]]), np.arange(1, 5)])
+@pytest.mark.parametrize(("estimator", "parameter"), SIZES, ids=lambda p: p if isinstance(p, str) else "")
+def test_bad_arrays_for_sizes_are_named(estimator, parameter, bad):
+    data = IMAGES.reshape(12, -1) if parameter == "shape" else IMAGES
+    with pytest.raises(ValueError, match=rf"{type(estimator).__name__}: {parameter}=array\(.*is not valid; pass"):
+        clone(estimator).set_params(**{parameter: bad}).fit(data)
+
+
+def test_memory_may_be_a_path(tmp_path):
+    stage = Stage(PCA(2), patch_size=3, n_patches=50, random_state=0, memory=tmp_path / "cache")
+    plain = clone(stage).set_params(memory=None)
+    np.testing.assert_array_equal(stage.fit_transform(IMAGES), plain.fit_transform(IMAGES))
+    with pytest.raises(
+        ValueError, match="Stage: memory=3 is not valid; pass None or an instance of str or PathLike or an"
+    ):
+        stage.set_params(memory=3).fit(IMAGES)
+
+
 def test_a_learner_without_transform():
     from sklearn.cluster import DBSCAN
 
