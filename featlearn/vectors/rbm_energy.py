@@ -28,7 +28,15 @@ from typing import Any
 
 import numpy as np
 
-from featlearn.kernels.gibbs import bernoulli_rows, draw_rows, new_key, sigmoid_into, squared_distance
+from featlearn.kernels.gibbs import (
+    bernoulli_rows,
+    draw_rows,
+    mean_change,
+    new_key,
+    sigmoid_into,
+    squared_distance,
+    sum_rows,
+)
 from featlearn.training import Draws, Params
 from featlearn.vectors.rbm_partition import softplus
 
@@ -70,6 +78,14 @@ def visible_mean(S: np.ndarray, params: Params, visible: str) -> np.ndarray:
     out = np.empty_like(S)
     sigmoid_into(S, params["c"], 1.0, out)
     return out
+
+
+def reconstruction_error(v: np.ndarray, params: Params, visible: str, hidden: str) -> np.ndarray:
+    """Squared distances (m,) of v from the mean that the means of the hidden units give back."""
+    H = scaled(v, params) @ params["W"].T
+    hidden_mean(H, params["b"], hidden, 1.0, H)
+    rest = visible_mean(H @ params["W"], params, visible) - v
+    return np.einsum("nd,nd->n", rest, rest)
 
 
 def draw_visible(mean: np.ndarray, params: Params, visible: str, rng: np.random.Generator) -> np.ndarray:
@@ -126,6 +142,7 @@ class Divergence:
     sparsity_cost: float = 0.0
     sparsity_weights: bool = False
     init_scale: float = 0.1
+    log_variance: tuple[float, float] = (-np.inf, np.inf)
     n_chains: int = 0
     chains: Chains = field(default_factory=Chains, compare=False)
     hidden = ("W", "b")
@@ -166,8 +183,8 @@ class Divergence:
         if chain is not None:
             self.chains.visible = v  # every shard drew the same
         np.dot(H.T, V, out=grads["W"])
-        grads["b"][:] = H.sum(axis=0)
-        grads["c"][:] = V[m:].mean(axis=0) - V[:m].mean(axis=0)
+        sum_rows(H, grads["b"])
+        mean_change(V, m, grads["c"])
         if self.learn_variance:
             tied = yield np.einsum("kd,kd->d", W, grads["W"])
             square = ((v - params["c"]) ** 2).mean(axis=0) - ((x - params["c"]) ** 2).mean(axis=0)
@@ -178,6 +195,17 @@ class Divergence:
             if self.sparsity_weights:
                 grads["W"] += np.outer(excess, V[:m].mean(axis=0))
         return error
+
+    def after_step(self, params: Any) -> None:
+        """Keep learned variances within their bounds."""
+        if not self.learn_variance:
+            return
+        if isinstance(params["z"], np.ndarray):
+            np.clip(params["z"], *self.log_variance, out=params["z"])
+        else:
+            from keras import ops
+
+            params["z"] = ops.clip(params["z"], *self.log_variance)
 
     def _chain(self, x):
         """Where the chains stand: at samples of the first batch before they began."""

@@ -29,7 +29,7 @@ IMAGES, Y = DIGITS.images[:200], DIGITS.target[:200]
 
 
 def learner(n_components=6):
-    return make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(n_components, max_iter=3))
+    return make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(n_components, max_iter=3, tol=0))
 
 
 def pipeline(**parameters):

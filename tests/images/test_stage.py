@@ -64,7 +64,7 @@ def same(a, b):
 
 
 def chain(n_components=6, **parameters):
-    return make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(n_components, max_iter=5, **parameters))
+    return make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(n_components, max_iter=5, tol=0, **parameters))
 
 
 @pytest.mark.parametrize("learner", LEARNERS, ids=name)
@@ -515,9 +515,9 @@ def test_a_pool_that_does_not_fit_is_refused_before_anything_is_learned():
     "learner",
     [
         PCA(2),
-        make_pipeline(ContrastNormalizer(eps=0), ZCA(eps=0), KMeansDictionary(3, max_iter=2)),
-        make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(3, encode="split", max_iter=2)),
-        KMeansDictionary(3, encode="hard", max_iter=2),
+        make_pipeline(ContrastNormalizer(eps=0), ZCA(eps=0), KMeansDictionary(3, max_iter=2, tol=0)),
+        make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(3, encode="split", max_iter=2, tol=0)),
+        KMeansDictionary(3, encode="hard", max_iter=2, tol=0),
     ],
     ids=["PCA", "no eps", "split", "hard"],
 )

@@ -125,7 +125,7 @@ def test_an_interrupt_leaves_the_estimator_as_it_was(monkeypatch):
     def fail(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("featlearn.linear.svm_cv.held_out_accuracy", fail)
+    monkeypatch.setattr("featlearn.linear.svm_cv.Fold.accuracy", fail)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X[:, :3], y)
     assert vars(model) == before

@@ -218,7 +218,7 @@ def test_fewer_distinct_samples_than_atoms_warn_with_both_numbers(init):
 
 def test_random_first_atoms_are_samples():
     X = blobs()
-    first = KMeansDictionary(20, max_iter=1, init="random", random_state=0)
+    first = KMeansDictionary(20, max_iter=1, tol=0, init="random", random_state=0)
     X_, weights, _ = first._gate(X, None, reset=True, passes=3)
     atoms = first._first_atoms(X_, weights, np.random.RandomState(0))
     assert len(np.unique(atoms, axis=0)) == 20
@@ -230,7 +230,7 @@ def test_kmeans_plusplus_spreads_the_first_atoms():
     rng = np.random.default_rng(0)
     X = np.repeat(100 * rng.normal(size=(10, 4)), 30, axis=0) + rng.normal(size=(300, 4))
     inertias = {
-        init: [KMeansDictionary(10, init=init, random_state=s, max_iter=30).fit(X).inertia_ for s in range(8)]
+        init: [KMeansDictionary(10, init=init, random_state=s, max_iter=30, tol=0).fit(X).inertia_ for s in range(8)]
         for init in ("k-means++", "random")
     }
     assert np.median(inertias["k-means++"]) < np.median(inertias["random"]) / 10
@@ -281,13 +281,13 @@ def test_float32_runs_agree_whatever_the_threads(monkeypatch):
     results = []
     for threads in (1, 4):
         monkeypatch.setattr(featlearn.streaming, "n_threads", lambda n_jobs=None, t=threads: t)
-        results.append(KMeansDictionary(40, max_iter=10, random_state=0).fit(X).components_)
+        results.append(KMeansDictionary(40, max_iter=10, tol=0, random_state=0).fit(X).components_)
     np.testing.assert_array_equal(*results)
 
 
 def test_streams_give_what_the_array_gives():
     X = blobs()
-    learner = KMeansDictionary(9, max_iter=8, random_state=0)
+    learner = KMeansDictionary(9, max_iter=8, tol=0, random_state=0)
     expected = learner.fit(X).components_
     assert expected.dtype == np.float64
     for stream in (lambda: iter([X[:100], X[100:]]), lambda: [X[:1], X[1:1], X[1:]]):
@@ -386,7 +386,7 @@ def test_partial_fit_after_fit_weighs_what_fit_saw():
     learner = KMeansDictionary(8, random_state=0, tol=0, max_iter=200).fit(X)
     before, counts = learner.components_.copy(), learner.counts_.copy()
     learner.partial_fit(X[:10])
-    labels = KMeansDictionary(8, init=before, encode="hard", max_iter=1).fit(X).predict(X[:10])
+    labels = KMeansDictionary(8, init=before, encode="hard", max_iter=1, tol=0).fit(X).predict(X[:10])
     moved = np.linalg.norm(learner.components_ - before, axis=1)
     assert (moved[np.setdiff1d(range(8), labels)] < 1e-12).all()
     assert 0 < moved.max() < 0.5
@@ -453,29 +453,75 @@ def test_callbacks_see_the_inertia_of_each_iteration():
     assert curve in (watch.inertias[:5], watch.inertias[5:])
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ArithmeticError])
-def test_an_interrupted_fit_leaves_no_trace(error):
-    learner = KMeansDictionary(8, random_state=0).set_callbacks(Watch(3, error))
+def test_a_fit_that_fails_leaves_no_trace():
+    learner = KMeansDictionary(8, random_state=0).set_callbacks(Watch(3, ArithmeticError))
     attributes = set(vars(learner))
-    with pytest.raises(error):
+    with pytest.raises(ArithmeticError):
         learner.fit(blobs())
     assert set(vars(learner)) == attributes
     with pytest.raises(NotFittedError):
         learner.transform(blobs())
 
 
-def test_an_interrupted_second_fit_leaves_the_first():
+@pytest.mark.usefixtures("bounds")
+@pytest.mark.parametrize("at", [1, 3])
+def test_an_interrupt_keeps_the_iterations_that_were_whole(at):
+    X = blobs()
+    learner = KMeansDictionary(8, random_state=0, tol=0).set_callbacks(Watch(at))
+    with pytest.warns(ConvergenceWarning, match=f"interrupted, so the fit ends after {at} iteration"):
+        learner.fit(X)
+    short = KMeansDictionary(8, random_state=0, tol=0, max_iter=at).fit(X)
+    for name in ("components_", "inertia_", "inertia_curve_", "n_iter_", "counts_", "labels_", "n_samples_seen_"):
+        np.testing.assert_allclose(getattr(learner, name), getattr(short, name))
+    np.testing.assert_array_equal(learner.predict(X), learner.labels_)
+
+
+@pytest.mark.usefixtures("bounds")
+def test_an_interrupt_within_a_walk_keeps_the_iteration_before_it(monkeypatch):
+    X, walks, real = blobs(), [], KMeansDictionary._walk
+
+    def walk(*args):
+        stats = real(*args)
+        walks.append(1)
+        if len(walks) == 4:
+            raise KeyboardInterrupt
+        return stats
+
+    monkeypatch.setattr(KMeansDictionary, "_walk", walk)
+    with pytest.warns(ConvergenceWarning, match="ends after 3 iterations"):
+        learner = KMeansDictionary(8, random_state=0, tol=0).fit(X)
+    monkeypatch.undo()
+    short = KMeansDictionary(8, random_state=0, tol=0, max_iter=3).fit(X)
+    np.testing.assert_allclose(learner.components_, short.components_)
+    assert learner.inertia_ == pytest.approx(short.inertia_) == -learner.score(X)
+
+
+def test_an_interrupt_in_a_second_run_keeps_the_better_one():
+    X = blobs()
+    alone = KMeansDictionary(8, random_state=0).fit(X)
+    learner = KMeansDictionary(8, random_state=0, n_init=5).set_callbacks(Watch(alone.n_iter_ + 1))
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        learner.fit(X)
+    assert learner.inertia_ <= alone.inertia_
+    assert learner.inertia_ == pytest.approx(-learner.score(X))
+
+
+def test_an_interrupt_before_the_first_iteration_goes_through_and_leaves_the_first_fit(monkeypatch):
     X = blobs()
     learner = KMeansDictionary(8, random_state=0).fit(X)
     before = {name: np.copy(value) for name, value in vars(learner).items() if name.endswith("_")}
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(KMeansDictionary, "_walk", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        learner.set_callbacks(Watch(2)).fit(blobs(d=9))
+        learner.fit(blobs(d=9))
+    monkeypatch.undo()
     assert {name for name in vars(learner) if name.endswith("_")} == set(before)
     for name, value in before.items():
         np.testing.assert_array_equal(getattr(learner, name), value)
-    codes = learner.transform(X)
-    learner.set_callbacks(Watch()).fit(X)
-    np.testing.assert_array_equal(learner.transform(X), codes)
+    learner.transform(X)
 
 
 def test_early_stopping_stops():
@@ -545,7 +591,7 @@ def test_set_params_then_fit_equals_a_fresh_fit():
 @RULES
 def test_the_same_seed_gives_the_same_atoms_and_another_gives_others(assignment):
     X = blobs()
-    fit = lambda seed: KMeansDictionary(9, assignment, random_state=seed, max_iter=3).fit(X).components_  # noqa: E731
+    fit = lambda seed: KMeansDictionary(9, assignment, random_state=seed, max_iter=3, tol=0).fit(X).components_  # noqa: E731
     np.testing.assert_array_equal(fit(0), fit(0))
     np.testing.assert_array_equal(fit(np.random.RandomState(0)), fit(0))
     assert not np.array_equal(fit(0), fit(1))
@@ -595,9 +641,9 @@ def test_a_memmap_keeps_no_bounds(tmp_path, monkeypatch):
     built = []
     real = kmeans.RememberedRows
     monkeypatch.setattr(kmeans, "RememberedRows", lambda *a: built.append(1) or real(*a))
-    one = KMeansDictionary(400, max_iter=3, random_state=0).fit(mapped)
+    one = KMeansDictionary(400, max_iter=3, tol=0, random_state=0).fit(mapped)
     assert built == []
-    other = KMeansDictionary(400, max_iter=3, random_state=0).fit(np.array(mapped))
+    other = KMeansDictionary(400, max_iter=3, tol=0, random_state=0).fit(np.array(mapped))
     assert built == [1]
     np.testing.assert_allclose(one.components_, other.components_, atol=1e-5)
 
