@@ -45,7 +45,7 @@ patches /= patches.std()
 learners = {
     "K-means": KMeansDictionary(49, max_iter=30, tol=0, random_state=0),
     "sparse coding (OMP)": SparseCoding(49, n_nonzero=5, max_iter=10, random_state=0),
-    "RICA": RICA(49, max_iter=60, random_state=0),
+    "RICA": RICA(49, max_iter=60, tol=0, random_state=0),
     "sparse filtering": SparseFiltering(49, max_iter=60, random_state=0),
     "sparse autoencoder": SparseAutoencoder(
         49, sparsity_target=0.02, sparsity_cost=20, weight_decay=0.04, solver="lbfgs", max_iter=80, random_state=0
