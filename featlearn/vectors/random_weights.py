@@ -7,12 +7,10 @@
     unit         w_k = scale g / |g|,  g ~ N(0, I)                            rows of one length
     orthogonal   as unit, and rows at right angles: all of them for K <= d, else in blocks of d
 
-The mean m (d,) and the deviation s (d,) of each feature are those of the training rows, so that no feature's unit or
-level decides; or 0 and 1, for inputs that have these already. Jarrett et al. (2009) found two stages of
+The mean m (d,) and the scale s (d,) of each feature are those of the training rows, so that no feature's unit or level
+decides (`standardizer`); or 0 and 1, for inputs that have these already. Jarrett et al. (2009) found two stages of
 random filters, rectified, normalized and pooled, close to learned ones; Saxe et al. (2011) explain it by pooling.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -20,45 +18,16 @@ from sklearn.utils import check_random_state
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
 from featlearn.kernels.encode import AffineCode
-from featlearn.streaming import accumulate, first_chunk
+from featlearn.streaming import first_chunk
 from featlearn.threads import as_float, one_blas_thread
 from featlearn.validation import boolean, check_parameters, check_rows, integer, one_of, real, unchanged_on_failure
 from featlearn.vectors.affine import AffineCodesMixin, _Affine
 from featlearn.vectors.dictionary import unit_rows
+from featlearn.vectors.standardizer import Standardizer
 from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_idle_units
 
 ACTIVATION = one_of("linear", "relu", "abs", "tanh", "sigmoid")
-ROUNDINGS = 16  # of a mean, in a deviation that is none
 ENDS = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
-
-
-@dataclass(frozen=True)
-class FeatureMoments:
-    """Number of rows, mean (d,) and sum of squared deviations (d,) of each feature, in float64; adding merges them."""
-
-    n: int
-    mean: np.ndarray
-    squares: np.ndarray
-
-    @classmethod
-    def of(cls, chunk: np.ndarray) -> "FeatureMoments":
-        """The moments of a chunk of rows (m, d)."""
-        chunk = chunk.astype(np.float64)
-        mean = chunk.mean(axis=0)
-        chunk -= mean
-        rest = chunk.mean(axis=0)  # the rounding of a sum of many rows
-        return cls(len(chunk), mean + rest, np.square(chunk - rest).sum(axis=0))
-
-    def __add__(self, other: "FeatureMoments") -> "FeatureMoments":
-        n, gap = self.n + other.n, other.mean - self.mean
-        squares = self.squares + other.squares + gap**2 * (self.n * other.n / n)
-        return FeatureMoments(n, self.mean + gap * (other.n / n), squares)
-
-    @property
-    def deviations(self) -> np.ndarray:
-        """Standard deviation (d,) of each feature; 1 where it is constant up to rounding."""
-        deviations = np.sqrt(self.squares / self.n)
-        return np.where(deviations > ROUNDINGS * np.finfo(np.float64).eps * np.abs(self.mean), deviations, 1.0)
 
 
 def orthogonal_rows(rng: np.random.RandomState, K: int, d: int) -> np.ndarray:
@@ -96,8 +65,8 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
     bias : float, default=0.0
         Standard deviation of the biases, which are normal; 0 for none.
     standardize : bool, default=True
-        Whether each feature is brought to mean 0 and deviation 1 first. False takes features as they come: for whitened
-        inputs, or where their scales should count.
+        Whether each feature is brought to mean 0 and one scale first, deviations about 1 (`Standardizer`). False takes
+        features as they come: for whitened inputs, or where their scales should count.
     random_state : int, RandomState or None, default=None
         Seed of filters and biases.
 
@@ -107,7 +76,7 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         The filters.
     intercept_ : array (n_components,)
         The biases.
-    mean_, deviations_ : float64 arrays (n_features,)
+    mean_, scale_ : arrays (n_features,)
         What is subtracted from each feature, and what the rest is divided by; 0 and 1 without ``standardize``.
     n_features_in_ : int
         Number of features seen by `fit`.
@@ -188,10 +157,8 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
             filters = random_filters(rng, self.n_components, self.n_features_in_, self.distribution)
         self.components_ = (self.scale * filters).astype(dtype)
         self.intercept_ = (self.bias * rng.standard_normal(self.n_components)).astype(dtype)
-        self.mean_, self.deviations_ = np.zeros(self.n_features_in_), np.ones(self.n_features_in_)
-        if self.standardize:
-            moments = accumulate(FeatureMoments.of, X)
-            self.mean_, self.deviations_ = moments.mean, moments.deviations
+        standard = Standardizer.of(X) if self.standardize else Standardizer.none(X)
+        self.mean_, self.scale_ = standard.mean, standard.scale
         self._warn(as_float(probe(X)))
         end_fit(context, self)
         return self
@@ -213,4 +180,5 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
     def _affine_code(self):
         check_parameters(self, activation=ACTIVATION)
         origin = self.mean_ if self.mean_.any() else None
-        return AffineCode(self.components_ / self.deviations_, self.intercept_, self.activation, origin=origin)
+        weights = self.components_ / self.scale_.astype(np.float64)
+        return AffineCode(weights, self.intercept_, self.activation, origin=origin)

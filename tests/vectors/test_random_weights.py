@@ -76,7 +76,7 @@ def test_more_orthogonal_filters_than_features_come_in_blocks():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_activations_are_their_formulas(activation, dtype):
     learner = RandomWeights(7, activation=activation, bias=0.5, random_state=1).fit(X.astype(dtype))
-    H = (X - learner.mean_) / learner.deviations_ @ learner.components_.astype(float).T + learner.intercept_
+    H = (X - learner.mean_) / learner.scale_ @ learner.components_.astype(float).T + learner.intercept_
     out = learner.transform(X.astype(dtype))
     assert out.dtype == learner.components_.dtype == learner.intercept_.dtype == dtype
     np.testing.assert_allclose(out, FORMULAS[activation](H), atol=1e-12 if dtype == np.float64 else 1e-5)
@@ -122,7 +122,7 @@ def test_a_random_stage_of_jarrett():
     out = stage.fit_transform(images)
     assert out.shape == (6, 2, 2, 5)
     rows = np.lib.stride_tricks.sliding_window_view(images, (5, 5), axis=(1, 2)).reshape(-1, 25)
-    rows = (rows - rows.mean(axis=0)) / rows.std(axis=0)  # all there are
+    rows = (rows - rows.mean(axis=0)) / stage.learner_.scale_  # all there are
     maps = np.abs(np.tanh(rows @ stage.learner_.components_.T)).reshape(6, 8, 8, 5)
     expected = MeanPool(window=4, step=4).transform(LocalContrastNormalizer(size=3).transform(maps))
     np.testing.assert_allclose(out, expected, atol=1e-10)
@@ -144,9 +144,12 @@ def test_units_and_levels_of_features_do_not_matter(table, activation):
     Z = TABLES[table]
     standardized = StandardScaler().fit_transform(Z)
     learner = RandomWeights(20, activation=activation, bias=0.5, random_state=0)
-    expected = clone(learner).set_params(standardize=False).fit(standardized).transform(standardized)
+    expected = clone(learner).fit(standardized).transform(standardized)
     codes = learner.fit(Z).transform(Z)
     np.testing.assert_allclose(codes, expected, atol=1e-7)
+    np.testing.assert_allclose(
+        ((Z - learner.mean_) / learner.scale_).std(), np.sqrt((standardized**2).mean()), rtol=0.05
+    )
     single = learner.fit(Z.astype(np.float32)).transform(Z.astype(np.float32))
     assert single.dtype == np.float32
     np.testing.assert_allclose(single, codes, atol=1.0 if table == "far" else 1e-2)  # float32 knows 1e6 to .06
