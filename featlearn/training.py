@@ -170,6 +170,7 @@ def minimize(
     array([1., 3.])
     """
     params = {name: np.array(value, order="C") for name, value in params.items()}
+    weight_decay = float(weight_decay)  # a NumPy float64 would turn float32 gradients into float64
     run = _engine(objective, engine, who)(objective, weight_decay)
     ready = partial(_ready, dtype=params_dtype(params), prepare=prepare)
     if isinstance(solver, LBFGS):
@@ -189,9 +190,7 @@ def minimize(
     seed = [*(int(s) for s in rng.randint(2**31 - 1, size=2)), memory.step]
     rng = np.random.RandomState(seed) if memory.step else rng
     X, train_ready = _ready_if_small(X, ready)
-    held_ready = ready
-    if validation is not None:
-        validation, held_ready = _ready_if_small(validation, ready)
+    validation, held_ready = (None, ready) if validation is None else _ready_if_small(validation, ready)
     curve: list[float] = []
     held_out: list[float] = []
     whole: tuple[Params | None, Memory, int] = None, memory, 0  # what is left if the next epoch is interrupted

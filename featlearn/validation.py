@@ -112,9 +112,28 @@ def check_argument(who: str, name: str, value: Any, rule: Rule) -> None:
         raise ValueError(f"{who}: {name}={value!r} is not valid; pass {expected}.")
 
 
+def _seed(value):
+    good = value is None or value is np.random or isinstance(value, np.random.RandomState)
+    good = good or integer(0, 2**32 - 1)(value) is None
+    return None if good else "None, an integer from 0 to 2**32 - 1 or a numpy.random.RandomState"
+
+
+def _workers(value):
+    good = value is None or (integer()(value) is None and value != 0)
+    return None if good else "None (every core), an integer above 0 (so many), or below (-1 every core, -2 all but one)"
+
+
+# What these parameters mean is the same everywhere, so that no learner needs to name them.
+COMMON: dict[str, Rule] = {"random_state": _seed, "n_jobs": _workers}
+
+
 def check_parameters(estimator: Any, **rules: Rule) -> None:
-    """Check constructor parameters against rules; a ValueError names the estimator, the value and what is expected."""
-    for name, rule in rules.items():
+    """Check constructor parameters against rules; a ValueError names the estimator, the value and what is expected.
+
+    ``random_state`` and ``n_jobs`` are checked wherever an estimator has them.
+    """
+    common = {name: rule for name, rule in COMMON.items() if name in vars(estimator)}
+    for name, rule in (common | rules).items():
         check_argument(type(estimator).__name__, name, getattr(estimator, name), rule)
 
 

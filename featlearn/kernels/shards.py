@@ -126,7 +126,7 @@ class NumpyEngine:
         """Make a step on each batch; the sum of the losses over all rows."""
         losses = np.zeros(len(self.shards))
         programs = [self._program(shard, batches, solver, constants, losses) for shard in self.shards]
-        run_together(programs, n_threads())
+        run_together(programs, n_threads() if len(programs) > 1 else 1)  # to count cores takes longer than small steps
         return float(losses.sum())
 
     def _program(self, shard, batches, solver, constants, losses):
@@ -155,7 +155,7 @@ class NumpyEngine:
             losses[shard.index] = yield from _gradient(self.objective, shard, X)
 
         with one_blas_thread():
-            run_together([program(shard) for shard in shards], n_threads())
+            run_together([program(shard) for shard in shards], n_threads() if len(shards) > 1 else 1)
         grads = {
             k: np.concatenate([s.grads[k] for s in shards]) if k in self.objective.hidden else shards[0].grads[k]
             for k in params

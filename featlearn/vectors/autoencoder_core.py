@@ -102,6 +102,17 @@ def error_sum(Z: np.ndarray, X: np.ndarray, output: str, loss: str, scale: float
     return squared_rows(Y, X, KIND[output], scale, delta)
 
 
+def row_errors(Z: np.ndarray, X: np.ndarray, output: str, loss: str) -> np.ndarray:
+    """E(y_i, x_i) of each row for y = g(Z), (m,) in float64."""
+    if loss == "cross_entropy":
+        softplus = np.maximum(Z, 0) + np.log1p(np.exp(-np.abs(Z)))
+        return (softplus - X * Z).sum(axis=1, dtype=np.float64)
+    error = np.empty_like(Z)
+    activate_rows(Z, np.zeros(Z.shape[1], Z.dtype), KIND[output], error)
+    error -= X
+    return 0.5 * np.einsum("nd,nd->n", error, error, dtype=np.float64)
+
+
 @dataclass(frozen=True)
 class AutoencoderObjective:
     """The objective above, for `training.minimize`; parameters W1, b1, W2, b2, ..., as stored (W1..WL if tied).

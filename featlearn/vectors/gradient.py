@@ -6,12 +6,14 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
-from featlearn.notices import warn_at_limit
+from featlearn.notices import notify, warn_at_limit
 from featlearn.streaming import is_out_of_core
 from featlearn.threads import as_float
 from featlearn.training import LBFGS, Params, Trained, make_solver, minimize, training_rules
 from featlearn.validation import check_parameters, check_rows, unchanged_on_failure
 from featlearn.vectors.standardizer import Standardizer
+
+FEW = 10  # rows that tell too little of means and scales
 
 
 class GradientLearnerMixin(CallbackSupportMixin):
@@ -116,7 +118,9 @@ class GradientLearnerMixin(CallbackSupportMixin):
         if not trained.converged and solver.tol > 0:
             gain = trained.loss_curve[-2] / trained.loss_curve[-1] - 1 if trained.n_iter > 1 else np.inf
             reached = f"the last of them still lowered the loss by {gain:.2g} of itself"
-            warn_at_limit(type(self).__name__, trained.n_iter, solver.tol, reached, "scale the data")
+            warn_at_limit(
+                type(self).__name__, trained.n_iter, solver.tol, reached, "pass an LBFGS with a larger tol as solver"
+            )
         self._judge(X)
         end_fit(context, self)
         return self
@@ -144,6 +148,12 @@ class GradientLearnerMixin(CallbackSupportMixin):
         X = self._rows(X, reset=not go_on)
         objective = self._objective()
         prepare = self._standardizer(None if go_on else X)
+        if prepare is not None and not go_on and len(X) < FEW:
+            notify(
+                f"{type(self).__name__}: partial_fit learns the mean and the scale of each feature from the first part "
+                f"alone, which has {len(X)} row{'s' if len(X) > 1 else ''}. Make it a fair sample of the data, or "
+                "scale the data before and pass standardize=False."
+            )
         first = self._first_parameters(objective, X, rng, go_on)
         trained = minimize(
             objective,

@@ -24,6 +24,7 @@ from featlearn.validation import Rule, one_of
 STANDARDIZE: Rule = one_of(True, False, "auto")
 WALK_BYTES = 1 << 20  # a chunk in float64, walked over several times
 ROUNDINGS = 8  # a range within so many roundings of the values is none
+TINY = 1e6  # nor is one within so many of the smallest numbers, whose squares and quotients have no precision
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,16 @@ class Standardizer:
     def of(cls, X: Any) -> "Standardizer":
         """Learned from the rows of an array or a memmap."""
         dtype, rows = as_float(X[:0]).dtype, cache_rows(8 * X.shape[1], WALK_BYTES)
-        ends = accumulate(_Ends.of, X, rows=rows)
+        walk = partial(accumulate, X=X, rows=rows, n_jobs=1 if len(X) <= rows else None)
+        ends = walk(_Ends.of)
         mean = np.clip((ends.total / ends.n).astype(dtype), ends.low, ends.high).astype(dtype)
         width = ends.high - ends.low
-        varies = width > ROUNDINGS * np.finfo(dtype).eps * np.maximum(np.abs(ends.high), np.abs(ends.low))
+        rounding = ROUNDINGS * np.finfo(dtype).eps * np.maximum(np.abs(ends.high), np.abs(ends.low))
+        varies = width > np.maximum(rounding, TINY * np.finfo(dtype).tiny)
         if not varies.any():
             return cls(mean, np.ones_like(mean))
         width[~varies] = 1
-        powers = accumulate(partial(_powers, mean=mean, width=width), X, rows=rows) / ends.n
+        powers = walk(partial(_powers, mean=mean, width=width)) / ends.n
         deviation, large = width * powers[0] ** 0.5, width * powers[1] ** 0.25
         scale = np.full(len(mean), np.sqrt(np.mean(deviation[varies] ** 2)))
         scale[varies] = large[varies] * np.sqrt(np.mean((deviation[varies] / large[varies]) ** 2))
@@ -87,10 +90,9 @@ class Standardizer:
         dtype = as_float(X[:0]).dtype
         return cls(np.zeros(X.shape[1], dtype), np.ones(X.shape[1], dtype))
 
-    @property
-    def changes(self) -> bool:
-        """Whether it changes any rows."""
-        return bool(self.mean.any() or (self.scale != 1).any())
+    def if_any(self) -> "Standardizer | None":
+        """Itself, or None if it changes nothing."""
+        return self if self.mean.any() or (self.scale != 1).any() else None
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         out = rows - self.mean.astype(rows.dtype, copy=False)
@@ -98,15 +100,26 @@ class Standardizer:
         return out
 
 
-def chosen_standardizer(estimator: Any, X: Any, obstacle: str | None = None) -> Standardizer:
-    """What ``estimator.standardize`` asks for on rows X; ``obstacle`` says which setting forbids it, if one does.
+def choose_standardizer(estimator: Any, X: Any | None, obstacle: str | None = None) -> Standardizer | None:
+    """Set ``mean_`` and ``scale_`` of an estimator as its ``standardize`` asks on rows X, or keep them where X is None.
 
-    A ValueError names the obstacle where ``standardize=True`` meets it; "auto" then leaves the rows as they are.
+    ``obstacle`` is the setting that wants the data as they are, ``"output='sigmoid'"`` say: "auto" then gives way, and
+    True is refused. Returns the standardizer of rows, None where it would change nothing.
     """
-    if obstacle is not None and estimator.standardize != "auto" and estimator.standardize:
+    who = type(estimator).__name__
+    if X is not None:
+        wanted = obstacle is None if estimator.standardize == "auto" else bool(estimator.standardize)
+        if wanted and obstacle is not None:
+            raise ValueError(
+                f"{who}: standardize=True makes of data values about 0 without bounds, which {obstacle} cannot give "
+                "back. Pass standardize='auto' or False, or change that setting."
+            )
+        standard = Standardizer.of(X) if wanted else Standardizer.none(X)
+        estimator.mean_, estimator.scale_ = standard.mean, standard.scale
+    kept = Standardizer(estimator.mean_, estimator.scale_).if_any()
+    if kept is not None and obstacle is not None:
         raise ValueError(
-            f"{type(estimator).__name__}: standardize={estimator.standardize!r} gives data about 0 without bounds, "
-            f"which {obstacle} cannot model. Pass standardize='auto' or False, or change that setting."
+            f"{who}: what was learned so far is for standardized data, whose values {obstacle} cannot give back. Set "
+            "warm_start=False, or fit a clone, to start afresh."
         )
-    wanted = obstacle is None if estimator.standardize == "auto" else bool(estimator.standardize)
-    return Standardizer.of(X) if wanted else Standardizer.none(X)
+    return kept

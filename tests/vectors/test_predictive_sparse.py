@@ -33,7 +33,8 @@ def made(n=3000, d=12, seed=0):
 
 
 def learner(**more):
-    return PredictiveSparse(**({"n_components": 6, "max_iter": 4, "learning_rate": 0.01, "random_state": 0} | more))
+    settings = {"n_components": 6, "max_iter": 4, "learning_rate": 0.01, "standardize": False, "random_state": 0}
+    return PredictiveSparse(**(settings | more))
 
 
 # --- formulas ------------------------------------------------------------------------------------------------------
@@ -113,7 +114,7 @@ def test_a_step_of_the_fit_is_the_formula():
 
 def test_predictions_come_near_the_codes_and_atoms_near_the_truth():
     X, D = made()
-    model = PredictiveSparse(12, alpha=0.2, beta=0.5, learning_rate=0.01, max_iter=40, random_state=0)
+    model = learner(n_components=12, alpha=0.2, beta=0.5, max_iter=40)
     before = clone(model).set_params(max_iter=1, learning_rate=1e-9).fit(X)
 
     def nearness(fitted):

@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from featlearn.training import LBFGS, GradientDescent, minimize
 from featlearn.vectors import standardizer
@@ -82,9 +85,36 @@ def test_the_walk_may_be_cut_anywhere(monkeypatch, tmp_path):
 
 def test_none_changes_nothing():
     nothing = Standardizer.none(X)
-    assert not nothing.changes
-    assert Standardizer.of(X).changes
+    assert nothing.if_any() is None
+    assert Standardizer.of(X).if_any() is not None
     np.testing.assert_array_equal(nothing(X), X)
+
+
+@given(
+    hnp.arrays(
+        st.sampled_from([np.float32, np.float64, np.int64, np.uint8]),
+        hnp.array_shapes(min_dims=2, max_dims=2, max_side=6),
+        elements=st.integers(0, 255) | st.sampled_from([0, 1, 2]),
+    ),
+    st.sampled_from([1, 1e-15, 1e-6, 1e6, 1e17]),
+    st.sampled_from([0, 1, 1e6]),
+)
+def test_whatever_comes_it_is_finite_and_of_one_size(X, unit, offset):
+    X = (X * unit + offset).astype(X.dtype) if X.dtype.kind == "f" else X
+    standard = Standardizer.of(X)
+    Z = standard(X.astype(standard.mean.dtype)).astype(np.float64)
+    assert np.isfinite(Z).all()
+    assert (standard.scale > 0).all()
+    varying = Z.std(axis=0) > 0
+    assert (Z[:, varying] ** 2).mean() < 1.01 if varying.any() else not Z.any()
+
+
+def test_a_feature_of_the_smallest_numbers_is_constant():
+    for dtype, small in ((np.float64, 5e-324), (np.float64, 1e-305), (np.float32, 1e-45), (np.float32, 1e-37)):
+        table = np.column_stack([X[:, 0], small * (np.arange(300) % 3)]).astype(dtype)
+        standard = Standardizer.of(table)
+        assert np.isfinite(standard(table)).all()
+        assert standard.scale[1] == pytest.approx(X[:, 0].std(), rel=1e-5)
 
 
 class Mean:
