@@ -50,7 +50,7 @@ from featlearn.vectors.rbm_partition import (
     feature_means,
     softplus,
 )
-from featlearn.vectors.standardizer import STANDARDIZE, Standardizer, chosen_standardizer
+from featlearn.vectors.standardizer import STANDARDIZE, Standardizer, choose_standardizer
 from featlearn.vectors.usefulness import probe, warn_of_idle_units
 
 LEAST_VARIANCE = 0.01  # what is learned of the variance of a standardized feature lies between these
@@ -423,19 +423,17 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
             )
 
     def _standardizer(self, X):
-        if self.visible == "gaussian" and X is not None:
-            standardizer = chosen_standardizer(self, X)
-            self.mean_, self.scale_ = standardizer.mean, standardizer.scale
-        elif self.visible == "gaussian" and not hasattr(self, "mean_"):  # it goes on from binary visibles
+        if self.visible == "binary":
+            return None
+        if X is None and not hasattr(self, "mean_"):  # it goes on from binary visibles
             self.mean_, self.scale_ = np.zeros_like(self.intercept_visible_), np.ones_like(self.intercept_visible_)
-        return self._learned_standardizer()
+        return choose_standardizer(self, X)
 
     def _learned_standardizer(self):
         """The one of a machine of Gaussian visibles, or None where rows stay as they are."""
         if self.visible == "binary" or not hasattr(self, "mean_"):
             return None
-        standardizer = Standardizer(self.mean_, self.scale_)
-        return standardizer if standardizer.changes else None
+        return Standardizer(self.mean_, self.scale_).if_any()
 
     def _log_variance(self):
         """The bounds of learned log variances."""
