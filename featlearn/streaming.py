@@ -147,8 +147,8 @@ def accumulate(
         return _accumulate_dask(statistic, X, aligned)
     if not is_stream(X) and 0 < n_rows(X) <= (rows or chunk_rows(X)):  # a single chunk asks for no threads
         _check_aligned(X, aligned)
-        with one_blas_thread():
-            return statistic(X, *aligned)
+        (value,) = map_in_order(lambda piece: statistic(*piece), [(X, *aligned)], 1)
+        return value
     total = None
     pieces = _pieces((X, *aligned), rows)
     # Closed here and now: an exception must not keep the walk, and BLAS's single thread, alive in its traceback.

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 import featlearn
 from featlearn import RandomPatches
@@ -64,3 +65,12 @@ def test_parameters_out_of_range_are_named():
         RandomPatches(threshold=-1).fit(data())
     with pytest.raises(ValueError, match="encode='soft' is not valid; pass one of 'triangle', 'hard'"):
         RandomPatches(encode="soft").fit(data())
+
+
+def test_sparse_rows_give_what_dense_rows_give():
+    X = np.random.default_rng(0).poisson(0.4, (300, 20)).astype(np.float64)
+    dense, sparse = RandomPatches(9, random_state=0).fit(X), RandomPatches(9, random_state=0).fit(sp.csc_array(X))
+    np.testing.assert_array_equal(sparse.components_, dense.components_)
+    np.testing.assert_array_equal(dense.transform(sp.csr_array(X)), dense.transform(X))
+    parts = RandomPatches(9, random_state=0).fit(iter([sp.csr_array(X[:100]), sp.csr_array(X[100:])]))
+    np.testing.assert_array_equal(parts.components_, dense.components_)
