@@ -186,6 +186,20 @@ def test_rows_held_out_have_no_say_in_mean_and_scale(Learner):
     np.testing.assert_allclose(learner.mean_, training.mean(axis=0))
 
 
+@pytest.mark.parametrize("Learner", LEARNERS)
+@pytest.mark.parametrize("corruption", ["masking", "gaussian", "salt_and_pepper"])
+def test_the_same_numbers_are_drawn_for_copies_in_other_dtypes(Learner, corruption):
+    """Also those of the corruption, which were drawn in the precision of the rows."""
+    if Learner is not DenoisingAutoencoder and corruption != "masking":
+        pytest.skip("corrupts nothing")
+    own = {"corruption": corruption} if Learner is DenoisingAutoencoder else {}
+    X = (np.random.default_rng(0).random((150, 8)) > 0.4).astype(np.uint8)
+    learner = Learner(4, max_iter=5, random_state=0, **own)
+    expected = learner.fit(X).components_.copy()
+    for dtype in (np.float32, np.float64, np.int64, np.float16, bool):
+        np.testing.assert_allclose(learner.fit(X.astype(dtype)).components_, expected, atol=1e-4)
+
+
 # Scores of samples
 
 
