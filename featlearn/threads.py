@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain, islice
 from typing import Any, TypeVar
 
@@ -42,6 +42,17 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_start_afresh)
 
 
+def _cores() -> int:
+    """The cores joblib counts. It reads files of control groups, 150 us each time, so once for each affinity."""
+    affinity = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    return _counted(joblib.cpu_count, affinity, os.environ.get("LOKY_MAX_CPU_COUNT"))
+
+
+@lru_cache(maxsize=8)
+def _counted(count: Callable[[], int], affinity: Any, most: str | None) -> int:
+    return count()
+
+
 def n_threads(n_jobs: int | None = None) -> int:
     """Threads to use: ``None`` and -1 take every core this process may use, -2 all but one, n > 0 takes n.
 
@@ -53,11 +64,11 @@ def n_threads(n_jobs: int | None = None) -> int:
         return 1
     if n_jobs is None:
         cap = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
-        cores = joblib.cpu_count()
+        cores = _cores()
         return max(1, min(cores, int(cap))) if cap.isdigit() else cores
     if n_jobs == 0:
         raise ValueError("n_jobs=0 asks for no worker at all; use n_jobs=1 for one, or None for every core.")
-    return n_jobs if n_jobs > 0 else max(1, joblib.cpu_count() + 1 + n_jobs)
+    return n_jobs if n_jobs > 0 else max(1, _cores() + 1 + n_jobs)
 
 
 def _free_openblas() -> None:

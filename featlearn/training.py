@@ -24,6 +24,7 @@ from featlearn.kernels.optimizers import RULES
 from featlearn.kernels.shards import Draws, Memory, NumpyEngine, Params, params_dtype
 from featlearn.notices import interruptible
 from featlearn.solvers import LBFGS, GradientDescent, make_solver, training_rules
+from featlearn.streaming import dense
 from featlearn.threads import as_float, blocks, cache_rows, one_blas_thread
 
 __all__ = ["LBFGS", "Draws", "GradientDescent", "Memory", "Objective", "Params", "Trained"]
@@ -97,8 +98,8 @@ def minimize(
     ----------
     objective : Objective
         What is minimized.
-    X : array (n, d) or memmap
-        The samples; small integers become float32 batch by batch.
+    X : array (n, d), memmap or CSR matrix
+        The samples, made dense batch by batch; small integers become float32 batch by batch.
     params : dict of arrays
         Where to start; they are copied.
     solver : GradientDescent or LBFGS
@@ -173,7 +174,7 @@ def minimize(
     run = _engine(objective, engine, who)(objective, weight_decay)
     ready = partial(_ready, dtype=params_dtype(params), prepare=prepare)
     if isinstance(solver, LBFGS):
-        return _minimize_lbfgs(run, ready(np.asarray(X)), params, solver, rng, max_iter, weight_decay, on_epoch, who)
+        return _minimize_lbfgs(run, ready(dense(X)), params, solver, rng, max_iter, weight_decay, on_epoch, who)
     memory = Memory() if memory is None else memory
     slots, same_rule = RULES[solver.rule][1], memory.rule == solver.rule
     arrays = {name: _slots(memory.arrays.get(name, []) if same_rule else [], p, slots) for name, p in params.items()}
@@ -204,7 +205,7 @@ def minimize(
             total = 0.0
             for part in blocks(n, max(1, cache_rows(4 * X.shape[1], CHUNK_BYTES, 1) // size) * size):
                 rows = X[part] if order is None else X[order[part]]
-                batches = [train_ready(rows[b]) for b in blocks(len(rows), size)]
+                batches = [train_ready(rows[b]) for b in blocks(rows.shape[0], size)]
                 first = memory.step + 1 - memory.rule_start
                 steps = range(first, first + len(batches))
                 c = np.array([solver.constants(s, epoch, horizon) for s in steps], params_dtype(params))
@@ -238,13 +239,13 @@ def minimize(
 
 def _ready(rows: np.ndarray, dtype: Any, prepare: Callable[[np.ndarray], np.ndarray] | None) -> np.ndarray:
     """Rows as the objective sees them."""
-    rows = as_float(rows).astype(dtype, copy=False)
+    rows = as_float(dense(rows)).astype(dtype, copy=False)
     return rows if prepare is None else prepare(rows)
 
 
 def _ready_if_small(X: np.ndarray, ready: Callable) -> tuple[np.ndarray, Callable]:
     """Rows that fit a chunk made ready once and for all, others with what their batches have to pass."""
-    return (ready(np.asarray(X)), lambda rows: rows) if 4 * X.size <= CHUNK_BYTES else (X, ready)
+    return (ready(dense(X)), lambda rows: rows) if 4 * X.shape[0] * X.shape[1] <= CHUNK_BYTES else (X, ready)
 
 
 def _slots(remembered: list[np.ndarray], p: np.ndarray, slots: int) -> list[np.ndarray]:
@@ -322,12 +323,8 @@ def _minimize_lbfgs(run, X, params, solver, rng, max_iter, weight_decay, on_epoc
                 grads[k] = grads[k] + weight_decay * now[k]
         return loss + penalty(now, weight_decay), np.concatenate([grads[k].ravel() for k in names])
 
-    stopped = False
-
     def after(loss, flat):
-        nonlocal stopped
-        stopped = on_epoch is not None and bool(on_epoch({"loss": loss}, lambda: unflat(flat)))
-        return stopped
+        return on_epoch is not None and on_epoch({"loss": loss}, lambda: unflat(flat))
 
     start = np.concatenate([params[k].ravel() for k in names])
     with np.errstate(over="ignore", invalid="ignore"):
@@ -340,6 +337,5 @@ def _minimize_lbfgs(run, X, params, solver, rng, max_iter, weight_decay, on_epoc
             on_iteration=after,
             who=who,
         )
-    converged = end.converged or stopped or end.n_iter < max_iter
     memory = Memory(end.n_iter, end.n_iter)
-    return Trained(unflat(end.x), list(end.loss_curve), [], end.n_iter, memory, converged)
+    return Trained(unflat(end.x), list(end.loss_curve), [], end.n_iter, memory, end.ended != "max_iter")

@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
 
 from featlearn.streaming import first_chunk, is_dask, is_out_of_core, n_rows, require_many_passes, stacked
@@ -164,6 +165,7 @@ def check_rows(
     copy: bool = False,
     weights: bool = False,
     squared: bool = True,
+    accept_sparse: bool = False,
 ) -> Any:
     """Rows (n_samples, n_features) as the estimator may walk over them.
 
@@ -173,18 +175,36 @@ def check_rows(
 
     ``passes`` is the number of walks the caller makes; ``min_samples`` is enforced for arrays. A fit takes chunks with
     weights, ``(X, weights)``, only if ``weights`` is True. Values whose squares overflow or vanish in the precision of
-    the rows are refused, unless the learner says that it is ``squared=False``: it takes no squares of them.
+    the rows are refused, unless the learner says that it is ``squared=False``: it takes no squares of them. Sparse
+    matrices come back as CSR for a learner with ``accept_sparse``; others refuse them by name.
     """
     if is_out_of_core(X):
         return check_out_of_core(
-            estimator, X, reset=reset, passes=passes, weights=weights or not reset, squared=squared
+            estimator,
+            X,
+            reset=reset,
+            passes=passes,
+            weights=weights or not reset,
+            squared=squared,
+            accept_sparse=accept_sparse,
         )
+    if _is_plain(estimator, X, reset, min_samples) and not copy:
+        estimator.n_features_in_ = X.shape[1]
+        if squared:
+            check_magnitude(type(estimator).__name__, X, tiny=reset)
+        return X
+    refuse_maps(estimator, X)
+    if not accept_sparse:
+        refuse_sparse(type(estimator).__name__, X)
+    elif sp.issparse(X):
+        X = sound_csr(type(estimator).__name__, X)
     small = isinstance(X, np.ndarray) and X.dtype.kind in "ui" and X.dtype.itemsize <= 2
     as_is = small or (isinstance(X, np.memmap) and X.dtype.kind in "uif")
     X = validate_data(
         estimator,
         X,
         reset=reset,
+        accept_sparse="csr" if accept_sparse else False,
         dtype=None if as_is else [np.float64, np.float32],
         ensure_min_samples=min_samples,
         copy=copy,
@@ -193,6 +213,93 @@ def check_rows(
     if squared:
         check_magnitude(type(estimator).__name__, X, tiny=reset)
     return X
+
+
+def _dimensions(X):
+    """Dimensions of an array, or of lists in lists, without a copy."""
+    depth = 0
+    while isinstance(X, (list, tuple)) and X:
+        X, depth = X[0], depth + 1
+    return depth + getattr(X, "ndim", 0)
+
+
+def refuse_maps(estimator: Any, X: Any) -> None:
+    """A ValueError for images, maps or sequences given to a learner of rows, that says what comes between."""
+    n = _dimensions(X)
+    if n < 3:
+        return
+    who, what = type(estimator).__name__, f"an array of shape {X.shape}" if hasattr(X, "shape") else f"lists {n} deep"
+    lift = "" if hasattr(estimator, "predict") else f" To learn from patches of images, lift it: Stage({who}(...))."
+    raise ValueError(
+        f"{who} takes rows (n_samples, n_features), but got {what}. To take an image or its maps "
+        f"as one row, add Flatten() before it: make_pipeline(..., Flatten(), {who}(...)).{lift}"
+    )
+
+
+def sound_csr(who: str, X: Any) -> Any:
+    """A sparse matrix as CSR with sorted columns and no duplicates, whose structure kernels may follow blindly.
+
+    X itself stays as it is; a structure that contradicts itself is refused.
+    """
+    where = f"{who}: the sparse matrix X ({X.format}, shape {X.shape}) is damaged: "
+    if X.ndim != 2:
+        raise ValueError(f"{who} takes rows (n_samples, n_features), but got a sparse array of shape {X.shape}.")
+    if X.format in ("csr", "csc", "bsr"):  # before anything follows it, SciPy included
+        _check_compressed(where, X)
+    elif X.format == "coo":
+        for axis, size in zip((X.row, X.col), X.shape, strict=True):
+            if len(axis) != len(X.data) or (len(axis) and not 0 <= axis.min() <= axis.max() < size):
+                raise ValueError(f"{where}its coordinates are not one for each value, or lie outside of the shape.")
+    if X.dtype.kind in "biu":
+        X = X.astype(np.float64)  # before duplicates are summed: 300 ones of uint8 are 300, not 44
+    rows = X.tocsr()
+    if X.format in ("lil", "dok"):
+        _check_compressed(where, rows)
+    # An object of its own believes no flag of X, and changes none.
+    rows = type(rows)((rows.data, rows.indices, rows.indptr), shape=rows.shape)
+    if not rows.has_canonical_format:
+        rows = rows.copy()
+        rows.sum_duplicates()
+    return rows
+
+
+def _check_compressed(where, X):
+    block = X.blocksize if X.format == "bsr" else (1, 1)
+    major, minor = (size // b for size, b in zip(X.shape, block, strict=True))
+    if X.format == "csc":
+        major, minor = minor, major
+    ends, places = X.indptr, X.indices
+    if len(ends) != major + 1 or ends[0] != 0 or (np.diff(ends) < 0).any():
+        raise ValueError(f"{where}indptr must be {major + 1} numbers that start at 0 and never fall.")
+    if ends[-1] > min(len(places), len(X.data)):
+        raise ValueError(
+            f"{where}indptr ends at {ends[-1]}, but there are {len(places)} indices and {len(X.data)} values."
+        )
+    places = places[: ends[-1]]
+    if len(places) and not 0 <= places.min() <= places.max() < minor:
+        raise ValueError(f"{where}indices reach from {places.min()} to {places.max()}, beyond the {minor} there are.")
+
+
+def refuse_sparse(who: str, X: Any, what: str = "X") -> None:
+    """A TypeError for a sparse matrix given to a learner of dense rows; it names the way out and its price."""
+    if sp.issparse(X):
+        size = np.prod(X.shape, dtype=np.float64) * X.dtype.itemsize / 2**20
+        raise TypeError(
+            f"{who}: {what} is a sparse matrix ({X.format}, shape {X.shape}, {X.dtype}), but dense data is required. "
+            f"Pass what its .toarray() gives ({size:.3g} MB)."
+        )
+
+
+def _is_plain(estimator, X, reset, min_samples):
+    """Whether X is an array that scikit-learn would pass as it is; its checks take longer than small transforms."""
+    if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in (np.float64, np.float32):
+        return False
+    if X.shape[0] < max(min_samples, 1) or X.shape[1] == 0 or hasattr(estimator, "feature_names_in_"):
+        return False
+    if not reset and X.shape[1] != getattr(estimator, "n_features_in_", None):
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(X.sum()))
 
 
 def check_magnitude(who: str, X: np.ndarray, *, tiny: bool) -> None:
@@ -251,6 +358,7 @@ def check_out_of_core(
     passes: int = 1,
     weights: bool = False,
     squared: bool = False,
+    accept_sparse: bool = False,
     gate_type: "type[RowGate] | None" = None,
 ) -> Any:
     """A stream or a Dask collection, wrapped so that ``gate_type`` checks every chunk as it passes."""
@@ -281,7 +389,7 @@ def check_out_of_core(
         if hasattr(estimator, "feature_names_in_"):
             del estimator.feature_names_in_
     gate = (gate_type or RowGate)(estimator.n_features_in_, who)
-    gate.squared = squared
+    gate.squared, gate.accept_sparse = squared, accept_sparse
     if hasattr(X, "rechunk"):
         gate.check_width(shape[1])
         X = X.rechunk({1: -1})
@@ -316,15 +424,25 @@ def _gated_partition(gate, items):
 class RowGate:
     """Checks one chunk of a stream: 2-D, finite, and as wide as the others. Picklable."""
 
-    squared = False
+    squared = accept_sparse = False
 
     def __init__(self, n_features: int, who: str):
         self.n_features, self.who = n_features, who
 
     def __call__(self, chunk):
-        if len(chunk) == 0:
+        if not self.accept_sparse:
+            refuse_sparse(self.who, chunk, "a chunk")
+        elif sp.issparse(chunk):
+            chunk = sound_csr(self.who, chunk)
+        if n_rows(chunk) == 0:
             return chunk
-        chunk = check_array(chunk, dtype=None, ensure_all_finite=True, input_name=f"a chunk given to {self.who}")
+        chunk = check_array(
+            chunk,
+            accept_sparse="csr" if self.accept_sparse else False,
+            dtype=None,
+            ensure_all_finite=True,
+            input_name=f"a chunk given to {self.who}",
+        )
         self.check_width(chunk.shape[1])
         if self.squared:
             check_magnitude(self.who, chunk, tiny=False)

@@ -142,14 +142,36 @@ def test_another_number_of_features_is_refused_with_both_numbers(learner):
         list(learner.fit(lambda: [X, X[:, :3]]).transform(lambda: [X[:, :3]]))
 
 
-@EACH
 @pytest.mark.parametrize("format", ["csr_matrix", "csc_array"])
-def test_sparse_rows_raise_a_type_error(learner, format):
-    with pytest.raises(TypeError, match=r"[Ss]parse.*dense data is required"):
-        learner.fit(getattr(scipy.sparse, format)(X))
-    learner.fit(X)
-    with pytest.raises(TypeError, match=r"[Ss]parse"):
-        learner.transform(getattr(scipy.sparse, format)(X))
+@pytest.mark.parametrize("learner", [ZCA(), PCAWhitening(2), featlearn.RICA(2), featlearn.SparseFiltering(2)], ids=repr)
+def test_sparse_rows_raise_a_type_error_that_names_the_way_out(learner, format):
+    sparse = getattr(scipy.sparse, format)(X)
+    message = rf"{type(learner).__name__}: .* sparse matrix \({format[:3]}, shape \(40, 4\).*dense data.*\.toarray\(\)"
+    for fit in (lambda: learner.fit(sparse), lambda: learner.fit(lambda: [sparse, sparse])):
+        with pytest.raises(TypeError, match=message):
+            fit()
+    learner = ZCA().fit(X)
+    for transform in (lambda: learner.transform(sparse), lambda: list(learner.transform(iter([X, sparse])))):
+        with pytest.raises(TypeError, match=r"ZCA: .* is a sparse matrix.*\.toarray\(\)"):
+            transform()
+
+
+@pytest.mark.parametrize("format", ["csr_matrix", "csc_array", "coo_array", "lil_matrix"])
+def test_sparse_rows_come_back_as_csr_for_a_learner_that_takes_them(format):
+    sparse = getattr(scipy.sparse, format)(X.astype(np.float32))
+    zca = ZCA()
+    gated = check_rows(zca, sparse, reset=True, accept_sparse=True)
+    assert (gated.format, gated.dtype, zca.n_features_in_) == ("csr", np.float32, 4)
+    stream = check_rows(zca, lambda: [sparse, gated[:0]], reset=False, accept_sparse=True)
+    assert [(chunk.format, chunk.shape) for chunk in stream()] == [("csr", (40, 4)), ("csr", (0, 4))]
+    for bad, message in ((np.full((2, 4), np.nan), "NaN"), (X[:, :3], "3 features")):
+        bad = getattr(scipy.sparse, format)(bad)
+        with pytest.raises(ValueError, match=message):
+            check_rows(zca, bad, reset=False, accept_sparse=True)
+        with pytest.raises(ValueError, match=message):
+            list(check_rows(zca, lambda bad=bad: [bad], reset=False, accept_sparse=True)())
+    with pytest.raises(ValueError, match="squares of float32 numbers overflow"):
+        check_rows(zca, sparse * 1e30, reset=False, accept_sparse=True)
 
 
 @EACH

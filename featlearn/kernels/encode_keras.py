@@ -59,6 +59,7 @@ class KerasEncoder:
         if plan.eps is not None:
             mean = ops.mean(x, axis=1, keepdims=True)
             x = x - mean
+            x = x - ops.mean(x, axis=1, keepdims=True)  # the rounding of a mean far from 0
             variance = ops.sum(x * x, axis=1, keepdims=True) / max(x.shape[1] - plan.ddof, 1) + plan.eps
             flat = 0.0 if plan.eps else (FLAT * np.finfo(np.float32).eps * mean) ** 2
             x = ops.where(variance > flat, x / ops.sqrt(ops.maximum(variance, 1e-30)), 0.0)

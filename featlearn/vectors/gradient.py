@@ -56,7 +56,7 @@ class GradientLearnerMixin(CallbackSupportMixin):
                 f"{who}.fit walks over the samples in a random order, so it needs them in an array or an np.memmap. "
                 "For a stream or a Dask array, call partial_fit on its chunks."
             )
-        X = check_rows(self, X, reset=reset)
+        X = check_rows(self, X, reset=reset, accept_sparse=self.__sklearn_tags__().input_tags.sparse)
         self._check_values(X)
         return X
 

@@ -7,6 +7,7 @@ from scipy.optimize import minimize as lbfgs
 from featlearn.kernels import newton, newton_systems
 from featlearn.kernels.newton import Problem, gradient, hessian_product, margins, minimize, objectives, step_length
 from featlearn.kernels.newton_systems import (
+    ActiveHessian,
     CholeskyPreconditioner,
     ConjugateGradients,
     DiagonalPreconditioner,
@@ -171,10 +172,19 @@ def systems(problem, s):
         "cholesky": ConjugateGradients(problem, CholeskyPreconditioner(problem, s)),
         "diagonal": ConjugateGradients(problem, DiagonalPreconditioner(problem, s)),
         "kernel": RowKernel(problem),
+        "exact": Forced(problem, CholeskyPreconditioner(problem, s), ActiveHessian(problem)),
     }
 
 
-@pytest.mark.parametrize("kind", ["cholesky", "diagonal", "kernel"])
+class Forced(ConjugateGradients):
+    """Exact steps from the first one on."""
+
+    def step(self, *arguments):
+        self.slow[:] = True
+        return super().step(*arguments)
+
+
+@pytest.mark.parametrize("kind", ["cholesky", "diagonal", "kernel", "exact"])
 @pytest.mark.parametrize(("n", "d"), [(60, 8), (12, 30)])
 @pytest.mark.parametrize(("intercept", "free"), [(True, True), (True, False), (False, False)])
 def test_every_system_reaches_the_optimum(kind, n, d, intercept, free):
@@ -185,7 +195,7 @@ def test_every_system_reaches_the_optimum(kind, n, d, intercept, free):
     np.testing.assert_allclose(solution.M, slacks(problem, solution.V), atol=1e-9)
 
 
-@pytest.mark.parametrize("kind", ["cholesky", "diagonal", "kernel"])
+@pytest.mark.parametrize("kind", ["cholesky", "diagonal", "kernel", "exact"])
 @pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
 def test_default_tol_is_within_a_thousandth(kind, C):
     problem, s = make_problem(n=300, d=20, dtype=np.float32)
@@ -206,7 +216,7 @@ def test_exact_steps_solve_newtons_equation(intercept, free, C, error):
     assert 0 < np.mean(M > 0) < 1
     np.testing.assert_allclose(system.margins(problem, W), margins(problem, V), atol=1e-12)
     A = 2 * C * problem.c * (M > 0)
-    P, F, along, _ = system.step(problem, W, M, A, np.zeros(3))
+    P, F, along, _ = system.step(problem, W, M, A)
     G, step, again = gradient(problem, V, M, A), system.coefficients(problem, P), np.empty_like(A)
     np.testing.assert_allclose(hessian_product(problem, step, A, again), -G, atol=error * np.abs(G).max())
     np.testing.assert_allclose(F, again, atol=1e-12)

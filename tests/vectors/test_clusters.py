@@ -45,7 +45,7 @@ def test_digits(metric):
     assert model.cluster_counts_.sum() == 1200
     np.testing.assert_array_equal(model.cluster_counts_.sum(axis=0), np.bincount(y[:1200]))
     assert (np.diff(model.distance_curve_) <= 1e-9).all()
-    assert len(model.distance_curve_) == model.n_iter_ <= 50
+    assert len(model.distance_curve_) == model.n_iter_ <= 300
 
 
 def test_cosine_labels_do_not_depend_on_the_length_of_samples():
@@ -93,7 +93,7 @@ def test_bad_input_is_named():
     with pytest.raises(ValueError, match="continuous"):
         ClusterClassifier().fit(X, X[:, 2] / 3)
     with pytest.raises(ValueError, match="n_samples=10 is fewer than n_components=25"):
-        ClusterClassifier().fit(X[:10], y[:10])
+        ClusterClassifier(25).fit(X[:10], y[:10])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         ClusterClassifier().fit(X, y[:10])
     model = ClusterClassifier(random_state=0).fit(X, y)
