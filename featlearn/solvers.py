@@ -162,11 +162,6 @@ def _momentum_rule(value):
     return None if good else "(first, later, switch epoch), say (0.5, 0.9, 5)"
 
 
-def _seed(value):
-    good = value is None or isinstance(value, np.random.RandomState) or integer(0, 2**32 - 1)(value) is None
-    return None if good or value is np.random else "None, an integer from 0 to 2**32 - 1 or a np.random.RandomState"
-
-
 def make_solver(solver: Any, learning_rate: float | None, who: str) -> "GradientDescent | LBFGS":
     """The solver that a learner's parameters ask for: a name or an object, and a learning rate or None."""
     names = [*RULES, "lbfgs"]
@@ -205,5 +200,4 @@ def training_rules() -> dict[str, Any]:
         "validation_fraction": real(above=0, high=0.9),
         "warm_start": boolean(),
         "engine": one_of("auto", "numpy", "keras"),
-        "random_state": _seed,
     }

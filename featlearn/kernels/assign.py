@@ -1,18 +1,20 @@
 """Nearest atoms and the sums that K-means learns from, one cache-sized block at a time; products find, sums confirm.
 
-    G (m, K) = (X - c) (atoms - c)'                     one matrix product a block, about a center c of the atoms
-    euclidean  j = argmin_j |a_j|^2 - 2 x.a_j           error |x - a_j|^2             A = -2 (atoms - c), b_j = |a_j - c|^2
-    cosine     j = argmax_j x.a_j                       error |x - a_j|^2 / 2         A = -atoms,         b = 0
-    spherical  j = argmax_j |x.a_j|, code s = x.a_j     error |x - s a_j|^2           A = -atoms,         b = 0
+    G (m, K) = (X - c) A'                               one matrix product a block; c: where the atoms crowd, or 0
+    euclidean  j = argmin_j |a_j - c|^2 + G_j           error |x - a_j|^2         A = -2 (atoms - c), b_j = |a_j - c|^2
+    cosine     j = argmax_j x.a_j                       error |x - a_j|^2 / 2     A = -atoms,         b = 0
+    spherical  j = argmax_j |x.a_j|, code s = x.a_j     error |x - s a_j|^2       A = -atoms,         b = 0
 
-Where groups lie far apart, |a|^2 - 2 x.a cancels: in float32, atoms 1 apart at +-3000 look alike. So a product decides
-only where its rounding cannot matter. With u the unit roundoff and d features, v_j = G_j + b_j is within
+Where groups lie far apart the first cancels: in float32, atoms 1 apart at 3000 and at -3000 look alike, and no center
+helps both. So a product decides only where its rounding cannot matter. With u the unit roundoff and d features,
+v_j = G_j + b_j is within
 
-    tau_j = (d + 16) u (2 |x| |a_j| + b_j)
+    tau_j = (d + 16) u (2 |x - c| |a_j - c| + b_j)
 
-of its true value (Higham 2002, section 3.1). The atoms with v_j - tau_j <= min_i (v_i + tau_i) are measured again in
-float64, by (x - a_j)^2 or x.a_j; on whitened patches that is one row in a thousand. The error of the winner is always
-such a sum. So labels are those of float64, whatever the rows' precision. Ties go to the lowest index.
+of its true value (Higham 2002, "Accuracy and stability of numerical algorithms", section 3.1). The atoms with
+v_j - tau_j <= min_i (v_i + tau_i), if more than one, are measured again in float64, by (x - a_j)^2 or x.a_j; of
+whitened patches that is one in a hundred. The error of the winner is always such a sum. So labels are those of float64,
+whatever the precision of the rows. Ties go to the lowest index.
 """
 
 from typing import NamedTuple
@@ -128,9 +130,10 @@ def _place_signless(row, best, limit):
 
 @njit(nogil=True, cache=True)
 def contest(row, bias, signless, margin):
-    """Index of the least row + bias (or of the largest |row|), and whether another comes within the margin of it.
+    """Index of the least row + bias (or of the largest |row|); is another within the margin; the least elsewhere.
 
-    Also the least value of the other segments. Two vectorized passes: one by segments, and one over the best segment. The lowest of equals wins.
+    Elsewhere is outside the winner's segment. Two vectorized passes: one by segments, and one over the best of them.
+    The lowest of equals wins.
     """
     K = row.shape[0]
     at, other = 0, row.dtype.type(np.inf)
@@ -264,8 +267,10 @@ def nearest_atoms(X, atoms, G, squares, labels, others):
         length, j, close = np.sqrt(squares[p]), labels[p], True
         value = G[p, j] + bias[j]
         if euclidean:  # an atom that may be the nearest is no longer than |x| and the distance together
-            tau = slack * longest * (two * length + longest) + floor
-            reach = min(longest, length + np.sqrt(max(value + squares[p] + two * tau, floor)))
+            reach = longest
+            for _ in range(3):
+                tau = slack * reach * (two * length + reach) + floor
+                reach = min(reach, length + np.sqrt(max(value + squares[p] + two * tau, floor)))
             tau = slack * reach * (two * length + reach) + floor
             close = contest(G[p], bias, signless, two * tau)[1]
         if close:

@@ -15,7 +15,16 @@ ten iterations on image patches most rows need none. What a product may have los
 import numpy as np
 
 from featlearn.jit import njit
-from featlearn.kernels.assign import BLOCK_ROWS, SCAN, Atoms, _least, nearest_atoms, prepared_atoms, products, square_gap
+from featlearn.kernels.assign import (
+    BLOCK_ROWS,
+    SCAN,
+    Atoms,
+    _least,
+    nearest_atoms,
+    prepared_atoms,
+    products,
+    square_gap,
+)
 from featlearn.kernels.simd import fast_min
 from featlearn.threads import blocks, map_in_order, n_threads
 
@@ -52,7 +61,8 @@ def _sure(row, least, square, bias, lengths, longest, slack):
 def keep_or_list(X, exact, fast, place, drift, labels, lower, errors, listed):
     """Phase 1: move the bounds, keep the rows they settle and list the others; returns how many are listed."""
     n, d, F = X.shape[0], X.shape[1], fast.A.shape[0]
-    infinity, less, more = X.dtype.type(np.inf), X.dtype.type(1) - fast.slack, X.dtype.type(1) + fast.slack
+    bias, lengths, longest, slack = fast.bias, fast.lengths, fast.longest, fast.slack
+    infinity, less, more = X.dtype.type(np.inf), X.dtype.type(1) - slack, X.dtype.type(1) + slack
     rows = max(1, min(n, BLOCK_ROWS))
     G, squares = np.empty((rows, F), X.dtype), np.empty(rows, X.dtype)
     moved = np.empty((rows if fast.center.shape[0] else 0, d), X.dtype)
@@ -68,7 +78,7 @@ def keep_or_list(X, exact, fast, place, drift, labels, lower, errors, listed):
             if F:
                 if place[labels[i]] >= 0:
                     G[p, place[labels[i]]] = infinity
-                bound = min(bound, _sure(G[p], _least(G[p], fast.bias), squares[p], fast.bias, fast.lengths, fast.longest, fast.slack))
+                bound = min(bound, _sure(G[p], _least(G[p], bias), squares[p], bias, lengths, longest, slack))
             lower[i], errors[i] = bound, own
             if bound <= 0 or own * more >= bound * bound:
                 listed[count] = i

@@ -12,8 +12,8 @@ For each block of map rows of the images, in order (small enough that its respon
                affine     s_j f(G_j + b_j), f one of sigmoid, tanh, relu, linear, abs, or softmax over j
     pooled     sum of the codes of each cell of a grid
 
-For distances, the center c of atoms that crowd far from the origin moves both to it, and z_j and the argmin are measured
-again by differences where they may be mostly rounding (see `assign`).
+For distances c is where the atoms crowd, if that is far from the origin (atoms there are less c), else 0; z_j and the
+argmin are measured again, by differences, where they may be mostly rounding (see `assign`).
 
 The affine codes are those of autoencoders, Boltzmann machines and, with [z^2, z] in place of z, Gaussian mixtures.
 
@@ -244,7 +244,7 @@ def _encode_images(
     patches = np.empty((rows * width, W.shape[0] if whiten else d), A.dtype)
     white = np.empty((rows * width if whiten else 0, d), A.dtype)
     responses = np.empty((rows * width, K), A.dtype)
-    squares_of, means = np.empty(rows * width, A.dtype), np.empty(rows * width, A.dtype)
+    norms, means = np.empty(rows * width, A.dtype), np.empty(rows * width, A.dtype)
     labels = np.empty(rows * width, np.int32)
     moved = np.empty((rows * width if atoms.center.shape[0] else 0, d), A.dtype)
     doubled = np.empty((rows * width if squares else 0, 2 * d), A.dtype)
@@ -262,14 +262,14 @@ def _encode_images(
             _with_squares(Z, doubled[:m])
             Z = doubled[:m]
         G = responses[:m]
-        if encode == TRIANGLE or encode == HARD:
-            products(Z, atoms, moved[:m], G, squares_of[:m])
+        if encode in (TRIANGLE, HARD):
+            products(Z, atoms, moved[:m], G, norms[:m])
         else:
             np.dot(Z, A.T, G)
         if encode == TRIANGLE:
-            _distances(Z, atoms, G, squares_of, share, means)
+            _distances(Z, atoms, G, norms, share, means)
         elif encode == HARD:
-            nearest_atoms(Z, atoms, G, squares_of, labels, means)
+            nearest_atoms(Z, atoms, G, norms, labels, means)
         for y in range(used):
             i, r = (first + y) // height, row_cell[(first + y) % height]
             if r < 0:

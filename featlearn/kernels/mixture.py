@@ -170,8 +170,11 @@ def prepared_for(mixture: Mixture, X: np.ndarray) -> Plan:
     """The mixture made ready for given rows: without expanded squares if they would overflow."""
     plan = prepared(mixture, X.dtype)
     if isinstance(plan, MixturePlan) and X.size:
-        reach = max(float(X.max()), -float(X.min())) + np.abs(plan.origin).max()
-        if float(np.abs(plan.A).max()) * reach**2 * X.shape[1] > np.finfo(plan.A.dtype).max / 16:
+        reach = max(float(X.max()), -float(X.min())) + float(np.abs(plan.origin).max())
+        if (
+            np.log(float(np.abs(plan.A).max())) + 2 * np.log(reach + 1) + np.log(X.shape[1])
+            > np.log(np.finfo(plan.A.dtype).max) - 3
+        ):
             return direct(mixture)
     return plan
 
@@ -389,7 +392,10 @@ def maximized(sums: MixtureSums, mixture: Mixture, plan: Plan, reg_covar: np.nda
             covariances = sums.second / total - np.tensordot(sums.mass / total, squares, 1)
         else:
             covariances = sums.second / mass[:, :, None] - squares
-        covariances[:, range(len(reg_covar)), range(len(reg_covar))] += reg_covar
+        diagonal = np.arange(len(reg_covar))
+        if reg_covar.any():  # an outlier far out leaves a matrix that rounding alone makes singular
+            covariances[:, diagonal, diagonal] *= 1 + 8 * len(diagonal) * np.finfo(np.float64).eps
+        covariances[:, diagonal, diagonal] += reg_covar
     elif kind == 1:
         spread = np.maximum((sums.second / mass)[:, 0] - (moves**2).sum(axis=1), 0)
         covariances = spread / moves.shape[1] + reg_covar.mean()

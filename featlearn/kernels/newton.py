@@ -80,6 +80,12 @@ class Problem:
         """The same rows under other row weights (a training fold is zero weight on the other rows)."""
         return replace(self, c=c)
 
+    def columns(self, which: np.ndarray) -> "Problem":
+        """The problem of some classes."""
+        if len(which) == self.Y.shape[1]:
+            return self
+        return replace(self, Y=self.Y.take(which, axis=1), c=self.c.take(which, axis=1))
+
 
 def row_mean(X: Any, s: np.ndarray, rows: int, n_jobs: int | None = None) -> np.ndarray:
     """Weighted mean (d,) of the rows, weights s (n,) that add to one; a walk."""
@@ -242,7 +248,7 @@ def minimize(
         passes = system.walks_of_margins if W.any() else 0
         M = 1 - problem.Y * system.margins(problem, W) if W.any() else np.ones(problem.Y.shape, dtype=dtype)
         c = problem.c.astype(dtype, copy=False)
-        B = c * dtype.type(2 * C)
+        descend = getattr(system, "descend", partial(newton_step, system=system))
         objective = objectives(c, W, system.metric(problem, W, problem.Y * (1 - M)), M, C)
         # Replaced as one after each iteration, so that an interrupt finds it whole.
         state = (0, W, M, objective, np.full(k, np.inf), passes)
@@ -250,14 +256,7 @@ def minimize(
         with interruptible(who, lambda: state[0]) if who else nullcontext():
             for n_iter in range(1, max_iter + 1):
                 _, W, M, before, gap, passes = state
-                if problem.is_table:
-                    W, M, objective, gap, walks = system.descend(problem, C, W, M, before, gap, tol)
-                else:
-                    live = np.flatnonzero(gap > tol)
-                    W, M, gain, walks = _newton_step(problem, C, system, W, M, B, live, 0.1 * tol * before)
-                    gap = gap.copy()
-                    gap[live] = gain / np.maximum(before[live], np.finfo(float).tiny)
-                    objective = objectives(c, W, system.metric(problem, W, problem.Y * (1 - M)), M, C)
+                W, M, objective, gap, walks = descend(problem, C, V=W, M=M, objective=before, gap=gap, tol=tol)
                 state = (n_iter, W, M, objective, gap, passes + walks)
                 stalled = bool((before - objective <= eps * before).all())
                 if report is not None and report(partial(system.coefficients, problem, W), objective):
@@ -274,22 +273,35 @@ def minimize(
     return Solution(V, W, M, objective, gap, n_iter, passes, converged, stalled, stopped)
 
 
-def _newton_step(problem, C, system, W, M, B, live, enough):
-    """W and M after one step of the ``live`` classes with an exact line search, the expected gains, and the walks."""
-    part, w, m, b, some = problem, W, M, B, len(live) < len(W)
-    if some:
-        part = replace(problem, Y=problem.Y.take(live, axis=1), c=problem.c.take(live, axis=1))
-        w, m, b = W[live], M.take(live, axis=1), B.take(live, axis=1)
-    A = b * (m > 0)
-    P, F, slope, walks = system.step(part, w, m, A, enough[live], C, live)
-    metric_P, Q = system.metric(part, P, F), part.Y * F
-    square = (metric_P * P).sum(axis=1)
+def newton_step(
+    problem: Problem,
+    C: float,
+    system: Any,
+    V: np.ndarray,
+    M: np.ndarray,
+    objective: np.ndarray,
+    gap: np.ndarray,
+    tol: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
+    """The system's coordinates V, the slacks, objectives and gaps after a step of the classes above ``tol``; walks."""
+    live = np.flatnonzero(gap > tol)
+    part, some = problem.columns(live), len(live) < len(V)
+    v, m = (V[live], M.take(live, axis=1)) if some else (V, M)
+    B = part.c.astype(system.dtype, copy=False) * system.dtype.type(2 * C)
+    A = B * (m > 0)
+    P, F, slope, walks = system.step(part, v, m, A, 0.1 * tol * objective[live], C, live)
+    metric, Q = system.metric(part, P, F), part.Y * F
+    square = (metric * P).sum(axis=1)
     # Half of p'Hp, and of -g.p, which equals it where the equation is solved; rounding may make it negative.
     gain = 0.5 * np.maximum(np.abs(slope), square + (A * F**2).sum(axis=0, dtype=np.float64))
-    t = step_length((metric_P * w).sum(axis=1), square, b, m, Q)
-    w, m = w + t[:, None] * P, m - t.astype(Q.dtype) * Q
+    t = step_length((metric * v).sum(axis=1), square, B, m, Q)
+    v, m = v + t[:, None] * P, m - t.astype(Q.dtype) * Q
+    gap = gap.copy()
+    gap[live] = gain / np.maximum(objective[live], np.finfo(float).tiny)
     if some:
-        W, M = W.copy(), M.copy()
-        W[live], M[:, live] = w, m
-        return W, M, gain, walks
-    return w, m, gain, walks
+        V, M = V.copy(), M.copy()
+        V[live], M[:, live] = v, m
+    else:
+        V, M = v, m
+    c = problem.c.astype(system.dtype, copy=False)
+    return V, M, objectives(c, V, system.metric(problem, V, problem.Y * (1 - M)), M, C), gap, walks

@@ -42,6 +42,11 @@ class SparseRows:
         ends = np.concatenate([[0.0], np.cumsum(weighted)])
         return np.diff(ends[self.columns.indptr])
 
+    def row_norms(self) -> np.ndarray:
+        """``|x_i|^2`` (n,) in float64."""
+        ends = np.concatenate([[0.0], np.cumsum(self.X.data.astype(np.float64) ** 2)])
+        return np.diff(ends[self.X.indptr])
+
     def dense(self, rows: np.ndarray | slice, out: np.ndarray) -> None:
         """Write a few rows to ``out`` (m, d)."""
         part = self.X[rows]

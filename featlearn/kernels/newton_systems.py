@@ -1,4 +1,4 @@
-"""Newton's equation of `featlearn.kernels.newton`, four ways; `newton_system` picks from the shape of the rows.
+"""Newton's equation of `featlearn.kernels.newton`, in several ways; `newton_system` picks from the shape of the rows.
 
 For class j with gradient g and weights a_i = 2 C c_i on active rows (0 elsewhere), find the step p with::
 
@@ -10,17 +10,18 @@ For class j with gradient g and weights a_i = 2 C c_i on active rows (0 elsewher
   ``diag(penalty) + scale * Gram``;
 * few rows (n up to 1.5 d and 12,000), where conjugate gradients are slow: exactly, in dual variables u with w = X'u,
   from the kernel matrix X X' of the active rows, in float64;
-* anything larger, and sparse rows: conjugate gradients with a diagonal preconditioner, in many more walks.
+* anything larger: conjugate gradients with a diagonal preconditioner, in many more walks;
+* small tables and sparse rows have systems of their own: `newton_table` and `dual_descent`.
 
 Symbols as in `newton`. Chapelle (2007), "Training a support vector machine in the primal", Neural Computation 19.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
+from featlearn.kernels.dual_descent import DualDescent
 from featlearn.kernels.newton import Problem, gradient, gradient_of, hessian_product, margins
 from featlearn.kernels.newton_table import Table
 from featlearn.streaming import accumulate, map_chunks
@@ -36,18 +37,22 @@ CG_STEPS = 300
 FORCING = 0.2
 
 
-def newton_system(problem: Problem, s: np.ndarray) -> "ConjugateGradients | RowKernel | Table":
+def newton_system(problem: Problem, s: np.ndarray) -> "ConjugateGradients | RowKernel | Table | DualDescent":
     """The cheapest way to solve Newton's equation; s (n,) are the row weights, which add to one."""
     (n, d), (D, k) = problem.X.shape, (len(problem.penalty), problem.Y.shape[1])
     if problem.is_table:
         return Table(problem)
-    exact = D <= LARGEST_HESSIAN and k * D * D * problem.dtype.itemsize <= HESSIAN_BYTES
     if d > SMALL and n <= min(1.5 * d, LARGEST_KERNEL) and not problem.is_sparse:
         return RowKernel(problem)
+    exact = D <= LARGEST_HESSIAN and k * D * D * problem.dtype.itemsize <= HESSIAN_BYTES
+    if problem.is_sparse:
+        newton = ConjugateGradients(
+            problem, DiagonalPreconditioner(problem, s), ActiveHessian(problem) if exact else None
+        )
+        return DualDescent(problem, newton)
     if d > max(SMALL, min(n, LARGEST_GRAM)):
         return ConjugateGradients(problem, DiagonalPreconditioner(problem, s))
-    preconditioner = DiagonalPreconditioner if problem.is_sparse else CholeskyPreconditioner
-    return ConjugateGradients(problem, preconditioner(problem, s), ActiveHessian(problem) if exact else None)
+    return ConjugateGradients(problem, CholeskyPreconditioner(problem, s), ActiveHessian(problem) if exact else None)
 
 
 class ActiveHessian:
@@ -177,12 +182,12 @@ class ConjugateGradients:
         quick = np.flatnonzero(~self.slow[live])
         if len(quick):
             most = int(np.ceil(self.exact.cost(problem, M)))
-            part = problem if len(quick) == len(live) else _columns(problem, quick)
+            part = problem.columns(quick)
             P[quick], F[:, quick], more, left = self._solve(part, G[quick], _take(A, quick), enough[quick], most)
             self.slow[live[quick[left]]], walks = True, walks + more
         slow = np.flatnonzero(self.slow[live])
         if len(slow):
-            part = _columns(problem, slow)
+            part = problem.columns(slow)
             P[slow] = self.exact.solve(part, G[slow], _take(M, slow), C, live[slow])
             F[:, slow], walks = margins(part, P[slow]), walks + 1
         return P, F, (G * P).sum(axis=1), walks
@@ -216,11 +221,6 @@ class ConjugateGradients:
 def _take(a, columns):
     """Columns of an array, rows first in memory."""
     return a if len(columns) == a.shape[1] else np.take(a, columns, axis=1)
-
-
-def _columns(problem, columns):
-    """The problem of some classes."""
-    return replace(problem, Y=_take(problem.Y, columns), c=_take(problem.c, columns))
 
 
 class CholeskyPreconditioner:

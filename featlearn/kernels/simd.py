@@ -3,13 +3,12 @@
 `fast_min(a, b)` is a minimum that the compiler may reorder, so a loop over it becomes a vector reduction (Python's
 `min` on floats must respect NaN and stays scalar: 2.1 against 0.15 microseconds for 1,600 numbers).
 
-`root_row(row, bias, x, doubt)` replaces row[j] by sqrt(row[j] + bias[j] + x) and returns the sum, and whether what stands
-under one of the roots is at most ``doubt``, which must be positive: then the caller measures it again, and the sum, which
-may be NaN. (That takes the place of clamping at 0, and costs as much: nothing.)
-
-The divider that computes exact roots delivers 16 of them in about 18 cycles and is what a fused encoder waits for. With AVX-512 the
-hardware's 14-bit reciprocal root and one Newton step give the same root within 2 units in the last place, three times
-faster; elsewhere, and in float64, the exact root is taken.
+`root_row(row, bias, x, doubt)` replaces row[j] by sqrt(row[j] + bias[j] + x). It returns the sum, and whether what
+stands under a root is at most ``doubt`` > 0: the caller must measure such roots again, and the sum, for they may be
+NaN. (That takes the place of clamping at 0, so it costs nothing.) The divider that computes exact roots delivers 16 of
+them in about 18 cycles and is what a fused encoder waits for. With AVX-512 the hardware's 14-bit reciprocal root and
+one Newton step give the same root within 2 units in the last place, three times faster; elsewhere, and in float64, the
+exact root is taken.
 
     y ~ 1/sqrt(v),   w = v y,   sqrt(v) ~ w (3/2 - w y / 2)
 """
@@ -131,7 +130,7 @@ def _root_row(row, bias, x, doubt):
     if HAS_AVX512 and row.dtype == types.float32:
 
         def in_vectors(row, bias, x, doubt):
-            total, doubtful = _roots_avx512(row, bias, x, doubt)  # type: ignore[call-arg]
+            total, doubtful = _roots_avx512(row, bias, x, doubt)  # type: ignore
             tail, last = _roots_from(row, bias, x, doubt, row.shape[0] // LANES * LANES)
             return total + tail, doubtful | last
 

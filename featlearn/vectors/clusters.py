@@ -13,9 +13,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, sub_fit, with_callbacks
 from featlearn.kernels.assign import nearest
 from featlearn.threads import as_float
-from featlearn.validation import check_parameters, check_rows, integer, one_of, optional, unchanged_on_failure
+from featlearn.validation import check_parameters, check_rows, integer, one_of, optional, real, unchanged_on_failure
 from featlearn.vectors.dictionary import accumulate_dense, map_dense
-from featlearn.vectors.kmeans import KMeansDictionary, _sample
+from featlearn.vectors.kmeans import INIT, KMeansDictionary, _sample
 
 CLUSTERS = 25  # as many as in the lecture notes
 
@@ -127,7 +127,15 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         -------
         self
         """
-        check_parameters(self, n_components=optional(integer(1)), metric=one_of("euclidean", "cosine"))
+        check_parameters(
+            self,
+            n_components=optional(integer(1)),
+            metric=one_of("euclidean", "cosine"),
+            max_iter=integer(1),
+            tol=real(0),
+            init=INIT,
+            n_init=integer(1),
+        )
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32])
         check_classification_targets(y)
         classes, y = np.unique(y, return_inverse=True)

@@ -29,7 +29,13 @@ ENCODE = one_of("triangle", "hard", "threshold", "split", "omp")
 
 def unit_rows(X: np.ndarray) -> np.ndarray:
     """Rows of X scaled to length 1; a row of zeros stays."""
-    norms = np.sqrt(np.einsum("nd,nd->n", X, X))
+    squares = np.einsum("nd,nd->n", X, X)
+    limits = np.finfo(squares.dtype)
+    if (squares < limits.tiny / limits.eps).any():  # squares that vanish, of rows that do not
+        largest = np.abs(X).max(axis=1, keepdims=True)
+        X = X / np.where(largest > 0, largest, 1)
+        squares = np.einsum("nd,nd->n", X, X)
+    norms = np.sqrt(squares)
     return X / np.where(norms > 0, norms, 1)[:, None]
 
 

@@ -56,6 +56,7 @@ from featlearn.vectors.whitening import (
     moments_of,
     principal_axes,
     sphering,
+    warn_of_too_few,
 )
 
 FIXED_POINTS = 30  # iterations after which L-BFGS, which needs twice the time for one, gains more
@@ -248,8 +249,8 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
     ConvergenceWarning
         If max_iter or an interrupt (Ctrl-C) ended the fit before tol did.
     UserWarning
-        If ``whiten=False`` and the samples are not whitened; or if n_components is below the rank and a few features
-        of large variance decide alone which directions are kept.
+        If ``whiten=False`` and the samples are not whitened; if n_components is below the rank and a few features of
+        large variance decide alone which directions are kept; or if there are as many sources as samples less one.
 
     Notes
     -----
@@ -404,6 +405,8 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
                 f"ICA: n_components={K} sources were asked for, and n_samples={n} samples of n_features={d} features "
                 f"have rank {rank}. Pass n_components={rank} or less, or None; RICA may be overcomplete."
             )
+        if K == n - 1 > 1:
+            warn_of_too_few("ICA", n, d, f"n_components well below {n - 1}")
         if rank > K:
             axes = principal_axes(moments, K + 1)
             if axes.values[K] > (1 - TIED) * axes.values[K - 1]:  # of white samples none of the directions leads

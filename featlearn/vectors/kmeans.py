@@ -48,6 +48,7 @@ from featlearn.validation import (
 )
 from featlearn.vectors.dictionary import ENCODE, DictionaryMixin, accumulate_dense, unit_rows
 
+INIT = either(one_of("auto", "k-means++", "normal", "random"), instance(np.ndarray, list))
 COVERED = 64  # roundings of a sample's length within which it lies at its atom
 REMEMBER = 400  # atoms from which bounds pay for themselves
 SPREAD = 20  # rows an atom that k-means++ chooses from
@@ -147,7 +148,8 @@ def _sample(chunk, weights=None, *, size, seed, assignment, atoms=None):
         errors = fits(X, atoms, assignment)[2].astype(np.float64)
         rounding = (COVERED * np.finfo(X.dtype).eps) ** 2 * np.einsum("nd,nd->n", X, X, dtype=np.float64)
         drawn *= np.where(errors > rounding, errors, 0)  # a sample is covered if only rounding is left of it
-    return RowSample.of(X, size, seed, drawn, chunk_weights(X, weights))
+    # By the rows as they came: scaled to unit length, copies in other dtypes would differ by rounding.
+    return RowSample.of(np.ascontiguousarray(as_float(chunk)), size, seed, drawn, chunk_weights(X, weights))
 
 
 def step(chunk, weights=None, *, atoms: np.ndarray, assignment: str) -> ClusterSums:
@@ -271,7 +273,8 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
         Ctrl-C ends the fit, which then keeps the best atoms so far.
     UserWarning
         If one feature's scale, or an outlier, drowns the other features in euclidean distances; if more than half of
-        the codes are constant on training samples (a threshold too large for the scale of the data).
+        the atoms hold outliers; if more than half of the codes are constant on training samples (a threshold too large
+        for the scale of the data).
 
     Notes
     -----
@@ -332,7 +335,7 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
             threshold=real(0),
             max_iter=integer(1),
             tol=real(0),
-            init=either(one_of("auto", "k-means++", "normal", "random"), instance(np.ndarray, list)),
+            init=INIT,
             n_init=integer(1),
             damping=real(0),
         )
@@ -358,7 +361,7 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
         self._check()
         rng = check_random_state(self.random_state)
         X, weights, dtype = self._gate(X, sample_weight, reset=True, passes=3)
-        context = begin_fit(self, self.n_init * self.max_iter, X=X)
+        context = begin_fit(self, int(self.n_init) * int(self.max_iter), X=X)
         runs: list[Run] = []
         with one_blas_thread():  # entered here once: every walk enters it
             with interruptible("KMeansDictionary", lambda: sum(len(run.state[1]) for run in runs)):
@@ -371,6 +374,8 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
         self._keep(best)
         end_fit(context, self)
         self._warn_at_limit(best)
+        if self.assignment == "euclidean" and not sp.issparse(X):
+            self._warn_of_outliers(best)
         self._warn_of_scale(X)
         return self
 
@@ -466,6 +471,17 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
                 reached = f"the inertia still changed by {fall / abs(last):.2g} of itself"
                 warn_at_limit("KMeansDictionary", self.max_iter, self.tol, reached, "set tol=0 to run max_iter unasked")
 
+    def _warn_of_outliers(self, run):
+        """Warn of atoms most of which hold next to nothing, so that few are left for the bulk of the samples."""
+        K, share = len(run.stats.weights), run.stats.total / len(run.stats.weights)
+        lonely = int(np.count_nonzero((run.stats.weights > 0) & (run.stats.weights < share / 10)))
+        if lonely > K / 2 and share >= SPREAD:
+            notify(
+                f"KMeansDictionary: {lonely} of n_components={K} atoms hold less than a tenth of their share of the "
+                "samples, so most of the dictionary describes outliers. Look for wrong values, or scale the features "
+                "so that tails are shorter (StandardScaler, RobustScaler, logarithms)."
+            )
+
     def _warn_of_idle_atoms(self, run, X, weights, rng):
         idle = np.count_nonzero(run.stats.weights <= 0)
         if idle and len(self._drawn(X, weights, rng, 1, run.state[0]).rows) == 0:
@@ -490,7 +506,7 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
         return self._fold(partial(_sample, size=size, seed=seed, assignment=self.assignment, atoms=atoms), X, weights)
 
     def _first_atoms(self, X, weights, rng):
-        K, d = self.n_components, self.n_features_in_
+        K, d = int(self.n_components), self.n_features_in_
         if not isinstance(self.init, str):
             atoms = np.array(self.init, dtype=np.float64 if is_out_of_core(X) else as_float(np.empty(0, X.dtype)).dtype)
             if atoms.shape != (K, d):
@@ -515,7 +531,7 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
 
     def _spread_or_normal(self, X, weights, rows, masses, rng):
         """First atoms by k-means++; for "auto" normal ones where those serve better."""
-        K = self.n_components
+        K = int(self.n_components)
         if K <= TRIED_ATOMS or (self.init == "auto" and look_whitened(rows)):
             spread, won = self._spread(rows, masses, min(K, TRIED_ATOMS), rng)
             if self.init == "auto" and self._normal_serves(rows, masses, spread, won, rng):

@@ -72,6 +72,7 @@ COVARIANCE = one_of("diag", "spherical", "full", "tied")
 ENCODE = one_of("posterior", "density", "fisher")
 CHUNK_ROWS = 4096  # rows a thread takes at a time: enough for the products, and few enough to share evenly
 START_ROWS = 50  # samples for each component from which K-means starts
+FEWEST_ROWS = 1000  # of them in all
 START_ITERATIONS = 10
 REGULAR = 1e-6  # of a variance: what reg_covar="auto" adds
 ROWS_A_COMPONENT = 10  # of training rows looked at, from which a component without any is idle
@@ -79,7 +80,7 @@ ROWS_A_COMPONENT = 10  # of training rows looked at, from which a component with
 
 @dataclass(frozen=True)
 class Glance:
-    """A first look at samples: sum w, mean (d,), sum w (x - mean)^2 (d,) and some rows; they add.
+    """A first look at samples: sum w, mean (d,), sum w (x - mean)^2 (d,), how many weigh, and some rows; they add.
 
     Chan, Golub & LeVeque (1979): no square is taken of anything but a distance from a mean.
     """
@@ -87,28 +88,19 @@ class Glance:
     total: float
     mean: np.ndarray
     squares: np.ndarray
+    n_samples: int
     sample: RowSample
 
     def __add__(self, other: "Glance") -> "Glance":
         total = self.total + other.total
         share, move = other.total / total if total > 0 else 0.0, other.mean - self.mean
-        squares = self.squares + other.squares + self.total * share * move**2
-        return Glance(total, self.mean + share * move, squares, self.sample + other.sample)
-
-
-@dataclass(frozen=True)
-class Spread:
-    """How samples lie about the nearest mean: ``squares`` sum w (x - mean)^2 (d,), or sum w (x - mean)'(x - mean).
-
-    ``total`` is sum w, and ``n_samples`` counts those of weight above 0; they add.
-    """
-
-    squares: np.ndarray
-    total: float
-    n_samples: int
-
-    def __add__(self, other: "Spread") -> "Spread":
-        return Spread(self.squares + other.squares, self.total + other.total, self.n_samples + other.n_samples)
+        return Glance(
+            total,
+            self.mean + share * move,
+            self.squares + other.squares + self.total * share * move**2,
+            self.n_samples + other.n_samples,
+            self.sample + other.sample,
+        )
 
 
 def em_step(chunk, weights=None, *, plan: Plan) -> MixtureSums:
@@ -127,16 +119,18 @@ def _glance(chunk, weights=None, *, size, seed):
     rest = X - first
     move = w @ rest / total if total > 0 else np.zeros(len(first))
     rest -= move
-    return Glance(total, first + move, w @ (rest * rest), sample)
+    return Glance(total, first + move, w @ (rest * rest), int(np.count_nonzero(w)), sample)
 
 
 def _spread(chunk, weights=None, *, means, center, scale, matrix):
-    """`Spread` of one chunk about the nearest of some means, in units of ``scale`` about ``center``."""
+    """Sum w (x - mean)^2 (d,), or sum w (x - mean)'(x - mean), of a chunk about the nearest of some means.
+
+    All in units of ``scale`` about ``center``.
+    """
     X = (as_float(chunk) - center) / scale
     w = chunk_weights(X, weights)
     rest = X - means[nearest(X, means, "euclidean")[0]]
-    squares = (w[:, None] * rest).T @ rest if matrix else w @ (rest * rest)
-    return Spread(squares, float(w.sum()), int(np.count_nonzero(w)))
+    return (w[:, None] * rest).T @ rest if matrix else w @ (rest * rest)
 
 
 def _sample(chunk, weights=None, *, size, seed):
@@ -216,9 +210,9 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     tol : float, default=1e-3
         Stop when the mean log-likelihood of a sample gains less than this in an iteration; 0 runs ``max_iter``.
     init : {"kmeans", "random"} or array (n_components, n_features), default="kmeans"
-        First means: a few iterations of `KMeansDictionary` on 50 K random samples, each feature in units of its
-        deviation; distinct random samples; or the means themselves. The first weights are equal, and the first
-        covariances those of the samples about the nearest mean, the same for each component.
+        First means: a few iterations of `KMeansDictionary` on 50 K random samples (at least 1,000), each feature in
+        units of about its deviation; distinct random samples; or the means themselves. The first weights are equal, and
+        the first covariances those of the samples about the nearest mean, the same for each component.
     reg_covar : "auto" or float, default="auto"
         Added to every variance, so that a component of equal samples stays finite. "auto" takes 1e-6 of each
         feature's variance about the nearest first mean (of the median one, where there is none), so that volts and
@@ -493,25 +487,27 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             last = self._last()
             return last, self._floor(lambda: self.reg_covar_)
         K, matrix = self.n_components, self.covariance in ("full", "tied")
-        size = 0 if not isinstance(self.init, str) else K if self.init == "random" else START_ROWS * K
+        init = self.init if isinstance(self.init, str) else "given"
+        size = {"given": 0, "random": K, "kmeans": max(START_ROWS * K, FEWEST_ROWS)}[init]
         seed = int(rng.randint(2**31 - 1)) if size else 0
         glance = self._accumulate(partial(_glance, size=size, seed=seed), X, weights)
         if not glance.total > 0:
             raise ValueError("GaussianMixtureEncoder: all samples have weight 0. Give some a weight above 0.")
+        self._check_count(glance.n_samples)
+        rows = glance.sample.rows
+        if init == "kmeans":  # all is told from the sample: what few samples far out would do to it, EM can undo
+            X, weights = rows, None
+            glance = _glance(rows, size=0, seed=0)
         rounding = (np.finfo(dtype).eps * glance.mean) ** 2 / 12
         overall = glance.squares / glance.total
         overall = np.where(overall > rounding, overall, 0)
-        # K-means takes distances in units of each feature's deviation, as the likelihood will: a power of two, about a
-        # multiple of it, so that the order of the samples does not round rows into others, and other draws.
         scale = np.ones(len(overall))
-        if isinstance(self.init, str) and self.init == "kmeans" and self.covariance != "spherical":
+        if init == "kmeans" and self.covariance != "spherical":  # distances as the likelihood will take them
             scale = 2.0 ** np.round(np.log2(overall, out=np.zeros(len(overall)), where=overall > 0) / 2)
         center = np.round(glance.mean / scale) * scale
-        means = self._first_means(glance, center, scale, rng)
+        means = self._first_means(rows, center, scale, rng)
         statistic = partial(_spread, means=means, center=center, scale=scale, matrix=matrix)
-        spread = self._accumulate(statistic, X, weights)
-        self._check_count(spread.n_samples)
-        C = spread.squares / spread.total * (np.outer(scale, scale) if matrix else scale**2)
+        C = self._accumulate(statistic, X, weights) / glance.total * (np.outer(scale, scale) if matrix else scale**2)
         within = np.diag(C) if matrix else C
         floor = self._floor(lambda: regularizer(within, overall) + rounding)
         if matrix:
@@ -525,7 +521,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def _floor(self, auto):
         return auto() if self.reg_covar == "auto" else np.full(self.n_features_in_, float(self.reg_covar))
 
-    def _first_means(self, glance, center, scale, rng):
+    def _first_means(self, rows, center, scale, rng):
         """First means (K, d), about ``center`` in units of ``scale``."""
         K, d = self.n_components, self.n_features_in_
         if not isinstance(self.init, str):
@@ -537,7 +533,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             if not np.isfinite(means).all():
                 raise ValueError("GaussianMixtureEncoder: init contains NaN or infinity; pass finite means.")
             return (means - center) / scale
-        rows = (glance.sample.rows - center) / scale
+        rows = (rows - center) / scale
         if len(rows) < K:
             notify(
                 f"GaussianMixtureEncoder: the samples hold {len(rows)} distinct rows for n_components={K}, so some "

@@ -423,11 +423,11 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
             )
 
     def _standardizer(self, X):
-        if self.visible == "gaussian" and X is not None:
-            choose_standardizer(self, X)
-        elif self.visible == "gaussian" and not hasattr(self, "mean_"):  # it goes on from binary visibles
+        if self.visible == "binary":
+            return None
+        if X is None and not hasattr(self, "mean_"):  # it goes on from binary visibles
             self.mean_, self.scale_ = np.zeros_like(self.intercept_visible_), np.ones_like(self.intercept_visible_)
-        return self._learned_standardizer()
+        return choose_standardizer(self, X)
 
     def _learned_standardizer(self):
         """The one of a machine of Gaussian visibles, or None where rows stay as they are."""

@@ -88,12 +88,17 @@ def reconstruction_error(v: np.ndarray, params: Params, visible: str, hidden: st
     return np.einsum("nd,nd->n", rest, rest)
 
 
+def normal_like(A: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Normal numbers of the shape and dtype of A; of float32, so that both dtypes draw the same ones."""
+    return rng.standard_normal(A.shape, np.float32).astype(A.dtype, copy=False)
+
+
 def draw_visible(mean: np.ndarray, params: Params, visible: str, rng: np.random.Generator) -> np.ndarray:
     """Visible states in place of their means."""
     if visible == "binary":
         bernoulli_rows(mean, new_key(rng))
         return mean
-    noise = rng.standard_normal(mean.shape, mean.dtype)
+    noise = normal_like(mean, rng)
     mean += noise * np.exp(0.5 * params["z"]) if "z" in params else noise
     return mean
 
@@ -117,7 +122,7 @@ def draw_hidden(
     hidden_mean(Z, b, hidden, weight, out)
     noise = np.empty_like(Z)
     sigmoid_into(Z, b, 1.0, noise)
-    noise = np.sqrt(noise) * rng.standard_normal(Z.shape, Z.dtype)
+    noise = np.sqrt(noise) * normal_like(Z, rng)
     Z += b
     Z += noise
     return np.maximum(Z, 0, out=Z)

@@ -41,6 +41,7 @@ from featlearn.vectors.whitening import (
     coarse_rounding,
     moments_of,
     sphering,
+    warn_of_too_few,
 )
 
 
@@ -137,6 +138,11 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
         For lengths that do not sum to the number of samples, a length of 1, groups of another length, no sequence
         longer than the lag, more components than directions that vary, a stream or a Dask array, or a parameter out of
         range.
+
+    Warns
+    -----
+    UserWarning
+        If the samples are so few that each has a direction of its own.
 
     Notes
     -----
@@ -248,6 +254,8 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
         check_moments("SlowFeatureAnalysis", moments)
         P = sphering(moments, self.eps)[0]
         r = P.shape[1]
+        if r == moments.n - 1 > 1:
+            warn_of_too_few("SlowFeatureAnalysis", moments.n, X.shape[1], "put PCAWhitening(n_components) before it")
         n_expanded = r if self.degree == 1 else r + r * (r + 1) // 2
         expansion = {"mean": moments.mean, "P": P, "degree": self.degree}
         rows = cache_rows(8 * max(n_expanded, 1))

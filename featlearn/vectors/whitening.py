@@ -228,6 +228,14 @@ def check_moments(who: str, moments: Moments) -> None:
         )
 
 
+def warn_of_too_few(who: str, n: int, d: int, cure: str) -> None:
+    """A UserWarning that n samples were whitened in all n - 1 directions they have."""
+    notify(
+        f"{who}: {n} samples of {d} features are whitened in all the {n - 1} directions they have, which puts each as "
+        f"far from every other, so the outputs hardly carry over to new samples. Pass more samples, or {cure}."
+    )
+
+
 def whitening_scales(values: np.ndarray, eps: float, floors: np.ndarray) -> np.ndarray:
     """1 / sqrt(l + eps); a direction that does not vary beyond rounding gets 0 when eps is 0."""
     total = values + eps
@@ -336,6 +344,9 @@ class _Whitening(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         context = begin_fit(self, 0, X=X)
         with one_blas_thread():
             self._learn(self._moments(X, first=True))
+        n, d, least = self.moments_.n, len(self.mean_), self.explained_variance_[-1]
+        if len(self.explained_variance_) == n - 1 and n - 1 <= d and least > max(self.eps_, self._floor):
+            warn_of_too_few(type(self).__name__, n, d, "PCAWhitening(n_components) for far fewer, or a larger eps")
         end_fit(context, self)
         return self
 
@@ -387,7 +398,7 @@ class _Whitening(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         return self
 
     def _judge(self, varying):
-        """Warn if nothing varies beyond rounding, or if eps drowns most of the variances (v,) of features that do."""
+        """Warn if the outputs are of little use, given the variances (v,) of the features that vary."""
         if len(varying) == 0 and self.moments_.variances.max(initial=0) > 0:
             notify(
                 f"{type(self).__name__}: no feature varies by more than the rounding of numbers of its size (about "
@@ -478,7 +489,8 @@ class ZCA(OneToOneFeatureMixin, _Whitening):
     Warns
     -----
     UserWarning
-        If eps drowns the variance of most features.
+        If eps drowns the variance of most features; if no feature varies beyond rounding; or if the samples are so few,
+        and eps so small, that each gets a direction of its own.
 
     References
     ----------
@@ -507,7 +519,7 @@ class ZCA(OneToOneFeatureMixin, _Whitening):
     def _set_whitening(self, moments):
         axes = principal_axes(moments, moments.n - 1 if moments.product is None else None)
         self.explained_variance_, self._vectors = axes.values, axes.vectors
-        self._scales = whitening_scales(axes.values, self.eps_, axes.floors)
+        self._scales, self._floor = whitening_scales(axes.values, self.eps_, axes.floors), axes.floors.max()
         self._rest = 1 / np.sqrt(self.eps_) if self.eps_ > 0 else 0.0
         if moments.product is not None:
             self.whitening_ = self._symmetric(self._scales, self._rest)
@@ -615,7 +627,8 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
     Warns
     -----
     UserWarning
-        If more components were asked for than directions vary, or if eps drowns the variance of most features.
+        If more components were asked for than directions vary; if eps drowns the variance of most features; if no
+        feature varies beyond rounding; or if the samples are so few that each gets a direction of its own.
 
     References
     ----------
@@ -656,7 +669,7 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
                 f"{len(moments.mean)} features vary in {rank} directions only, so {K - rank} outputs are always 0. "
                 f"Pass n_components={max(rank, 1)} or less."
             )
-        values, V = axes.values, axes.vectors
+        values, V, self._floor = axes.values, axes.vectors, axes.floors.max()
         if len(values) < K:  # directions beyond what so few rows can tell
             values, scales = np.pad(values, (0, K - len(values))), np.pad(scales, (0, K - len(scales)))
             V = np.pad(V, ((0, 0), (0, K - V.shape[1])))

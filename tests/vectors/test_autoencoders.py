@@ -628,6 +628,25 @@ def test_an_interrupt_before_the_first_epoch_leaves_the_estimator_as_it_was(Lear
         np.testing.assert_array_equal(A, kept)
 
 
+@pytest.mark.parametrize("Learner", ALL)
+def test_lbfgs_says_that_it_ended_at_max_iter(Learner):
+    learner = Learner(3, solver="lbfgs", max_iter=4, random_state=0)
+    message = rf"{Learner.__name__}: max_iter=4 iterations were made and the fit has not converged: .* and tol=1e-05"
+    with pytest.warns(ConvergenceWarning, match=message):
+        learner.fit(X)
+    assert learner.n_iter_ == 4
+    with pytest.warns(ConvergenceWarning, match="max_iter=1 iterations"):
+        learner.set_params(max_iter=1).fit(X)
+    # silent: a part of the data, no tolerance asked for, a callback's wish, an end by the tolerance, and epochs
+    learner.set_params(max_iter=4).partial_fit(X)
+    learner.set_params(solver=LBFGS(tol=0)).fit(X)
+    learner.set_params(solver="lbfgs").set_callbacks(EarlyStopping(monitor="loss", patience=1, tol=0.9)).fit(X)
+    assert learner.n_iter_ < 4
+    learner.set_callbacks().set_params(solver=LBFGS(tol=0.5), max_iter=100).fit(X)
+    assert learner.n_iter_ < 100
+    learner.set_params(solver="adam", max_iter=2).fit(X)
+
+
 def test_callbacks_see_the_loss_and_may_stop():
     stop = EarlyStopping(monitor="loss", patience=1, tol=0.5)
     learner = SparseAutoencoder(3, max_iter=50, random_state=0).set_callbacks(stop).fit(X)

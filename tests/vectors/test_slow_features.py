@@ -230,6 +230,8 @@ def test_rounding_far_from_the_origin_is_no_direction(offset, dtype):
 
 
 def test_fewer_rows_than_features():
+    with pytest.warns(UserWarning, match=r"30 samples of 40 features are whitened in all the 29 directions"):
+        SlowFeatureAnalysis(2).fit(np.random.default_rng(0).normal(size=(30, 40)))
     X = walk(30, 5) @ np.random.default_rng(0).normal(size=(5, 2000))
     tracemalloc.start()
     sfa = SlowFeatureAnalysis().fit(X)
@@ -239,6 +241,7 @@ def test_fewer_rows_than_features():
     np.testing.assert_allclose(sfa.inverse_transform(sfa.transform(X)), X, atol=1e-8)
 
 
+@pytest.mark.filterwarnings("ignore:SlowFeatureAnalysis. 3 samples of 4 features")
 @pytest.mark.parametrize(
     ("K", "degree", "rows", "message"),
     [

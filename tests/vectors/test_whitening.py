@@ -20,6 +20,7 @@ import featlearn
 from featlearn import ZCA, ContrastNormalizer, KMeansDictionary, PCAWhitening
 from featlearn.vectors.whitening import Moments, principal_axes, sphering
 
+FEW = pytest.mark.filterwarnings("ignore:.*samples of .* features are whitened in all")
 BOTH = pytest.mark.parametrize("Whitening", [ZCA, PCAWhitening])
 
 
@@ -201,6 +202,7 @@ def test_streams_iterators_and_chunk_sizes_give_the_same_result(Whitening, monke
     np.testing.assert_allclose(whole.transform(X), stream, atol=1e-12)
 
 
+@FEW
 def test_too_few_samples_for_eps_0_are_counted():
     X = correlated(5, 7)
     with pytest.raises(ValueError, match=r"ZCA: 5 samples cannot whiten 7 features with eps=0.*rank 4 at most"):
@@ -342,6 +344,7 @@ def wide(n=12, d=40, seed=0):
     return rng.normal(size=(n, d)) * rng.uniform(0.5, 3, d) + 5
 
 
+@FEW
 @BOTH
 def test_few_rows_are_whitened_as_their_covariance_says(Whitening):
     X = wide()
@@ -397,6 +400,7 @@ def test_the_moments_of_few_rows_stay_few_rows():
     np.testing.assert_allclose(axes.vectors.T @ axes.vectors, np.eye(8), atol=1e-9)
 
 
+@FEW
 @BOTH
 def test_20_000_features_are_quick_and_small(Whitening):
     X = wide(80, 20_000)
@@ -457,9 +461,23 @@ def test_eps_out_of_range_is_named(Whitening, eps):
         Whitening(eps=eps).fit(correlated())
 
 
+@BOTH
+def test_whitening_so_few_samples_that_each_has_its_own_direction_is_told(Whitening):
+    with pytest.warns(
+        UserWarning, match=r"12 samples of 40 features are whitened in all the 11 directions.*more"
+    ) as told:
+        Whitening().fit(wide())
+    assert told[0].filename == __file__
+    Whitening(eps=200).fit(wide())
+    Whitening().partial_fit(wide())  # more may come
+    PCAWhitening(4).fit(wide())
+    Whitening().fit(wide(60))
+
+
 # --- ranks and scores ----------------------------------------------------------------------------------------------
 
 
+@FEW
 def test_more_components_than_the_rank_are_told():
     X = deficient("mixed", 3, float)
     with pytest.warns(UserWarning, match=r"n_components=6 axes.*vary in 4 directions only, so 2 outputs are always 0"):
