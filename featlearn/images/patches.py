@@ -5,6 +5,7 @@ channels last.
 """
 
 import numpy as np
+from sklearn.utils import check_random_state
 from sklearn.utils.random import sample_without_replacement
 
 from featlearn.kernels.encode import map_size
@@ -36,8 +37,9 @@ def sample_runs(
 ) -> tuple[np.ndarray, np.ndarray]:
     """About ``n`` patches (m, ph * pw * c) in order of time, and for each the number of its run (m,).
 
-    A run is the patch at one place of ``length`` consecutive images of a film; they are drawn at random, each once.
-    Where ``n`` patches are all there are, each place and film is one run. ``films`` (n_images,) tells images apart.
+    A run is the patch at one place of ``length`` consecutive images of a film. They are drawn at random, each once, as
+    many at one place as at another and spread over time there. Where ``n`` patches are all there are, each place and
+    film is one run. ``films`` (n_images,) tells images apart.
     """
     places = count_patches(images[:1], patch)
     order = np.argsort(films, kind="stable")
@@ -47,11 +49,15 @@ def sample_runs(
         return _cut(images, patch, order[time], place), place * len(images) + np.searchsorted(films, films[time])
     starts = np.flatnonzero(films[: len(films) - length + 1] == films[length - 1 :])
     n_runs = min(max(1, n // length), len(starts) * places)
-    chosen = np.sort(sample_without_replacement(len(starts) * places, n_runs, random_state=random_state))
-    start, place = np.divmod(chosen, places)
-    time = starts[start][:, None] + np.arange(length)
-    run = np.repeat(np.arange(n_runs), length)
-    return _cut(images, patch, order[time.ravel()], np.repeat(place, length)), run
+    rng = check_random_state(random_state)
+    runs = np.full(places, n_runs // places)
+    runs[rng.permutation(places)[: n_runs % places]] += 1
+    place = np.repeat(np.arange(places), runs)
+    of_place = np.arange(n_runs) - np.repeat(np.cumsum(runs) - runs, runs)  # 0, 1, ... at each place
+    low, high = (k * len(starts) // runs[place] for k in (of_place, of_place + 1))
+    first = starts[low + (rng.random_sample(n_runs) * (high - low)).astype(np.int64)]
+    time = first[:, None] + np.arange(length)
+    return _cut(images, patch, order[time.ravel()], np.repeat(place, length)), np.repeat(np.arange(n_runs), length)
 
 
 def _cut(images, patch, image, place):

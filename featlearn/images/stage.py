@@ -294,15 +294,15 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         steps = ordered_steps(self.learner)
         if not steps:
             return sample_patches(images, patch, min(asked, count_patches(images, patch)), rng), {}
-        # Short runs see more places and times than long ones; two lags make every row one of a pair.
-        length = 2 * max(getattr(step, "lag", 1) for step in steps.values())
+        # Short runs see more places and times than long ones; of four lags three quarters of the rows begin a pair.
+        length = 4 * max(getattr(step, "lag", 1) for step in steps.values())
         longest = np.unique(films, return_counts=True)[1].max()
         if longest < 2:
             raise ValueError(
                 f"Stage: {type(next(iter(steps.values()))).__name__} learns from what follows what in time, and no "
                 "film has two images. Pass the images of a film in order."
             )
-        patches, runs = sample_runs(images, patch, asked, min(length, longest), films, rng)
+        patches, runs = sample_runs(images, patch, asked, min(length, longest, max(asked, 2)), films, rng)
         return patches, dict.fromkeys(steps, runs)
 
     def transform(self, X):
