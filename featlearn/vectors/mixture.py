@@ -66,7 +66,7 @@ from featlearn.validation import (
     unchanged_on_failure,
 )
 from featlearn.vectors.kmeans import KMeansDictionary
-from featlearn.vectors.usefulness import probe, warn_of_idle_units
+from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_idle_units
 
 COVARIANCE = one_of("diag", "spherical", "full", "tied")
 ENCODE = one_of("posterior", "density", "fisher")
@@ -74,6 +74,8 @@ CHUNK_ROWS = 4096  # rows a thread takes at a time: enough for the products, and
 START_ROWS = 50  # samples for each component from which K-means starts
 FEWEST_ROWS = 1000  # of them in all
 START_ITERATIONS = 10
+OUTLYING = 100  # quartile ranges from which a deviation is that of outliers
+GRID = 2.0**-20  # of rows from which K-means starts, in units of about a deviation: other units, the same draws
 REGULAR = 1e-6  # of a variance: what reg_covar="auto" adds
 ROWS_A_COMPONENT = 10  # of training rows looked at, from which a component without any is idle
 
@@ -145,6 +147,13 @@ def _score(chunk, weights=None, *, mixture):
     w = chunk_weights(X, weights)
     log_p = posteriors(X, prepared_for(mixture, X))[1]
     return np.array([w @ log_p, w.sum(), len(X)])
+
+
+def units(rows: np.ndarray, deviations: np.ndarray) -> np.ndarray:
+    """Units (d,) in which K-means takes distances: the deviation, but no outlier may swell it, and 1 for constants."""
+    low, high = np.quantile(rows, [0.25, 0.75], axis=0)
+    most = np.where(high > low, OUTLYING * (high - low), np.inf)
+    return np.where(deviations > 0, np.minimum(deviations, most), 1.0)
 
 
 def regularizer(within: np.ndarray, overall: np.ndarray) -> np.ndarray:
@@ -394,6 +403,8 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def _warn_if_idle(self, X):
         rows = as_float(probe(X))
+        if self.covariance == "spherical":
+            warn_of_drowned_features("GaussianMixtureEncoder", rows, "covariance='spherical' has one variance for all")
         if len(rows) < ROWS_A_COMPONENT * self.n_components:
             return  # too few to tell: many a component has none
         density = self.encode == "density"
@@ -486,7 +497,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         if warm:
             last = self._last()
             return last, self._floor(lambda: self.reg_covar_)
-        K, matrix = self.n_components, self.covariance in ("full", "tied")
+        K = self.n_components
         init = self.init if isinstance(self.init, str) else "given"
         size = {"given": 0, "random": K, "kmeans": max(START_ROWS * K, FEWEST_ROWS)}[init]
         seed = int(rng.randint(2**31 - 1)) if size else 0
@@ -494,17 +505,17 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         if not glance.total > 0:
             raise ValueError("GaussianMixtureEncoder: all samples have weight 0. Give some a weight above 0.")
         self._check_count(glance.n_samples)
-        rows = glance.sample.rows
+        rows, matrix = glance.sample.rows, self.covariance in ("full", "tied")
         if init == "kmeans":  # all is told from the sample: what few samples far out would do to it, EM can undo
             X, weights = rows, None
             glance = _glance(rows, size=0, seed=0)
         rounding = (np.finfo(dtype).eps * glance.mean) ** 2 / 12
         overall = glance.squares / glance.total
         overall = np.where(overall > rounding, overall, 0)
-        scale = np.ones(len(overall))
-        if init == "kmeans" and self.covariance != "spherical":  # distances as the likelihood will take them
-            scale = 2.0 ** np.round(np.log2(overall, out=np.zeros(len(overall)), where=overall > 0) / 2)
-        center = np.round(glance.mean / scale) * scale
+        center, scale = glance.mean, np.ones(len(overall))
+        if init == "kmeans":
+            scale = units(rows, np.sqrt(overall))
+            scale = np.full(len(scale), scale.max()) if self.covariance == "spherical" else scale
         means = self._first_means(rows, center, scale, rng)
         statistic = partial(_spread, means=means, center=center, scale=scale, matrix=matrix)
         C = self._accumulate(statistic, X, weights) / glance.total * (np.outer(scale, scale) if matrix else scale**2)
@@ -533,7 +544,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             if not np.isfinite(means).all():
                 raise ValueError("GaussianMixtureEncoder: init contains NaN or infinity; pass finite means.")
             return (means - center) / scale
-        rows = (rows - center) / scale
+        rows = np.round((rows - center) / scale / GRID) * GRID
         if len(rows) < K:
             notify(
                 f"GaussianMixtureEncoder: the samples hold {len(rows)} distinct rows for n_components={K}, so some "
