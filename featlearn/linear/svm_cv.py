@@ -99,19 +99,23 @@ def cut(estimator: Any, y: np.ndarray, s: np.ndarray, groups: Any) -> list[tuple
             f"LinearSVMCV: cv={cv} asks for {wanted} stratified folds, but the largest class has {most} rows. Choose "
             f"cv={max(2, most)} or fewer, or a splitter such as KFold."
         )
-    folds: list[tuple[np.ndarray, np.ndarray]] = []
-    for pair in check_cv(cv, y[rows], classifier=True).split(np.zeros((len(rows), 1)), y[rows], groups):
+    if _is_integer(wanted) or hasattr(cv, "split"):
+        folds = check_cv(cv, y[rows], classifier=True).split(np.zeros((len(rows), 1)), y[rows], groups)
+    else:
+        folds = iter(cv)
+    pairs: list[tuple[np.ndarray, np.ndarray]] = []
+    for pair in folds:
         try:
             train, test = (rows[np.asarray(part)] for part in pair)
         except (IndexError, TypeError, ValueError) as error:
             raise ValueError(
-                f"LinearSVMCV: fold {len(folds) + 1} of cv={cv!r} is no pair (train, test) of indices of {n} rows: "
+                f"LinearSVMCV: fold {len(pairs) + 1} of cv={cv!r} is no pair (train, test) of indices of {n} rows: "
                 f"{error}."
             ) from error
-        folds.append((train, test))
-    if not folds:
+        pairs.append((train, test))
+    if not pairs:
         raise ValueError(f"LinearSVMCV: cv={cv!r} gives no fold.")
-    return folds
+    return pairs
 
 
 def check_fold(estimator: Any, where: str, y: np.ndarray, s: np.ndarray, train: np.ndarray, test: np.ndarray) -> None:

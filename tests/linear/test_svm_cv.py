@@ -156,12 +156,12 @@ def grid(X, y, Cs, cv, sample_weight=None, groups=None, **parameters):
     return np.array([search.cv_results_[f"split{i}_test_score"] for i in range(len(folds))])
 
 
-@pytest.mark.parametrize("class_weight", [None, "balanced", {0: 2.0, 3: 0.5}])
+@pytest.mark.parametrize("class_weight", [None, "balanced", {0: 2.0, 1: 0.5, 2: 1.0, 3: 3.0}])
 @pytest.mark.parametrize("lost", [[3], [2, 3], [1, 2]])
 def test_a_fold_that_lacks_classes_scores_as_a_machine_of_its_rows(lost, class_weight):
     # Fold 0 trains without the lost classes; where two are left it is a machine of two classes.
     X, y = noisy(200, 8, k=4)
-    fold = np.random.default_rng(0).integers(0, 3, size=len(y))
+    fold = np.random.default_rng(5).integers(0, 3, size=len(y))
     fold[np.isin(y, lost)] = 0
     cv, Cs = PredefinedSplit(fold), [0.01, 1.0, 100.0]
     with warnings.catch_warnings():
@@ -191,13 +191,14 @@ def test_weights_are_repeats_where_copies_stay_together(classes, class_weight):
     rng = np.random.default_rng(1)
     s, fold = rng.integers(0, 4, size=len(y)), rng.integers(0, 4, size=len(y))
     groups = rng.integers(0, 12, size=len(y))
-    for cv, more in (
-        (PredefinedSplit(fold), PredefinedSplit(fold.repeat(s))),
-        (LeaveOneGroupOut(), LeaveOneGroupOut()),
-    ):
-        weighted = LinearSVMCV(8, cv=cv, class_weight=class_weight).fit(X, y, s, groups=groups)
+    cases = [
+        (PredefinedSplit(fold), PredefinedSplit(fold.repeat(s)), None),
+        (LeaveOneGroupOut(), LeaveOneGroupOut(), groups),
+    ]
+    for cv, more, g in cases:
+        weighted = LinearSVMCV(8, cv=cv, class_weight=class_weight).fit(X, y, s, groups=g)
         repeated = LinearSVMCV(8, cv=more, class_weight=class_weight)
-        repeated.fit(X.repeat(s, axis=0), y.repeat(s), groups=groups.repeat(s))
+        repeated.fit(X.repeat(s, axis=0), y.repeat(s), groups=None if g is None else g.repeat(s))
         np.testing.assert_allclose(weighted.scores_, repeated.scores_, atol=1e-12)
         assert weighted.C_ == repeated.C_
         np.testing.assert_allclose(weighted.coef_, repeated.coef_, atol=1e-4)
@@ -256,7 +257,7 @@ def test_folds_of_masks_and_of_repeated_rows():
         ("five", "cv='five' is not valid"),
         ([1, 2], "fold 1 of cv=.* is no pair"),
         ([([0, 999], [1, 2])], "fold 1 of cv=.* is no pair"),
-        ([], "gives no fold"),
+        ([], r"cv=\[\] gives no fold"),
         (50, r"cv=50 asks for 50 stratified folds, but the largest class has \d+ rows"),
     ],
 )
