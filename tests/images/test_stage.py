@@ -284,7 +284,7 @@ def test_more_patches_than_exist_takes_all():
 # The range of the pixels, for contrast normalization
 
 
-@pytest.mark.parametrize("n_patches", [7, 100, None])
+@pytest.mark.parametrize("n_patches", [30, 100, None])
 def test_contrast_takes_the_range_of_the_images_not_of_the_patches(n_patches):
     dark = IMAGES / 10
     dark[3, 0, 0] = 0.9  # in few patches, and perhaps in none that is drawn
