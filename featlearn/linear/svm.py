@@ -264,7 +264,7 @@ def warn_unless_converged(estimator: Any, solution: Solution, C: float) -> None:
 
 
 class LinearSVM(LinearPredictor):
-    """One-vs-rest linear support vector machine with squared hinge loss, for dense features in any number.
+    """One-vs-rest linear support vector machine with squared hinge loss, for features in any number, dense or sparse.
 
     Minimizes, per class, ``1/2 |w|^2 + C mean(max(0, 1 - y f(x))^2)``. Note the mean: liblinear and `LinearSVC`
     multiply the sum, so ``LinearSVC(C=C / n_samples)`` has the same optimum. Newton's method works on all classes at
@@ -291,7 +291,7 @@ class LinearSVM(LinearPredictor):
     warm_start : bool, default=False
         Start from the coefficients of the last fit, if its classes and features were the same.
     n_jobs : int or None, default=None
-        Threads; None takes every core. No effect on the result.
+        Threads; None takes every core, -1 too, -2 all but one. No effect on the result.
 
     Attributes
     ----------
@@ -304,7 +304,7 @@ class LinearSVM(LinearPredictor):
     objective_ : array of shape (n_classes,) or (1,)
         Objective reached, per class.
     n_iter_ : int
-        Newton iterations.
+        Newton iterations, or rounds for sparse rows.
     n_passes_ : int
         Walks over X, all told.
     n_features_in_ : int
@@ -315,20 +315,33 @@ class LinearSVM(LinearPredictor):
     Raises
     ------
     ValueError
-        If a parameter or a weight is out of range, or fewer than two classes have weight.
+        If a parameter or a weight is out of range, fewer than two classes have weight, X is an array of images or maps
+        (add `Flatten`), or the structure of a sparse X is damaged.
     TypeError
         If X is a stream or a Dask collection.
 
     Notes
     -----
     With sample weights s the mean is ``sum(s m^2) / sum(s)``: integer weights equal repeated rows, and C keeps its
-    meaning when all weights are scaled. Extra memory is one (n, n) matrix in float64, and up to one more per thread,
-    where n is at most 1.5 d and 12,000, else one (d, d) matrix where d is at most n and 20,000; beyond both the method
-    takes more walks instead.
+    meaning when all weights are scaled. Ctrl-C keeps the coefficients of the last whole iteration, with a warning.
+
+    Tables of up to 8 MB and 127 features are copied in float64. Of larger ones extra memory is one (n, n) matrix in
+    float64, and up to one more per thread, where n is at most 1.5 d and 12,000, else one (d, d) matrix where d is at
+    most n and 20,000, and one more per class (256 MB at most) where d is below 2,000; beyond both the method takes
+    more walks instead. Sparse rows (any format; CSR is taken as it is) are held twice, by rows and by columns, and
+    never made dense beyond those 8 MB; an iteration is then a round of coordinate descent in the dual (`n_iter_`
+    counts rounds), and the gap that ``tol`` bounds is the duality gap.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the fit ends before ``tol``, or is interrupted.
 
     References
     ----------
     Keerthi, DeCoste (2005), "A modified finite Newton method for fast solution of large scale linear SVMs", JMLR 6.
+    Hsieh, Chang, Lin, Keerthi, Sundararajan (2008), "A dual coordinate descent method for large-scale linear SVM",
+    ICML, for sparse rows.
 
     Examples
     --------

@@ -37,7 +37,10 @@ def check_path(Cs: Any) -> np.ndarray:
     """The values of C, increasing: as given, or so many between 1e-2 and 1e4 on a logarithmic scale."""
     if _is_integer(Cs) and Cs >= 1:
         return np.logspace(-2, 4, int(Cs)) if Cs > 1 else np.array([100.0])
-    path = np.asarray(Cs) if not isinstance(Cs, str) else np.asarray([])
+    try:
+        path = np.asarray(Cs)
+    except ValueError:  # a ragged list
+        path = np.asarray([])
     if path.ndim != 1 or path.size == 0 or path.dtype.kind not in "iuf" or not (np.isfinite(path) & (path > 0)).all():
         raise ValueError(f"LinearSVMCV: Cs={Cs!r} is not valid; pass an integer >= 1 or a list of numbers above 0.")
     return np.unique(path.astype(np.float64))
@@ -47,7 +50,9 @@ def _folds_rule(cv):
     if _is_integer(cv):
         good = cv >= 2
     else:
-        good = cv is None or (not isinstance(cv, (str, bool, np.bool_)) and (hasattr(cv, "split") or np.iterable(cv)))
+        good = cv is None or (
+            not isinstance(cv, (str, bytes, bool, np.bool_)) and (hasattr(cv, "split") or np.iterable(cv))
+        )
     return None if good else "an integer of at least 2, a splitter or an iterable of (train, test) indices"
 
 
@@ -142,14 +147,15 @@ class LinearSVMCV(LinearPredictor):
     """`LinearSVM` with C chosen by cross-validation.
 
     For each C of the path the mean accuracy over the folds is measured; the best (the smaller in a tie) is fitted on
-    all rows. C multiplies the MEAN of the squared slacks, so it keeps its meaning from a fold to the whole.
+    all rows. C multiplies the MEAN of the squared slacks, so it keeps its meaning from a fold to the whole. The scores
+    are those of a `GridSearchCV` over `LinearSVM` on the same folds.
 
     Parameters
     ----------
     Cs : int or array-like of float, default=10
         Values of C to try; an integer takes so many between 1e-2 and 1e4 on a logarithmic scale.
     cv : int, splitter or iterable of (train, test) indices, default=5
-        Folds, as in scikit-learn: an integer means stratified folds in the order of the rows.
+        Folds, as in scikit-learn: an integer means stratified folds in the order of the rows that have weight.
     loss : {"squared_hinge"}, default="squared_hinge"
         The loss.
     fit_intercept : bool, default=True
@@ -193,9 +199,19 @@ class LinearSVMCV(LinearPredictor):
     Raises
     ------
     ValueError
-        If a parameter or a weight is out of range, a fold trains on one class only, or a held-out fold has no weight.
+        If a parameter or a weight is out of range, a fold trains on one class only, or a held-out fold has no weight:
+        the message names the fold, the class and how many rows it has.
     TypeError
         If X is a stream or a Dask collection.
+
+    Notes
+    -----
+    A fold without a training row of some class trains no machine for it and never predicts it there.
+
+    Integer weights give the scores and the C of repeated rows wherever all copies of a row lie in one fold (a splitter
+    by groups, or folds given as indices). The folds that an integer ``cv`` or `GroupKFold` cuts balance rows, not
+    weights, so those of repeated rows are others. Rows of zero weight take no part in the folds of an integer ``cv``;
+    a splitter or given indices may place them, without effect on fits and scores.
 
     Examples
     --------

@@ -115,7 +115,7 @@ def test_threads_do_not_change_a_bit():
     np.testing.assert_array_equal(one.scores_, three.scores_)
 
 
-@pytest.mark.parametrize("Cs", [0, [], [1.0, -1.0], [np.nan], "many", True, [[1.0]]])
+@pytest.mark.parametrize("Cs", [0, [], [1.0, -1.0], [np.nan], "many", b"many", {1: 2}, True, [[1.0]], [[1.0], 2.0]])
 def test_bad_paths_are_named(Cs):
     X, y = noisy(30)
     with pytest.raises(ValueError, match="LinearSVMCV: Cs="):
@@ -255,6 +255,7 @@ def test_folds_of_masks_and_of_repeated_rows():
         (True, "cv=True is not valid"),
         (2.5, "cv=2.5 is not valid"),
         ("five", "cv='five' is not valid"),
+        (b"five", "cv=b'five' is not valid"),
         ([1, 2], "fold 1 of cv=.* is no pair"),
         ([([0, 999], [1, 2])], "fold 1 of cv=.* is no pair"),
         ([], r"cv=\[\] gives no fold"),
