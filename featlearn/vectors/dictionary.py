@@ -215,7 +215,10 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         if rule == "euclidean" and not sp.issparse(rows):  # rare words are meant to weigh little
             # the atoms bring in outliers that a probe of the rows misses
             warn_of_drowned_features(who, np.vstack([rows, self.components_]), "distances add up the features' squares")
-        if self.encode in ("threshold", "split"):
+        if (
+            self.encode in ("threshold", "split")
+            and np.ptp(rows.toarray() if sp.issparse(rows) else rows, axis=0).any()
+        ):
             found = OnDense(_Encode(self.components_, self.encode, self.threshold, rule))(rows)
             cure = f"Lower threshold={self.threshold:g}, which is in the units of the data, or scale the data up."
             warn_of_idle_units(who, found, cure)
