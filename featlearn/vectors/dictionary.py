@@ -211,7 +211,7 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         who, rule = type(self).__name__, self._rule()
         if isinstance(X, Iterator):  # walked already
             return
-        rows = probe(X)
+        rows: Any = probe(X)
         if rule == "euclidean" and not sp.issparse(rows):  # rare words are meant to weigh little
             # the atoms bring in outliers that a probe of the rows misses
             warn_of_drowned_features(who, np.vstack([rows, self.components_]), "distances add up the features' squares")
