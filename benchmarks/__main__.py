@@ -18,6 +18,7 @@ BENCHMARKS = {
     "lda_variational": "variational LDA, batch and online, against scikit-learn and gensim",
     "topics_memory": "online LDA on a million documents streamed from a file: peak memory",
     "parser": "exact parsing with treebank grammars: sentences a second, and NLTK's ViterbiParser",
+    "small": "small fits, and answers for one row, against scikit-learn's, at equal optimum",
     "imports": "`import featlearn` against `import sklearn.base`",
     "memory": "peak memory of ZCA and K-means out of files, at 1x and 10x the samples",
 }

@@ -33,6 +33,7 @@ from featlearn import (
     SparseFiltering,
 )
 from featlearn.datasets import load_photo_patches
+from featlearn.training import LBFGS
 from featlearn.vectors.sparsity import population_sparsity
 
 picture = next((argument for argument in sys.argv[1:] if argument.endswith(".png")), None)
@@ -45,10 +46,16 @@ patches /= patches.std()
 learners = {
     "K-means": KMeansDictionary(49, max_iter=30, tol=0, random_state=0),
     "sparse coding (OMP)": SparseCoding(49, n_nonzero=5, max_iter=10, random_state=0),
-    "RICA": RICA(49, max_iter=60, random_state=0),
+    "RICA": RICA(49, max_iter=60, tol=0, random_state=0),
     "sparse filtering": SparseFiltering(49, max_iter=60, random_state=0),
     "sparse autoencoder": SparseAutoencoder(
-        49, sparsity_target=0.02, sparsity_cost=20, weight_decay=0.04, solver="lbfgs", max_iter=80, random_state=0
+        49,
+        sparsity_target=0.02,
+        sparsity_cost=20,
+        weight_decay=0.04,
+        solver=LBFGS(tol=0),  # 80 iterations, however much there is left to gain
+        max_iter=80,
+        random_state=0,
     ),
     "Gaussian RBM": RBM(
         49,

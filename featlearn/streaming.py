@@ -62,6 +62,16 @@ def chunk_rows(X: Any) -> int:
     return cache_rows(row, CHUNK_BYTES)
 
 
+def dense(chunk: Any) -> Any:
+    """A chunk as a plain array, be it one, mapped to a file, or sparse."""
+    return chunk.toarray() if sp.issparse(chunk) else np.asarray(chunk)
+
+
+def dense_rows(X: Any) -> int | None:
+    """Rows in a chunk of a sparse matrix that is made dense chunk by chunk; None, for the usual ones, of all else."""
+    return cache_rows(8 * X.shape[1], CHUNK_BYTES, 1) if sp.issparse(X) else None
+
+
 def stacked(items: list) -> Any:
     """A bag's partition as one chunk: arrays are joined by rows, other items stay a list."""
     if items and all(isinstance(item, np.ndarray) for item in items):

@@ -22,7 +22,9 @@ import numpy as np
 from featlearn.kernels.lbfgs import lbfgs
 from featlearn.kernels.optimizers import RULES
 from featlearn.kernels.shards import Draws, Memory, NumpyEngine, Params, params_dtype
+from featlearn.notices import interruptible
 from featlearn.solvers import LBFGS, GradientDescent, make_solver, training_rules
+from featlearn.streaming import dense
 from featlearn.threads import as_float, blocks, cache_rows, one_blas_thread
 
 __all__ = ["LBFGS", "Draws", "GradientDescent", "Memory", "Objective", "Params", "Trained"]
@@ -56,13 +58,17 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training gave: the parameters, the loss of each epoch, and what it needs to go on."""
+    """What a training gave: the parameters, the loss of each epoch, and what it needs to go on.
+
+    ``converged`` is False where ``max_iter`` ended L-BFGS before its tolerance did.
+    """
 
     params: Params
     loss_curve: list[float]
     validation_curve: list[float]
     n_iter: int
     memory: Memory
+    converged: bool = True
 
 
 def minimize(
@@ -82,6 +88,7 @@ def minimize(
     validation: np.ndarray | None = None,
     memory: Memory | None = None,
     engine: str = "auto",
+    prepare: Callable[[np.ndarray], np.ndarray] | None = None,
     on_epoch: Callable[[dict[str, float], Callable[[], Params]], bool] | None = None,
     who: str = "minimize",
 ) -> Trained:
@@ -91,8 +98,8 @@ def minimize(
     ----------
     objective : Objective
         What is minimized.
-    X : array (n, d) or memmap
-        The samples; small integers become float32 batch by batch.
+    X : array (n, d), memmap or CSR matrix
+        The samples, made dense batch by batch; small integers become float32 batch by batch.
     params : dict of arrays
         Where to start; they are copied.
     solver : GradientDescent or LBFGS
@@ -122,6 +129,10 @@ def minimize(
     engine : {"auto", "numpy", "keras"}, default="auto"
         "numpy" takes the hand-derived gradient on the CPU, "keras" the automatic one on Keras' device; "auto" the
         second where there is a GPU, or no hand-derived gradient.
+    prepare : callable or None, default=None
+        What raw rows (m, d), as floats of the parameters' dtype, pass batch by batch before the objective sees them:
+        it gives new rows, each from its own (`featlearn.vectors.standardizer.Standardizer`, say). Rows held out and
+        those of L-BFGS pass it too.
     on_epoch : callable or None, default=None
         ``on_epoch(metrics, params)`` after each epoch, with ``params()`` giving a copy; True stops.
     who : str, default="minimize"
@@ -135,6 +146,12 @@ def minimize(
     ------
     ValueError
         If the loss or a parameter is not finite; the message names the epoch and the learning rate.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If an interrupt (Ctrl-C) ended it: everything returned is then that of the last whole epoch (the parameters the
+        best on the samples held out, if there are any). Before the end of the first epoch the interrupt goes through.
 
     Examples
     --------
@@ -153,9 +170,11 @@ def minimize(
     array([1., 3.])
     """
     params = {name: np.array(value, order="C") for name, value in params.items()}
+    weight_decay = float(weight_decay)  # a NumPy float64 would turn float32 gradients into float64
     run = _engine(objective, engine, who)(objective, weight_decay)
+    ready = partial(_ready, dtype=params_dtype(params), prepare=prepare)
     if isinstance(solver, LBFGS):
-        return _minimize_lbfgs(run, X, params, solver, rng, max_iter, weight_decay, on_epoch, who)
+        return _minimize_lbfgs(run, ready(dense(X)), params, solver, rng, max_iter, weight_decay, on_epoch, who)
     memory = Memory() if memory is None else memory
     slots, same_rule = RULES[solver.rule][1], memory.rule == solver.rule
     arrays = {name: _slots(memory.arrays.get(name, []) if same_rule else [], p, slots) for name, p in params.items()}
@@ -170,16 +189,23 @@ def minimize(
     # The steps made so far enter, or every partial_fit with one random_state would draw the same numbers and orders.
     seed = [*(int(s) for s in rng.randint(2**31 - 1, size=2)), memory.step]
     rng = np.random.RandomState(seed) if memory.step else rng
+    X, train_ready = _ready_if_small(X, ready)
+    validation, held_ready = (None, ready) if validation is None else _ready_if_small(validation, ready)
     curve: list[float] = []
     held_out: list[float] = []
-    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+    whole: tuple[Params | None, Memory, int] = None, memory, 0  # what is left if the next epoch is interrupted
+    with (
+        interruptible(who, lambda: whole[-1]),
+        one_blas_thread(),
+        np.errstate(over="ignore", invalid="ignore", divide="ignore"),
+    ):
         run.begin(params, memory, size, seed)
         for epoch in range(start_epoch, last):
             order = rng.permutation(n) if shuffle and size < n else None
             total = 0.0
             for part in blocks(n, max(1, cache_rows(4 * X.shape[1], CHUNK_BYTES, 1) // size) * size):
-                rows = as_float(X[part] if order is None else X[order[part]]).astype(params_dtype(params), copy=False)
-                batches = [rows[b] for b in blocks(len(rows), size)]
+                rows = X[part] if order is None else X[order[part]]
+                batches = [train_ready(rows[b]) for b in blocks(rows.shape[0], size)]
                 first = memory.step + 1 - memory.rule_start
                 steps = range(first, first + len(batches))
                 c = np.array([solver.constants(s, epoch, horizon) for s in steps], params_dtype(params))
@@ -198,16 +224,28 @@ def minimize(
             curve.append(loss)
             metrics = {"loss": loss}
             if validation is not None:
-                held_out.append(run.evaluate(params, validation, seed) + penalty(params, weight_decay))
+                held_out.append(run.evaluate(params, validation, seed, held_ready) + penalty(params, weight_decay))
                 metrics["validation_loss"] = held_out[-1]
             stop = watcher.see(metrics.get("validation_loss", loss), params if validation is not None else None)
+            whole = watcher.best_params or _copied(params), run.memory(), len(curve)
             if on_epoch is not None and on_epoch(metrics, partial(_copied, params)):
                 stop = True
             if stop:
                 break
-    if watcher.best_params is not None:
-        params = watcher.best_params
-    return Trained(_copied(params), curve, held_out, len(curve), run.memory())
+    kept, memory, epochs = whole
+    assert kept is not None
+    return Trained(kept, curve[:epochs], held_out[:epochs], epochs, memory)
+
+
+def _ready(rows: np.ndarray, dtype: Any, prepare: Callable[[np.ndarray], np.ndarray] | None) -> np.ndarray:
+    """Rows as the objective sees them."""
+    rows = as_float(dense(rows)).astype(dtype, copy=False)
+    return rows if prepare is None else prepare(rows)
+
+
+def _ready_if_small(X: np.ndarray, ready: Callable) -> tuple[np.ndarray, Callable]:
+    """Rows that fit a chunk made ready once and for all, others with what their batches have to pass."""
+    return (ready(dense(X)), lambda rows: rows) if 4 * X.shape[0] * X.shape[1] <= CHUNK_BYTES else (X, ready)
 
 
 def _slots(remembered: list[np.ndarray], p: np.ndarray, slots: int) -> list[np.ndarray]:
@@ -269,8 +307,6 @@ def _engine(objective, engine, who):
 
 def _minimize_lbfgs(run, X, params, solver, rng, max_iter, weight_decay, on_epoch, who):
     names = list(params)
-    dtype = params_dtype(params)
-    X = as_float(np.asarray(X)).astype(dtype, copy=False)
     seed = [int(s) for s in rng.randint(2**31 - 1, size=2)]
 
     def unflat(flat):
@@ -301,4 +337,5 @@ def _minimize_lbfgs(run, X, params, solver, rng, max_iter, weight_decay, on_epoc
             on_iteration=after,
             who=who,
         )
-    return Trained(unflat(end.x), list(end.loss_curve), [], end.n_iter, Memory(end.n_iter, end.n_iter))
+    memory = Memory(end.n_iter, end.n_iter)
+    return Trained(unflat(end.x), list(end.loss_curve), [], end.n_iter, memory, end.ended != "max_iter")

@@ -112,9 +112,28 @@ def check_argument(who: str, name: str, value: Any, rule: Rule) -> None:
         raise ValueError(f"{who}: {name}={value!r} is not valid; pass {expected}.")
 
 
+def _seed(value):
+    good = value is None or value is np.random or isinstance(value, np.random.RandomState)
+    good = good or integer(0, 2**32 - 1)(value) is None
+    return None if good else "None, an integer from 0 to 2**32 - 1 or a numpy.random.RandomState"
+
+
+def _workers(value):
+    good = value is None or (integer()(value) is None and value != 0)
+    return None if good else "None (every core), an integer above 0 (so many), or below (-1 every core, -2 all but one)"
+
+
+# What these parameters mean is the same everywhere, so that no learner needs to name them.
+COMMON: dict[str, Rule] = {"random_state": _seed, "n_jobs": _workers}
+
+
 def check_parameters(estimator: Any, **rules: Rule) -> None:
-    """Check constructor parameters against rules; a ValueError names the estimator, the value and what is expected."""
-    for name, rule in rules.items():
+    """Check constructor parameters against rules; a ValueError names the estimator, the value and what is expected.
+
+    ``random_state`` and ``n_jobs`` are checked wherever an estimator has them.
+    """
+    common = {name: rule for name, rule in COMMON.items() if name in vars(estimator)}
+    for name, rule in (common | rules).items():
         check_argument(type(estimator).__name__, name, getattr(estimator, name), rule)
 
 
@@ -169,8 +188,16 @@ def check_rows(
             squared=squared,
             accept_sparse=accept_sparse,
         )
+    if _is_plain(estimator, X, reset, min_samples) and not copy:
+        estimator.n_features_in_ = X.shape[1]
+        if squared:
+            check_magnitude(type(estimator).__name__, X, tiny=reset)
+        return X
+    refuse_maps(estimator, X)
     if not accept_sparse:
         refuse_sparse(type(estimator).__name__, X)
+    elif sp.issparse(X):
+        X = sound_csr(type(estimator).__name__, X)
     small = isinstance(X, np.ndarray) and X.dtype.kind in "ui" and X.dtype.itemsize <= 2
     as_is = small or (isinstance(X, np.memmap) and X.dtype.kind in "uif")
     X = validate_data(
@@ -188,6 +215,71 @@ def check_rows(
     return X
 
 
+def _dimensions(X):
+    """Dimensions of an array, or of lists in lists, without a copy."""
+    depth = 0
+    while isinstance(X, (list, tuple)) and X:
+        X, depth = X[0], depth + 1
+    return depth + getattr(X, "ndim", 0)
+
+
+def refuse_maps(estimator: Any, X: Any) -> None:
+    """A ValueError for images, maps or sequences given to a learner of rows, that says what comes between."""
+    n = _dimensions(X)
+    if n < 3:
+        return
+    who, what = type(estimator).__name__, f"an array of shape {X.shape}" if hasattr(X, "shape") else f"lists {n} deep"
+    lift = "" if hasattr(estimator, "predict") else f" To learn from patches of images, lift it: Stage({who}(...))."
+    raise ValueError(
+        f"{who} takes rows (n_samples, n_features), but got {what}. To take an image or its maps "
+        f"as one row, add Flatten() before it: make_pipeline(..., Flatten(), {who}(...)).{lift}"
+    )
+
+
+def sound_csr(who: str, X: Any) -> Any:
+    """A sparse matrix as CSR with sorted columns and no duplicates, whose structure kernels may follow blindly.
+
+    X itself stays as it is; a structure that contradicts itself is refused.
+    """
+    where = f"{who}: the sparse matrix X ({X.format}, shape {X.shape}) is damaged: "
+    if X.ndim != 2:
+        raise ValueError(f"{who} takes rows (n_samples, n_features), but got a sparse array of shape {X.shape}.")
+    if X.format in ("csr", "csc", "bsr"):  # before anything follows it, SciPy included
+        _check_compressed(where, X)
+    elif X.format == "coo":
+        for axis, size in zip((X.row, X.col), X.shape, strict=True):
+            if len(axis) != len(X.data) or (len(axis) and not 0 <= axis.min() <= axis.max() < size):
+                raise ValueError(f"{where}its coordinates are not one for each value, or lie outside of the shape.")
+    if X.dtype.kind in "biu":
+        X = X.astype(np.float64)  # before duplicates are summed: 300 ones of uint8 are 300, not 44
+    rows = X.tocsr()
+    if X.format in ("lil", "dok"):
+        _check_compressed(where, rows)
+    # An object of its own believes no flag of X, and changes none.
+    rows = type(rows)((rows.data, rows.indices, rows.indptr), shape=rows.shape)
+    if not rows.has_canonical_format:
+        rows = rows.copy()
+        rows.sum_duplicates()
+    return rows
+
+
+def _check_compressed(where, X):
+    block = X.blocksize if X.format == "bsr" else (1, 1)
+    major, minor = (size // b for size, b in zip(X.shape, block, strict=True))
+    if X.format == "csc":
+        major, minor = minor, major
+    ends, places = X.indptr, X.indices
+    if len(ends) != major + 1 or ends[0] != 0 or (np.diff(ends) < 0).any():
+        raise ValueError(f"{where}indptr must be {major + 1} numbers that start at 0 and never fall.")
+    if ends[-1] > min(len(places), len(X.data)):
+        raise ValueError(
+            f"{where}indptr ends at {ends[-1]}, but there are {len(places)} indices and {len(X.data)} values."
+        )
+    places = places[: ends[-1]]
+    if len(places) and not 0 <= places.min() <= places.max() < minor:
+        raise ValueError(f"{where}indices reach from {places.min()} to {places.max()}, beyond the {minor} there are.")
+
+
 def refuse_sparse(who: str, X: Any, what: str = "X") -> None:
     """A TypeError for a sparse matrix given to a learner of dense rows; it names the way out and its price."""
     if sp.issparse(X):
@@ -196,6 +288,18 @@ def refuse_sparse(who: str, X: Any, what: str = "X") -> None:
             f"{who}: {what} is a sparse matrix ({X.format}, shape {X.shape}, {X.dtype}), but dense data is required. "
             f"Pass what its .toarray() gives ({size:.3g} MB)."
         )
+
+
+def _is_plain(estimator, X, reset, min_samples):
+    """Whether X is an array that scikit-learn would pass as it is; its checks take longer than small transforms."""
+    if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in (np.float64, np.float32):
+        return False
+    if X.shape[0] < max(min_samples, 1) or X.shape[1] == 0 or hasattr(estimator, "feature_names_in_"):
+        return False
+    if not reset and X.shape[1] != getattr(estimator, "n_features_in_", None):
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(X.sum()))
 
 
 def check_magnitude(who: str, X: np.ndarray, *, tiny: bool) -> None:
@@ -328,6 +432,8 @@ class RowGate:
     def __call__(self, chunk):
         if not self.accept_sparse:
             refuse_sparse(self.who, chunk, "a chunk")
+        elif sp.issparse(chunk):
+            chunk = sound_csr(self.who, chunk)
         if n_rows(chunk) == 0:
             return chunk
         chunk = check_array(

@@ -20,6 +20,7 @@ SMOKE_K = 50
 SPARSE_AUTOENCODER: dict[str, Any] = {
     "activation": "sigmoid",
     "output": "linear",
+    "standardize": False,  # the patches are whitened
     "sparsity_target": 0.05,
     "sparsity_cost": 1.0,
     "weight_decay": 0.004,
@@ -30,6 +31,7 @@ SPARSE_AUTOENCODER: dict[str, Any] = {
 SPARSE_RBM: dict[str, Any] = {
     "visible": "gaussian",
     "hidden": "binary",
+    "standardize": False,  # patches are whitened already
     "sparsity_target": 0.05,
     "sparsity_cost": 3.0,
     "weight_decay": 2e-4,

@@ -23,7 +23,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.grammar.tree import Tree
-from featlearn.text.vocabulary import count_matrix, learn_vocabulary
+from featlearn.text.vocabulary import count_matrix, learn_vocabulary, share_or_count
 from featlearn.validation import check_parameters, has, integer, optional, unchanged_on_failure
 
 KINDS = ("label", "rule", "span", "tag", "depth")
@@ -178,7 +178,14 @@ class ConstituentVectorizer(TransformerMixin, BaseEstimator):
         -------
         counts : csr_array (n_documents, n_features) of float32
         """
-        check_parameters(self, parser=optional(has("predict")), features=_kinds, max_features=optional(integer(1)))
+        check_parameters(
+            self,
+            parser=optional(has("predict")),
+            features=_kinds,
+            min_df=share_or_count,
+            max_df=share_or_count,
+            max_features=optional(integer(1)),
+        )
         found = self._features(X)
         names = learn_vocabulary(found, min_df=self.min_df, max_df=self.max_df, max_features=self.max_features)
         self.feature_names_ = names

@@ -32,8 +32,10 @@ from featlearn.grammar.evalb import BracketScores, score_trees
 from featlearn.grammar.inputs import as_sentences, as_trees, as_words, same_words
 from featlearn.grammar.model import TreebankModel, WrittenModel, count_treebank, flat_tree
 from featlearn.grammar.tree import Tree
+from featlearn.notices import interruptible, warn_at_limit
 from featlearn.streaming import accumulate, is_out_of_core, require_many_passes
 from featlearn.validation import (
+    COMMON,
     boolean,
     check_argument,
     check_parameters,
@@ -111,6 +113,12 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         tree, a grammar missing where one is needed, or sentences none of which the grammar generates.
     TypeError
         For sentences or trees of another type.
+
+    Warns
+    -----
+    ConvergenceWarning
+        ``method="em"``: if ``max_iter`` ended the fit before ``tol`` did, or an interrupt (Ctrl-C) did, which keeps the
+        grammar of the last whole iteration.
 
     Notes
     -----
@@ -279,14 +287,23 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
                 f"PCFGParser: the grammar generates none of the {counts.n_left_out} sentences, so there is nothing to "
                 "learn. Give it rules for their words and constructions."
             )
-        curve = [counts.log_likelihood]
-        for _ in range(self.max_iter):
-            grammar = m_step(grammar, counts)
-            counts = accumulate(partial(expect, grammar=grammar), X, n_jobs=self.n_jobs, rows=SENTENCES)
-            curve.append(counts.log_likelihood)
-            stop = end_iteration(context, self, {"log_likelihood": curve[-1]})
-            if stop or curve[-1] - curve[-2] <= self.tol * abs(curve[-2]):
-                break
+        kept, settled = (grammar, counts, [counts.log_likelihood]), False  # of the last whole iteration
+        with interruptible("PCFGParser", lambda: len(kept[2]) - 1):
+            for _ in range(self.max_iter):
+                grammar = m_step(*kept[:2])
+                counts = accumulate(partial(expect, grammar=grammar), X, n_jobs=self.n_jobs, rows=SENTENCES)
+                kept = grammar, counts, [*kept[2], counts.log_likelihood]
+                before, now = kept[2][-2:]
+                settled = end_iteration(context, self, {"log_likelihood": now}) or now - before <= self.tol * abs(
+                    before
+                )
+                if settled:
+                    break
+        grammar, counts, curve = kept
+        if len(curve) > self.max_iter and not settled and self.tol > 0:
+            gain = (curve[-1] - curve[-2]) / abs(curve[-2])
+            reached = f"the log-likelihood still rose by {gain:.2g} of itself in the last of them"
+            warn_at_limit("PCFGParser", self.max_iter, self.tol, reached)
         self._adopt(WrittenModel(grammar, self.grammar.start), pcfg_of(grammar))
         self.log_likelihood_curve_, self.n_iter_ = np.array(curve), len(curve) - 1
         self.n_left_out_ = counts.n_left_out
@@ -315,6 +332,7 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
 
     def _parses(self, sentences: list[list[str]]) -> tuple[TreebankModel | WrittenModel, list[Parse]]:
         """The best parse of each sentence, (-inf, None) where there is none; trees have the treebank's labels."""
+        check_argument("PCFGParser", "n_jobs", self.n_jobs, COMMON["n_jobs"])
         model = self._fitted()
         lexicals = [model.lexical(words) for words in sentences]
         found = parse_batch(model.grammar, lexicals, sentences, n_jobs=self.n_jobs, beam=self.beam)

@@ -77,6 +77,30 @@ def bernoulli_rows(P, key):
             p[j] = one if _uniform(first, second, j, scale) < p[j] else zero
 
 
+@njit(nogil=True, cache=True, error_model="numpy")
+def sum_rows(A, out):
+    """out (d,) := the sum of the rows of A (n, d), in its precision."""
+    out[:] = 0
+    for i in range(A.shape[0]):
+        for j in range(out.shape[0]):
+            out[j] += A[i, j]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def mean_change(A, m, out):
+    """out (d,) := the mean of the rows of A (n, d) from the m-th on, less that of the first m."""
+    later, first = A.dtype.type(1 / (A.shape[0] - m)), A.dtype.type(1 / m)
+    out[:] = 0
+    for i in range(m):
+        for j in range(out.shape[0]):
+            out[j] -= A[i, j]
+    for j in range(out.shape[0]):
+        out[j] *= first
+    for i in range(m, A.shape[0]):
+        for j in range(out.shape[0]):
+            out[j] += later * A[i, j]
+
+
 @njit(nogil=True, cache=True, fastmath=True)
 def squared_distance(A, B):
     """Sum of (A - B)^2 over rows, each row summed in its own precision."""

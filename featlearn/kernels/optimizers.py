@@ -17,7 +17,6 @@ it into one pass over the weights, `update`; for Keras the same code runs on ten
 step, c, come as an array of the weights' dtype, so no rule promotes float32.
 """
 
-from functools import lru_cache
 from math import sqrt
 from types import FunctionType
 from typing import Any
@@ -26,37 +25,47 @@ import numpy as np
 
 from featlearn.jit import njit
 
+_rule: Any = njit(cache=True)
+_pass: Any = njit(nogil=True, cache=True, fastmath={"contract", "arcp", "nsz"}, error_model="numpy")
 
+
+@_rule
 def _sgd(p, g, c):
     return p - c[0] * g
 
 
+@_rule
 def _momentum(p, g, a, c):
     a = c[1] * a - c[0] * g
     return p + a, a
 
 
+@_rule
 def _nesterov(p, g, a, c):
     a = c[1] * a - c[0] * g
     return p + c[1] * a - c[0] * g, a
 
 
+@_rule
 def _adagrad(p, g, a, c):
     a = a + g * g
     return p - c[0] * g / (sqrt(a) + c[1]), a
 
 
+@_rule
 def _rmsprop(p, g, a, c):
     a = c[1] * a + c[2] * g * g
     return p - c[0] * g / (sqrt(a) + c[3]), a
 
 
+@_rule
 def _adadelta(p, g, a, b, c):
     a = c[1] * a + c[2] * g * g
     u = g * sqrt(b + c[3]) / sqrt(a + c[3])
     return p - c[0] * u, a, c[1] * b + c[2] * u * u
 
 
+@_rule
 def _adam(p, g, a, b, c):
     a = c[1] * a + c[2] * g
     b = c[3] * b + c[4] * g * g
@@ -75,36 +84,58 @@ RULES = {
 }
 
 
-@lru_cache
-def _loop(name: str) -> Any:
-    """The compiled pass of a rule over flat arrays."""
-    formula, slots = RULES[name]
-    rule: Any = njit(formula)  # type: ignore[arg-type]
+# A named function for each, since Numba keeps no closure on disk: every process would compile it anew.
+@_pass
+def _sgd_pass(p, g, c, scale, decay):
+    for i in range(p.shape[0]):
+        p[i] = _sgd(p[i], scale * g[i] + decay * p[i], c)
 
-    loop: Any
-    if slots == 0:
 
-        def loop0(p, g, c, scale, decay):
-            for i in range(p.shape[0]):
-                p[i] = rule(p[i], scale * g[i] + decay * p[i], c)
+@_pass
+def _momentum_pass(p, g, a, c, scale, decay):
+    for i in range(p.shape[0]):
+        p[i], a[i] = _momentum(p[i], scale * g[i] + decay * p[i], a[i], c)
 
-        loop = loop0
-    elif slots == 1:
 
-        def loop1(p, g, a, c, scale, decay):
-            for i in range(p.shape[0]):
-                p[i], a[i] = rule(p[i], scale * g[i] + decay * p[i], a[i], c)
+@_pass
+def _nesterov_pass(p, g, a, c, scale, decay):
+    for i in range(p.shape[0]):
+        p[i], a[i] = _nesterov(p[i], scale * g[i] + decay * p[i], a[i], c)
 
-        loop = loop1
-    else:
 
-        def loop2(p, g, a, b, c, scale, decay):
-            for i in range(p.shape[0]):
-                p[i], a[i], b[i] = rule(p[i], scale * g[i] + decay * p[i], a[i], b[i], c)
+@_pass
+def _adagrad_pass(p, g, a, c, scale, decay):
+    for i in range(p.shape[0]):
+        p[i], a[i] = _adagrad(p[i], scale * g[i] + decay * p[i], a[i], c)
 
-        loop = loop2
 
-    return njit(loop, nogil=True, fastmath={"contract", "arcp", "nsz"}, error_model="numpy")
+@_pass
+def _rmsprop_pass(p, g, a, c, scale, decay):
+    for i in range(p.shape[0]):
+        p[i], a[i] = _rmsprop(p[i], scale * g[i] + decay * p[i], a[i], c)
+
+
+@_pass
+def _adadelta_pass(p, g, a, b, c, scale, decay):
+    for i in range(p.shape[0]):
+        p[i], a[i], b[i] = _adadelta(p[i], scale * g[i] + decay * p[i], a[i], b[i], c)
+
+
+@_pass
+def _adam_pass(p, g, a, b, c, scale, decay):
+    for i in range(p.shape[0]):
+        p[i], a[i], b[i] = _adam(p[i], scale * g[i] + decay * p[i], a[i], b[i], c)
+
+
+PASSES = {
+    "sgd": _sgd_pass,
+    "momentum": _momentum_pass,
+    "nesterov": _nesterov_pass,
+    "adagrad": _adagrad_pass,
+    "rmsprop": _rmsprop_pass,
+    "adadelta": _adadelta_pass,
+    "adam": _adam_pass,
+}
 
 
 def update(
@@ -118,11 +149,11 @@ def update(
 ) -> None:
     """One step of a rule on contiguous weights p, in place, with gradient ``scale * g + decay * p``."""
     number = p.dtype.type
-    _loop(name)(p.ravel(), g.ravel(), *(m.ravel() for m in memory), c, number(scale), number(decay))
+    PASSES[name](p.reshape(-1), g.reshape(-1), *[m.reshape(-1) for m in memory], c, number(scale), number(decay))
 
 
 def tensor_rule(name: str) -> Any:
     """The rule for tensors of Keras' backend: the same code, with its square root."""
     from keras import ops
 
-    return FunctionType(RULES[name][0].__code__, {"sqrt": ops.sqrt})
+    return FunctionType(RULES[name][0].py_func.__code__, {"sqrt": ops.sqrt})

@@ -9,12 +9,12 @@ sums are taken in the order of the shards, so the number of threads changes no b
 import inspect
 import threading
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from featlearn.kernels.optimizers import update
-from featlearn.threads import as_float, blocks, n_threads, one_blas_thread
+from featlearn.threads import blocks, n_threads, one_blas_thread
 
 Params = dict[str, np.ndarray]
 
@@ -119,13 +119,14 @@ class NumpyEngine:
         return self._params
 
     def memory(self):
-        return self._memory
+        """A copy of the memory, which later steps leave alone."""
+        return replace(self._memory, arrays={k: [a.copy() for a in v] for k, v in self._memory.arrays.items()})
 
     def steps(self, batches, solver, constants):
         """Make a step on each batch; the sum of the losses over all rows."""
         losses = np.zeros(len(self.shards))
         programs = [self._program(shard, batches, solver, constants, losses) for shard in self.shards]
-        run_together(programs, n_threads())
+        run_together(programs, n_threads() if len(programs) > 1 else 1)  # to count cores takes longer than small steps
         return float(losses.sum())
 
     def _program(self, shard, batches, solver, constants, losses):
@@ -154,18 +155,18 @@ class NumpyEngine:
             losses[shard.index] = yield from _gradient(self.objective, shard, X)
 
         with one_blas_thread():
-            run_together([program(shard) for shard in shards], n_threads())
+            run_together([program(shard) for shard in shards], n_threads() if len(shards) > 1 else 1)
         grads = {
             k: np.concatenate([s.grads[k] for s in shards]) if k in self.objective.hidden else shards[0].grads[k]
             for k in params
         }
         return float(losses.sum()), grads
 
-    def evaluate(self, params, X, seed):
-        """The mean loss of rows that are not learned from."""
+    def evaluate(self, params, X, seed, ready):
+        """The mean loss of rows that are not learned from, made ``ready`` block by block."""
         total = 0.0
         for part in blocks(X.shape[0], EVALUATED_ROWS):
-            rows = as_float(X[part]).astype(params_dtype(params), copy=False)
+            rows = ready(X[part])
             total += len(rows) * self.value_and_gradient(params, rows, [*seed, part.start])[0]
         return total / X.shape[0]
 

@@ -40,8 +40,7 @@ class GibbsRun:
         self.forget = before is not None and not keep
         self.n_sweeps, self.last = 0, max_iter
         self.n_samples = min(model.n_samples, max(max_iter // 2, 1))
-        self.total: Any = 0.0
-        self.n_states = 0
+        self.averaged: tuple[Any, int] = 0.0, 0  # the sum of topic counts, and of how many states
 
     def sweeps(self, pool: Executor) -> Iterator[float]:
         """One sweep after the other; each gives the share of words that changed their topic."""
@@ -51,7 +50,7 @@ class GibbsRun:
             if self.n_sweeps == 1 and self.forget:
                 self.sampler.forget()
             if self.n_sweeps > self.last - self.n_samples:
-                self.total, self.n_states = self.total + self.sampler.topic_counts(), self.n_states + 1
+                self.averaged = self.averaged[0] + self.sampler.topic_counts(), self.averaged[1] + 1
             elif self.n_sweeps % PRIORS_EVERY == 0:
                 if learned(self.model.alpha):
                     self.alpha = alpha_from_counts(self.sampler.document_counts(), self.alpha)
@@ -59,11 +58,17 @@ class GibbsRun:
                     self.eta = eta_from_counts(self.sampler.topic_counts(), self.eta)
             yield changed
 
+    @property
+    def n_states(self) -> int:
+        """States averaged so far."""
+        return self.averaged[1]
+
     def settle(self) -> None:
         """Learn no more: the sweeps to come, ``n_samples`` at most, are averaged."""
         self.last = min(self.last, self.n_sweeps + self.n_samples)
 
     def fitted(self, dtype: Any) -> dict[str, Any]:
         """The attributes of the model now: the mean of the states averaged, or the last if there are none."""
-        counts = self.total / self.n_states if self.n_states else self.sampler.topic_counts()
+        total, n_states = self.averaged
+        counts = total / n_states if n_states else self.sampler.topic_counts()
         return fitted_topics(np.asarray(counts, dtype, order="C"), self.alpha, self.eta)

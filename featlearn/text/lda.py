@@ -21,6 +21,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
+from featlearn.notices import interruptible
 from featlearn.streaming import is_out_of_core
 from featlearn.text.batches import batches, dtype_of, require_words, whole
 from featlearn.text.counts import check_counts
@@ -28,7 +29,7 @@ from featlearn.text.gibbs import sampling_threads
 from featlearn.text.gibbs_fit import GibbsRun
 from featlearn.text.online import OnlineLearner
 from featlearn.text.priors import LEAST, drawn_proportions, first_alpha, first_eta, fitted_posterior, learned
-from featlearn.text.topic_model import Inference, TopicModelMixin
+from featlearn.text.topic_model import Inference, TopicModelMixin, has_settled
 from featlearn.text.variational import column_sums, expected_topics, infer, passes, topic_bound, walk
 from featlearn.validation import (
     boolean,
@@ -135,6 +136,13 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
     ValueError
         For counts that are negative, not finite or all 0, a stream where ``early_stopping``, or a parameter out of
         range.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If ``max_iter`` ended ``vb`` before ``tol`` did; or if an interrupt (Ctrl-C) ended the fit, which keeps the
+        topics of the last whole pass of ``vb``, those after the last batch of ``online``, the state of the sampler of
+        ``gibbs`` (or the mean of those averaged so far), or the best on the documents held out.
 
     Notes
     -----
@@ -316,7 +324,8 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         context = begin_fit(self, max_iter, X=X)
         run = GibbsRun(self, X, alpha, eta, max_iter, seed, self.topic_counts_ if warm else None)
         fitted = partial(run.fitted, X.dtype)
-        with sampling_threads(self.n_jobs) as pool:
+        # Between two sweeps, or within one, every word has a topic: the counts are a state of the sampler's.
+        with interruptible("LDA", lambda: run.n_sweeps), sampling_threads(self.n_jobs) as pool:
             for changed in run.sweeps(pool):
                 metrics = {"changed": changed}
                 if held is not None and not run.n_states and run.n_sweeps % self._every() == 0:
@@ -335,24 +344,31 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         lam = np.ascontiguousarray(lam, dtype_of(X))
         context = begin_fit(self, max_iter, X=X)
         bounds: list[float] = []
-        for iteration, state in enumerate(passes(self, X, lam, alpha, eta)):
-            lam, alpha, eta, bound, statistic = state
-            require_words("LDA", statistic.documents, statistic.tokens)
-            bounds.append(bound)
-            metrics = {"bound": bound}
-            last = iteration == max_iter
-            if held is not None and (last or iteration % self._every() == 0):
-                metrics["perplexity"] = self._look(held, state[:4])
-            if iteration == 0:
-                continue
-            stop = end_iteration(context, self, metrics, partial(fitted_posterior, lam, alpha, eta))
-            settled = bound - bounds[-2] <= self.tol * abs(bounds[-2]) and self.tol > 0
-            if last or stop or (settled if held is None else held.stop):
-                break
+        settled = False
+        kept: Any = None, [0.0]  # topics and priors of the last whole pass; the bounds of it and those before
+        with interruptible("LDA", lambda: len(kept[1]) - 1):
+            for iteration, state in enumerate(passes(self, X, lam, alpha, eta)):
+                lam, alpha, eta, bound, statistic = state
+                require_words("LDA", statistic.documents, statistic.tokens)
+                bounds = [*bounds, bound]
+                metrics = {"bound": bound}
+                last = iteration == max_iter
+                if held is not None and (last or iteration % self._every() == 0):
+                    metrics["perplexity"] = self._look(held, state[:4])
+                kept = state, bounds
+                if iteration == 0:
+                    continue
+                stop = end_iteration(context, self, metrics, partial(fitted_posterior, lam, alpha, eta))
+                settled = stop or (self.tol > 0 and has_settled(bounds, self.tol) if held is None else held.stop)
+                if last or settled:
+                    break
+        (lam, alpha, eta, bound, statistic), bounds = kept
+        if len(bounds) > max_iter and not settled:
+            self._warn_at_limit(max_iter, bounds, held)
         if held is not None:
-            lam, alpha, eta, bound = held.best or state[:4]
+            lam, alpha, eta, bound = held.best or kept[0][:4]
         self.__dict__.update(fitted_posterior(lam, alpha, eta), bound_=bound, bound_curve_=np.array(bounds))
-        self._count(statistic.documents, statistic.tokens, iteration, 1)
+        self._count(statistic.documents, statistic.tokens, len(bounds) - 1, 1)
         end_fit(context, self)
 
     def _fit_online(self, X, lam, alpha, eta, max_iter, t, held):
@@ -361,24 +377,24 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         context = begin_fit(self, max_iter * -(-total // self.batch_size) or None, X=X)
         learner: Any = None
         corpus, stop = (0, 0.0), False
-        for iteration in range(1, max_iter + 1):
-            documents, tokens = 0, 0.0
-            for batch in batches(X, self.batch_size):
-                learner = learner or OnlineLearner(self, lam.astype(batch.dtype), alpha, eta, t)
-                documents += batch.shape[0]
-                total = max(total, documents)
-                statistic = learner.learn(batch, self.total_documents or total)
-                tokens += statistic.tokens
-                metrics = {"documents": float(documents), "bound": statistic.bound / max(statistic.tokens, 1)}
-                stop = end_iteration(context, self, metrics, learner.fitted, "batch")
-                if stop:
+        with interruptible("LDA", lambda: learner.t - t if learner and corpus[1] else 0):
+            for iteration in range(1, max_iter + 1):
+                documents, tokens = 0, 0.0
+                for batch in batches(X, self.batch_size):
+                    learner = learner or OnlineLearner(self, lam.astype(batch.dtype), alpha, eta, t)
+                    total = max(total, documents + batch.shape[0])
+                    statistic = learner.learn(batch, self.total_documents or total)
+                    documents, tokens = documents + batch.shape[0], tokens + statistic.tokens
+                    corpus = max(corpus, (documents, tokens))
+                    metrics = {"documents": float(documents), "bound": statistic.bound / max(statistic.tokens, 1)}
+                    stop = end_iteration(context, self, metrics, learner.fitted, "batch")
+                    if stop:
+                        break
+                require_words("LDA", *corpus)
+                if held is not None and (stop or iteration % self._every() == 0 or iteration == max_iter):
+                    self._look(held, learner.state())
+                if stop or (held is not None and held.stop):
                     break
-            corpus = max(corpus, (documents, tokens))
-            require_words("LDA", *corpus)
-            if held is not None and (stop or iteration % self._every() == 0 or iteration == max_iter):
-                self._look(held, learner.state())
-            if stop or (held is not None and held.stop):
-                break
         best = held.best if held is not None else None
         self.__dict__.update(fitted_posterior(*best) if best else learner.fitted())
         self._count(*corpus, iteration, learner.t)
@@ -450,6 +466,7 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
             documents' as inferred from X.
         """
         check_is_fitted(self)
+        self._check_jobs()
         X = check_counts(self, X, reset=False)
         lam = self._fitted_lambda()
         statistic = walk(self, X, *expected_topics(lam, column_sums(lam)), self.alpha_)

@@ -21,6 +21,7 @@ for unsupervised models".
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -38,9 +39,10 @@ from featlearn.kernels.aspects import (
     with_new_words,
 )
 from featlearn.kernels.sample import RowSample
+from featlearn.notices import interruptible
 from featlearn.streaming import accumulate
 from featlearn.text.counts import DOCUMENTS, check_counts
-from featlearn.text.topic_model import Inference, TopicModelMixin
+from featlearn.text.topic_model import Inference, TopicModelMixin, has_settled
 from featlearn.text.unigram import corpus_counts
 from featlearn.validation import boolean, check_parameters, integer, real, unchanged_on_failure
 
@@ -190,6 +192,12 @@ class MixtureOfUnigrams(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         For counts that are negative, not finite or all 0, a stream where ``early_stopping``, or a parameter out of
         range.
 
+    Warns
+    -----
+    ConvergenceWarning
+        If ``max_iter`` ended the fit before ``tol`` did, or an interrupt (Ctrl-C) did: the topics are then those of the
+        last whole iteration, or the best on the documents held out.
+
     Notes
     -----
     Arrays, sparse matrices, functions that return iterators of chunks, Dask arrays and bags are walked once an
@@ -284,25 +292,34 @@ class MixtureOfUnigrams(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         corpus = corpus_counts(X, "MixtureOfUnigrams", self.n_jobs)
         topics, weights = self._start(X, corpus.counts, rng, warm)
         curve: list[float] = []
+        settled = False
+        kept: Any = None  # of the last whole iteration
         context = begin_fit(self, self.max_iter, X=X)
-        for _ in range(self.max_iter):
-            sums = self._walk(X, topics, weights)
-            curve.append(sums.log_likelihood + log_prior(topics, weights, self.eta, self.alpha))
-            topics, weights = updated_topics(sums.words, self.eta, topics), updated_weights(sums.documents, self.alpha)
-            metrics = {"log_likelihood": curve[-1]}
-            fitted = partial(_fitted, topics, weights, corpus.dtype)
-            if held is not None:
-                now = fitted()
-                state = (topics, weights, sums)
-                infer = TopicPosteriors(now["components_"], weights)
-                metrics["perplexity"] = held.look(infer, now["components_"], state)
-            stop = end_iteration(context, self, metrics, fitted)
-            settled = len(curve) > 1 and curve[-1] - curve[-2] <= self.tol * abs(curve[-2])
-            if stop or (settled if held is None else held.stop):
-                break
+        with interruptible("MixtureOfUnigrams", lambda: 0 if kept is None else len(kept[-1])):
+            for _ in range(self.max_iter):
+                sums = self._walk(X, topics, weights)
+                curve = [*curve, sums.log_likelihood + log_prior(topics, weights, self.eta, self.alpha)]
+                topics, weights = (
+                    updated_topics(sums.words, self.eta, topics),
+                    updated_weights(sums.documents, self.alpha),
+                )
+                metrics = {"log_likelihood": curve[-1]}
+                fitted = partial(_fitted, topics, weights, corpus.dtype)
+                if held is not None:
+                    now = fitted()
+                    infer = TopicPosteriors(now["components_"], weights)
+                    metrics["perplexity"] = held.look(infer, now["components_"], (topics, weights, sums))
+                kept = topics, weights, sums, curve
+                stop = end_iteration(context, self, metrics, fitted)
+                settled = stop or (has_settled(curve, self.tol) if held is None else held.stop)
+                if settled:
+                    break
+        topics, weights, sums, curve = kept
+        if len(curve) == self.max_iter and not settled:
+            self._warn_at_limit(self.max_iter, curve, held)
         if held is not None:
             topics, weights, sums = held.best or (topics, weights, sums)
-            self.perplexity_curve_ = np.array(held.curve)
+            self.perplexity_curve_ = np.array(held.curve[: len(curve)])
         elif hasattr(self, "perplexity_curve_"):
             del self.perplexity_curve_
         self._keep(topics, weights, corpus.dtype, sums * (1 / corpus.documents))

@@ -43,31 +43,48 @@ class OnlineTopics:
     """
 
     def __init__(self, lam: np.ndarray):
-        self.rows, self.scale = np.array(lam, order="C"), 1.0
-        self.prior: Any = 0.0
-        self.totals = column_sums(lam)
+        # In one assignment, so that an interrupt leaves all of it before a batch or after it; last what undoes the
+        # change of rows that is under way.
+        self.state: tuple[np.ndarray, float, Any, np.ndarray, Any] = (
+            np.array(lam, order="C"),
+            1.0,
+            0.0,
+            column_sums(lam),
+            None,
+        )
+
+    @property
+    def totals(self) -> np.ndarray:
+        """Column sums (K,) of lambda."""
+        return self.state[3]
 
     def at(self, words: np.ndarray) -> np.ndarray:
         """lambda (m, K) of some words."""
-        prior = self.prior if np.ndim(self.prior) == 0 else self.prior[words, None]
-        lam = self.rows[words] * self.rows.dtype.type(self.scale)
-        lam += np.asarray(prior, lam.dtype)
+        rows, scale, prior, totals, undo = self.state
+        if undo is not None:
+            rows[undo[0]] = undo[1]
+            self.state = rows, scale, prior, totals, None
+        lam = rows[words] * rows.dtype.type(scale)
+        lam += np.asarray(prior if np.ndim(prior) == 0 else prior[words, None], lam.dtype)
         return lam
 
     def update(self, words: np.ndarray, counts: np.ndarray, rho: float, ratio: float, eta: float | np.ndarray) -> None:
         """lambda := (1 - rho) lambda + rho (eta + ratio counts), with counts (m, K) at words (m,) and 0 elsewhere."""
-        V, dtype = len(self.rows), self.rows.dtype.type
-        self.prior = (1 - rho) * self.prior + rho * np.asarray(eta, np.float64)
-        self.totals = (1 - rho) * self.totals + rho * (np.broadcast_to(eta, V).sum() + ratio * counts.sum(axis=0))
-        self.scale *= 1 - rho
-        if self.scale < SMALL:
-            self.rows *= dtype(self.scale)
-            self.scale = 1.0
-        self.rows[words] += dtype(rho * ratio / self.scale) * counts
+        rows, scale, prior, totals, _ = self.state
+        V, dtype = len(rows), rows.dtype.type
+        after_prior = (1 - rho) * prior + rho * np.asarray(eta, np.float64)
+        after_totals = (1 - rho) * totals + rho * (np.broadcast_to(eta, V).sum() + ratio * counts.sum(axis=0))
+        after_scale = scale * (1 - rho)
+        if after_scale < SMALL:
+            rows, after_scale = rows * dtype(after_scale), 1.0
+        else:
+            self.state = rows, scale, prior, totals, (words, rows[words])
+        rows[words] += dtype(rho * ratio / after_scale) * counts
+        self.state = rows, after_scale, after_prior, after_totals, None
 
     def dense(self) -> np.ndarray:
         """lambda (V, K)."""
-        return self.at(np.arange(len(self.rows)))
+        return self.at(np.arange(len(self.state[0])))
 
 
 class OnlineLearner:
@@ -90,8 +107,7 @@ class OnlineLearner:
 
     def learn(self, batch: sp.csr_array, total: int) -> TopicStatistic:
         """Learn from a batch of a corpus of ``total`` documents; returns what its E-step said."""
-        self.t += 1
-        rho = (self.model.offset + self.t) ** -self.model.decay
+        rho = (self.model.offset + self.t + 1) ** -self.model.decay
         words, local = compact(batch)
         rows = min(DOCUMENTS, max(32, -(-batch.shape[0] // PARTS)))
         expected = expected_topics(self.topics.at(words), self.topics.totals)
@@ -101,6 +117,7 @@ class OnlineLearner:
             before = psi(self.alpha) - psi(self.alpha.sum())
             mean = (1 - rho) * before + rho * statistic.log_theta / statistic.documents
             self.alpha = learned_alpha(mean, self.alpha)
+        self.t += 1
         if learned(self.model.eta) and self.t % ETA_EVERY == 0:
             lam = self.topics.dense()
             self.eta = learned_eta(topic_bound(lam, self.eta, self.model.n_jobs)[1], self.eta, *lam.shape)

@@ -24,6 +24,7 @@ latent semantic analysis", Machine Learning 42. Liang & Klein (2009), "Online EM
 from dataclasses import dataclass
 from functools import partial
 from math import inf
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -34,9 +35,10 @@ from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_it
 from featlearn.kernels.aspects import aspect_step, document_uniforms, safe_log, updated_topics, with_new_words
 from featlearn.kernels.fold_in import fold_in
 from featlearn.kernels.sample import RowSample
+from featlearn.notices import interruptible
 from featlearn.streaming import accumulate, is_out_of_core, map_chunks
 from featlearn.text.counts import DOCUMENTS, check_counts
-from featlearn.text.topic_model import Inference, TopicModelMixin
+from featlearn.text.topic_model import Inference, TopicModelMixin, has_settled
 from featlearn.text.unigram import corpus_counts
 from featlearn.validation import boolean, check_parameters, either, integer, one_of, real, unchanged_on_failure
 
@@ -178,6 +180,12 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         For counts that are negative, not finite or all 0, a stream where documents are to be held out, or a parameter
         out of range.
 
+    Warns
+    -----
+    ConvergenceWarning
+        If ``max_iter`` ended the fit before ``tol`` did, or an interrupt (Ctrl-C) did: the topics are then those of the
+        last whole iteration, or the best on the documents held out.
+
     Notes
     -----
     Arrays, sparse matrices, functions that return iterators of chunks, Dask arrays and bags are walked once an
@@ -290,30 +298,39 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         topics = self._start(rng, corpus, warm)
         theta = None if is_out_of_core(X) else self._first_proportions(X, topics, beta, warm)
         curve: list[float] = []
-        lowest = inf
+        lowest, settled = inf, False
+        # Of the last whole iteration. An interrupt within one leaves some documents' proportions updated, and the
+        # likelihood no lower for it.
+        kept: Any = None
         context = begin_fit(self, self.max_iter, X=X)
-        for _ in range(self.max_iter):
-            words, objective = self._step(X, theta, topics, beta)
-            curve.append(objective)
-            topics = updated_topics(words, self.eta, topics)
-            metrics = {"log_likelihood": curve[-1]}
-            components = np.ascontiguousarray(topics.T)
-            if held is not None and theta is not None:
-                state = (topics, theta.copy(), words, beta)
-                metrics["perplexity"] = held.look(self._fold(topics, beta), components, state)
-            stop = end_iteration(context, self, metrics, partial(dict, components_=components, beta_=beta))
-            settled = len(curve) > 1 and curve[-1] - curve[-2] <= self.tol * abs(curve[-2])
-            if stop or (held is None and settled):
-                break
-            if held is not None and held.stop:
-                if not tempering or held.lowest >= lowest * (1 - self.tol):
+        with interruptible("PLSA", lambda: 0 if kept is None else len(kept[-1])):
+            for _ in range(self.max_iter):
+                words, objective = self._step(X, theta, topics, beta)
+                curve = [*curve, objective]
+                topics = updated_topics(words, self.eta, topics)
+                metrics = {"log_likelihood": objective}
+                components = np.ascontiguousarray(topics.T)
+                if held is not None and theta is not None:
+                    state = (topics, theta.copy(), words, beta)
+                    metrics["perplexity"] = held.look(self._fold(topics, beta), components, state)
+                kept = topics, theta, words, beta, curve
+                stop = end_iteration(context, self, metrics, partial(dict, components_=components, beta_=beta))
+                settled = stop or (held is None and has_settled(curve, self.tol))
+                if settled:
                     break
-                lowest, held.waited = held.lowest, 0
-                topics, theta, words, beta = held.best
-                theta, beta = theta.copy(), beta * self.beta_factor
+                if held is not None and held.stop:
+                    settled = not tempering or held.lowest >= lowest * (1 - self.tol)
+                    if settled:
+                        break
+                    lowest, held.waited = held.lowest, 0
+                    topics, theta, words, beta = held.best
+                    theta, beta = theta.copy(), beta * self.beta_factor
+        topics, theta, words, beta, curve = kept
+        if len(curve) == self.max_iter and not settled:
+            self._warn_at_limit(self.max_iter, curve, held)
         if held is not None:
             topics, theta, words, beta = held.best or state
-            self.perplexity_curve_ = np.array(held.curve)
+            self.perplexity_curve_ = np.array(held.curve[: len(curve)])
         elif hasattr(self, "perplexity_curve_"):
             del self.perplexity_curve_
         if theta is None:

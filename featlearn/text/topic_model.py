@@ -19,9 +19,10 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from featlearn.notices import warn_at_limit
 from featlearn.streaming import accumulate, is_out_of_core, map_chunks
 from featlearn.text.counts import DOCUMENTS, check_counts, log_probabilities, two_halves
-from featlearn.validation import integer
+from featlearn.validation import COMMON, check_argument, integer
 
 Inference = Callable[[sp.csr_array], np.ndarray]  # documents (n, V) to proportions (n, K); picklable, row by row
 
@@ -57,6 +58,11 @@ def completion_perplexity(
     statistic = partial(completed, infer=Proportions(infer), components=components, seed=seed)
     total, words = accumulate(statistic, X, n_jobs=n_jobs, rows=DOCUMENTS)
     return inf if total == -inf else exp(min(-total / (words or 1), 709.0)), float(words)
+
+
+def has_settled(curve: list[float], tol: float) -> bool:
+    """Whether an objective that rises gained no more than ``tol`` of itself in the last iteration."""
+    return len(curve) > 1 and curve[-1] - curve[-2] <= tol * abs(curve[-2])
 
 
 def drawn_counts(
@@ -113,6 +119,7 @@ class TopicModelMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             Rows sum to 1; an empty document has uniform proportions. Lazy for streams and Dask arrays, as `map_chunks`.
         """
         check_is_fitted(self)
+        self._check_jobs()
         X = check_counts(self, X, reset=False)
         return map_chunks(Proportions(self._inference()), X, n_jobs=self.n_jobs, rows=DOCUMENTS)
 
@@ -138,6 +145,7 @@ class TopicModelMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             If no document holds a word, or ``seed`` is not an integer of at least 0.
         """
         check_is_fitted(self)
+        self._check_jobs()
         expected = integer(0, 2**63 - 1)(seed)
         if expected is not None:
             raise ValueError(f"{type(self).__name__}.perplexity: seed={seed!r} is not valid; pass {expected}.")
@@ -202,6 +210,22 @@ class TopicModelMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             )
         lengths = np.broadcast_to(lengths, n_documents)
         return drawn_counts(lengths, self._draw_proportions(n_documents, rng), self.components_, rng)
+
+    def _check_jobs(self):
+        check_argument(type(self).__name__, "n_jobs", self.n_jobs, COMMON["n_jobs"])
+
+    def _warn_at_limit(self, max_iter, curve, held):
+        """Say that ``max_iter`` ended a fit that was to go on until an objective, or held-out perplexity, settles."""
+        if self.tol == 0:
+            return
+        reached, cure = "the perplexity of the documents held out still fell", ""
+        if held is None and len(curve) > 1:
+            gain = (curve[-1] - curve[-2]) / abs(curve[-2])
+            reached = f"the objective still rose by {gain:.2g} of itself in the last of them"
+        elif held is None:
+            reached = "a second one would have told whether the objective still rises"
+            cure = "pass tol=0 to make so many iterations and no more"
+        warn_at_limit(type(self).__name__, max_iter, self.tol, reached, cure)
 
     def _hold_out(self, X, rng, wanted, tol):
         """Training documents, and those held out if that is ``wanted``, else None."""

@@ -1,44 +1,43 @@
-"""Learners of vectors: X is (n_samples, n_features). Each is an ordinary scikit-learn transformer."""
+"""Learners of vectors: X is (n_samples, n_features). Each is an ordinary scikit-learn transformer.
 
-from featlearn.vectors.clusters import ClusterClassifier
-from featlearn.vectors.contractive_autoencoder import ContractiveAutoencoder
-from featlearn.vectors.contrast import ContrastNormalizer
-from featlearn.vectors.denoising_autoencoder import DenoisingAutoencoder
-from featlearn.vectors.ica import ICA, RICA
-from featlearn.vectors.kmeans import KMeansDictionary
-from featlearn.vectors.mixture import GaussianMixtureEncoder
-from featlearn.vectors.predictive_sparse import PredictiveSparse
-from featlearn.vectors.random_patches import RandomPatches
-from featlearn.vectors.random_weights import RandomWeights
-from featlearn.vectors.rbm import RBM
-from featlearn.vectors.slow_features import SlowFeatureAnalysis
-from featlearn.vectors.sparse_autoencoder import SparseAutoencoder
-from featlearn.vectors.sparse_coding import SparseCoding
-from featlearn.vectors.sparse_filtering import SparseFiltering
-from featlearn.vectors.sparsity import high_dispersal, lifetime_sparsity, population_sparsity, sparsity_report
-from featlearn.vectors.whitening import ZCA, PCAWhitening
+Names load on first use: a worker of a parallel search that unpickles one learner pays for no other.
+"""
 
-__all__ = [
-    "ICA",
-    "RBM",
-    "RICA",
-    "ZCA",
-    "ClusterClassifier",
-    "ContractiveAutoencoder",
-    "ContrastNormalizer",
-    "DenoisingAutoencoder",
-    "GaussianMixtureEncoder",
-    "KMeansDictionary",
-    "PCAWhitening",
-    "PredictiveSparse",
-    "RandomPatches",
-    "RandomWeights",
-    "SlowFeatureAnalysis",
-    "SparseAutoencoder",
-    "SparseCoding",
-    "SparseFiltering",
-    "high_dispersal",
-    "lifetime_sparsity",
-    "population_sparsity",
-    "sparsity_report",
-]
+from importlib import import_module as _import_module
+
+# The module of each public name.
+_HOME = {
+    "ICA": "ica",
+    "RBM": "rbm",
+    "RICA": "rica",
+    "ZCA": "whitening",
+    "ClusterClassifier": "clusters",
+    "ContractiveAutoencoder": "contractive_autoencoder",
+    "ContrastNormalizer": "contrast",
+    "DenoisingAutoencoder": "denoising_autoencoder",
+    "GaussianMixtureEncoder": "mixture",
+    "KMeansDictionary": "kmeans",
+    "PCAWhitening": "whitening",
+    "PredictiveSparse": "predictive_sparse",
+    "RandomPatches": "random_patches",
+    "RandomWeights": "random_weights",
+    "SlowFeatureAnalysis": "slow_features",
+    "SparseAutoencoder": "sparse_autoencoder",
+    "SparseCoding": "sparse_coding",
+    "SparseFiltering": "sparse_filtering",
+    "high_dispersal": "sparsity",
+    "lifetime_sparsity": "sparsity",
+    "population_sparsity": "sparsity",
+    "sparsity_report": "sparsity",
+}
+__all__ = [*_HOME]
+
+
+def __getattr__(name: str):
+    if name in _HOME:
+        return getattr(_import_module(f"featlearn.vectors.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'featlearn.vectors' has no attribute {name!r}; public names: {', '.join(__all__)}")
+
+
+def __dir__():
+    return [*__all__]

@@ -12,7 +12,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.kernels.encode import AffineCode, EncoderPlan, encode_images
-from featlearn.streaming import map_chunks
+from featlearn.streaming import dense, dense_rows, map_chunks
 from featlearn.threads import as_float
 from featlearn.validation import check_rows
 
@@ -51,7 +51,7 @@ class _Affine:
 
     def __call__(self, chunk):
         # A chunk of rows is an image one pixel wide, each pixel a patch of its own.
-        rows = np.ascontiguousarray(as_float(chunk))[None, :, None, :]
+        rows = np.ascontiguousarray(as_float(dense(chunk)))[None, :, None, :]
         return encode_images(rows, plan_of(self.code, patch=(1, 1)))[0, :, 0, :]
 
 
@@ -75,8 +75,12 @@ class AffineCodesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             float32 if X is.
         """
         check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
-        return map_chunks(_Affine(self._affine_code()), X)
+        X = check_rows(self, X, reset=False, accept_sparse=self.__sklearn_tags__().input_tags.sparse)
+        return self._codes(X)
+
+    def _codes(self, X):
+        """Codes of rows that were checked."""
+        return map_chunks(_Affine(self._affine_code()), X, rows=dense_rows(X))
 
     @property
     def _n_features_out(self):

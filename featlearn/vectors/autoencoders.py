@@ -1,5 +1,8 @@
 """What the autoencoders share: codes, reconstructions, the score, and the fitted layers.
 
+Where outputs have no bounds the objective sees each feature less its mean m and over its scale s (standardizer.py), and
+the scale is folded into the layers that are published: A_1 / s before the first, A_2L s and b_2L s behind the last.
+
 The objective is in autoencoder_core.py, the gradient loop in training.py; each estimator has a file of its own.
 """
 
@@ -9,15 +12,23 @@ from sklearn.utils.validation import check_is_fitted
 
 from featlearn.kernels.activations import ACTIVATIONS
 from featlearn.kernels.encode import AffineCode
+from featlearn.notices import notify
 from featlearn.streaming import accumulate, map_chunks
 from featlearn.threads import as_float
 from featlearn.validation import Rule, boolean, check_codes, check_parameters, check_rows, either, integer, one_of
-from featlearn.vectors.autoencoder_core import AutoencoderObjective, error_sum, forward
+from featlearn.vectors.autoencoder_core import AutoencoderObjective, forward, row_errors
 from featlearn.vectors.gradient import GradientLearnerMixin
+from featlearn.vectors.standardizer import STANDARDIZE, choose_standardizer
+from featlearn.vectors.usefulness import probe, warn_of_idle_units
+
+ENDS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf)}  # of what units give
+RAREST = 0.02
+ROUNDING = 1e-5  # how far data may leave them
 
 
 def _widths(value):
-    good = isinstance(value, (list, tuple)) and len(value) > 0 and all(integer(1)(width) is None for width in value)
+    sequence = isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim == 1)
+    good = sequence and len(value) > 0 and all(integer(1)(width) is None for width in value)
     return None if good else "a list of such integers, the widths of the encoder's layers, the code last"
 
 
@@ -27,6 +38,7 @@ LAYERS: dict[str, Rule] = {
     "output": one_of(*ACTIVATIONS),
     "loss": one_of("squared", "cross_entropy"),
     "tied": boolean(),
+    "standardize": STANDARDIZE,
 }
 
 
@@ -42,33 +54,62 @@ def check_unit_interval(X: np.ndarray, who: str, why: str) -> None:
 
 
 class Forward:
-    """A chunk of rows through layers; picklable for a Dask cluster."""
+    """A chunk of rows, less ``origin``, through layers, plus ``mean``; picklable for a Dask cluster."""
 
-    def __init__(self, coefs: list, intercepts: list, activations: list[str]):
+    def __init__(self, coefs: list, intercepts: list, activations: list[str], origin=None, mean=None):
         self.layers = coefs, intercepts, activations
+        self.origin, self.mean = origin, mean
 
     def __call__(self, chunk):
-        return forward(as_float(chunk), *self.layers)
+        X = as_float(chunk)
+        if self.origin is not None:
+            X = X - self.origin.astype(X.dtype, copy=False)
+        X = forward(X, *self.layers)
+        if self.mean is not None:
+            X += self.mean.astype(X.dtype, copy=False)
+        return X
 
 
-class ReconstructionError:
-    """The sum of a chunk's reconstruction errors and its rows, as a float64 array; picklable for a Dask cluster."""
+class ReconstructionErrors:
+    """The reconstruction error of each row of a chunk, in units of ``scale``; picklable for a Dask cluster."""
 
-    def __init__(self, coefs: list, intercepts: list, activations: list[str], loss: str, who: str):
-        self.below, self.coef, self.intercept = (
-            (coefs[:-1], intercepts[:-1], activations[:-1]),
-            coefs[-1],
-            intercepts[-1],
-        )
+    def __init__(self, layers: tuple, loss: str, who: str, origin: np.ndarray | None, scale: np.ndarray | None):
+        coefs, intercepts, activations = layers
+        self.layers = coefs, intercepts, [*activations[:-1], "linear"]
         self.output, self.loss, self.who = activations[-1], loss, who
+        self.origin, self.scale = origin, scale
 
     def __call__(self, chunk):
         X = as_float(np.ascontiguousarray(chunk))
         if self.loss == "cross_entropy":
             check_unit_interval(X, self.who, "loss='cross_entropy'")
-        Z = forward(X, *self.below) @ self.coef.astype(X.dtype, copy=False)
-        bias = self.intercept.astype(X.dtype, copy=False)
-        return np.array([error_sum(Z, X, self.output, self.loss, 1.0, np.empty_like(Z), bias), len(X)])
+        if self.origin is not None:
+            X = X - self.origin.astype(X.dtype, copy=False)
+        Z = forward(X, *self.layers)
+        if self.scale is not None:
+            scale = self.scale.astype(X.dtype, copy=False)
+            X, Z = X / scale, Z / scale
+        return row_errors(Z, X, self.output, self.loss)
+
+
+class Minus:
+    """Minus what a function of rows gives; picklable for a Dask cluster."""
+
+    def __init__(self, of_rows):
+        self.of_rows = of_rows
+
+    def __call__(self, chunk):
+        return -self.of_rows(chunk)
+
+
+class Total:
+    """The sum of what a function of rows gives for a chunk, and the chunk's rows; picklable for a Dask cluster."""
+
+    def __init__(self, of_rows):
+        self.of_rows = of_rows
+
+    def __call__(self, chunk):
+        return np.array([self.of_rows(chunk).sum(), len(chunk)])
 
 
 class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -79,6 +120,9 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
     output: str
     loss: str
     tied: bool
+    standardize: bool | str
+    mean_: np.ndarray
+    scale_: np.ndarray
 
     def _settings(self) -> dict:
         """The fields of the objective that are this learner's own; refuses what does not go together."""
@@ -99,31 +143,87 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
             **self._settings(),
         )
 
+    def _obstacle(self) -> str | None:
+        """The setting that wants the data as they are, if there is one."""
+        if self.loss != "squared":
+            return f"loss={str(self.loss)!r}"
+        return None if self.output == "linear" else f"output={str(self.output)!r}"
+
+    def _standardizer(self, X):
+        return choose_standardizer(self, X, self._obstacle())
+
     def _check_values(self, X):
+        who = type(self).__name__
         if self.loss == "cross_entropy":
-            check_unit_interval(X, type(self).__name__, "loss='cross_entropy'")
+            check_unit_interval(X, who, "loss='cross_entropy'")
+        elif self.output != "linear":
+            (low, high), (least, most) = (float(X.min()), float(X.max())), ENDS[self.output]
+            if low < least - ROUNDING or high > most + ROUNDING:
+                inside = "MinMaxScaler(clip=True)" if self.output != "tanh" else "MinMaxScaler((-1, 1), clip=True)"
+                pixels = " (divide pixels of 0..255 by 255)" if low >= 0 and 1 < high <= 255 else ""
+                notify(
+                    f"{who}: output={str(self.output)!r} gives values in [{least:g}, {most:g}], and the data lie in "
+                    f"[{low:.6g}, {high:.6g}]: what lies outside cannot be rebuilt. Scale them, with "
+                    f"sklearn.preprocessing.{inside} say{pixels}, or pass output='linear'."
+                )
+
+    def _judge(self, X):
+        low, high = ENDS[self.activation] if self.activation in ("sigmoid", "tanh") else (None, None)
+        cure = "Lower learning_rate, or the weights of the penalties."
+        if (self.scale_ == 1).all():
+            cure = "Divide pixels by 255, use a StandardScaler or standardize=True, or lower learning_rate."
+        codes = self._encoder()(probe(X))
+        warn_of_idle_units(type(self).__name__, codes, cure, low=low, high=high, share=1 - self._rarest())
+
+    def _rarest(self) -> float:
+        """The share of rows on which a unit has to leave the end of its range, or it says nothing."""
+        return RAREST
 
     def _attributes(self, params):
         objective = self._objective()
         matrices = [params[objective.weight(l)] for l in range(1, objective.depth + 1)]
+        intercepts = [params[f"b{l}"] for l in range(1, objective.depth + 1)]
+        if (self.scale_ != 1).any():
+            matrices = [matrices[0] / self.scale_, *matrices[1:-1], matrices[-1] * self.scale_]
+            intercepts = [*intercepts[:-1], intercepts[-1] * self.scale_]
         return {
             "coefs_": [W if l % 2 else W.T for l, W in enumerate(matrices)],
-            "intercepts_": [params[f"b{l}"] for l in range(1, objective.depth + 1)],
+            "intercepts_": intercepts,
+            "mean_": self.mean_,
+            "scale_": self.scale_,
         }
 
     def _parameters(self):
         objective = self._objective()
+        matrices = [A if l % 2 else A.T for l, A in enumerate(self.coefs_)]
+        matrices = [matrices[0] * self.scale_, *matrices[1:-1], matrices[-1] / self.scale_]
         params = {f"b{l}": b for l, b in enumerate(self.intercepts_, 1)}
-        for l, A in enumerate(self.coefs_, 1):
-            W, name = A.T if l % 2 else A, objective.weight(l)
+        params[f"b{len(matrices)}"] = self.intercepts_[-1] / self.scale_
+        rounding = 32 * np.finfo(self.scale_.dtype).eps
+        for l, W in enumerate(matrices, 1):
+            name = objective.weight(l)
             # Weights learned untied cannot go on tied: under a name of their own they are found to be too many.
-            params[name if np.array_equal(params.get(name, W), W) else f"W{l}"] = W
+            mirrored = name not in params or (
+                params[name].shape == W.shape and np.allclose(params[name], W, rtol=rounding, atol=0)
+            )
+            params[name if mirrored else f"W{l}"] = W
         return params
 
     def _layers(self):
-        check_is_fitted(self)
         check_parameters(self, activation=LAYERS["activation"], output=LAYERS["output"])
         return self.coefs_, self.intercepts_, [*[self.activation] * (len(self.coefs_) - 1), self.output]
+
+    def _origin(self) -> np.ndarray | None:
+        """What is taken from rows and added to reconstructions; None for nothing."""
+        return self.mean_ if self.mean_.any() else None
+
+    def _through(self, layers: slice, *, origin=None, mean=None) -> Forward:
+        """The way of a chunk through some of the layers."""
+        coefs, intercepts, activations = (part[layers] for part in self._layers())
+        return Forward(coefs, intercepts, activations, origin, mean)
+
+    def _encoder(self) -> Forward:
+        return self._through(slice(len(self.coefs_) // 2), origin=self._origin())
 
     def transform(self, X):
         """Encode samples, uncorrupted.
@@ -138,14 +238,14 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
         codes : array (n_samples, n_outputs), a generator of chunks, or a Dask array
             Activities of the code layer. float32 if X is.
         """
-        layers, code = self._layers(), len(self.coefs_) // 2
-        X = check_rows(self, X, reset=False)
-        return map_chunks(Forward(*(part[:code] for part in layers)), X)
+        check_is_fitted(self)
+        encoder = self._encoder()
+        return map_chunks(encoder, check_rows(self, X, reset=False))
 
     def _affine_code(self) -> AffineCode | None:
         """The codes of one layer, for the fused image encoder; None for a deep encoder."""
         (weights, *_), (bias, *_), (activation, *_) = self._layers()
-        return AffineCode(weights.T, bias, activation) if len(self.coefs_) == 2 else None
+        return AffineCode(weights.T, bias, activation, origin=self._origin()) if len(self.coefs_) == 2 else None
 
     def inverse_transform(self, X):
         """Decode codes.
@@ -165,9 +265,9 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
         ValueError
             If the codes have another width.
         """
-        layers, code = self._layers(), len(self.coefs_) // 2
-        X = check_codes(self, X)
-        return map_chunks(Forward(*(part[code:] for part in layers)), X)
+        check_is_fitted(self)
+        decoder = self._through(slice(len(self.coefs_) // 2, None), mean=self._origin())
+        return map_chunks(decoder, check_codes(self, X))
 
     def reconstruct(self, X):
         """Encode samples and decode their codes.
@@ -182,8 +282,31 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
         X : array (n_samples, n_features), a generator of chunks, or a Dask array
             The reconstructions.
         """
+        check_is_fitted(self)
+        both = self._through(slice(None), origin=self._origin(), mean=self._origin())
+        return map_chunks(both, check_rows(self, X, reset=False))
+
+    def _errors(self) -> ReconstructionErrors:
         layers = self._layers()
-        return map_chunks(Forward(*layers), check_rows(self, X, reset=False))
+        scale = None if (self.scale_ == 1).all() else self.scale_
+        return ReconstructionErrors(layers, self.loss, type(self).__name__, self._origin(), scale)
+
+    def score_samples(self, X):
+        """Minus the reconstruction error of each sample, uncorrupted: the lower, the stranger.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
+
+        Returns
+        -------
+        scores : array (n_samples,), a generator of chunks, or a Dask array
+            Minus ``|(y - x) / scale_|^2 / 2``, or minus the cross entropy, in float64.
+        """
+        check_is_fitted(self)
+        errors = self._errors()
+        return map_chunks(Minus(errors), check_rows(self, X, reset=False))
 
     def score(self, X, y=None):
         """Minus the mean reconstruction error of samples, uncorrupted and without penalties.
@@ -198,11 +321,10 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
         Returns
         -------
         score : float
-            Minus the mean of ``|y - x|^2 / 2``, or of the cross entropy; larger is better.
+            The mean of `score_samples`; larger is better.
         """
-        coefs, intercepts, activations = self._layers()
-        error = ReconstructionError(coefs, intercepts, activations, self.loss, type(self).__name__)
-        total, n = accumulate(error, check_rows(self, X, reset=False))
+        check_is_fitted(self)
+        total, n = accumulate(Total(self._errors()), check_rows(self, X, reset=False))
         return -float(total / n)
 
     @property

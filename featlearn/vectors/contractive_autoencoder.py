@@ -30,9 +30,15 @@ class ContractiveAutoencoder(AutoencoderMixin, BaseEstimator):
     loss : {"squared", "cross_entropy"}, default="squared"
         ``|y - x|^2 / 2`` or the cross entropy, which needs data in [0, 1] and ``output="sigmoid"``.
     tied : bool, default=True
-        Whether the decoder's weights are the encoder's, transposed.
+        Whether the decoder's weights are the encoder's, transposed (of standardized data: ``coefs_[-1]`` is then
+        ``scale_ ** 2 * coefs_[0].T``).
     contraction : float, default=0.1
         Weight lambda of the squared norm of the Jacobian.
+    standardize : bool or "auto", default="auto"
+        Whether each feature is taken less its mean and over its scale, so that neither its unit nor its offset matters
+        to weights, penalties and step sizes. "auto" does so where outputs have no bounds:
+        ``loss="squared"`` and ``output="linear"``. Other outputs want data within their bounds. Mean
+        and scale are those of `fit`, or of the first `partial_fit`, and are kept in warm starts.
     weight_decay : float, default=0.0
         Adds ``weight_decay / 2 * |W|^2`` over all weights; biases do not decay.
     solver : str, GradientDescent or LBFGS, default="adam"
@@ -73,6 +79,10 @@ class ContractiveAutoencoder(AutoencoderMixin, BaseEstimator):
         Biases of the output.
     coefs_, intercepts_ : lists of arrays (inputs, outputs) and (outputs,)
         All layers, from the input to the output.
+    mean_, scale_ : arrays (n_features,)
+        What is taken from each feature, and what it is divided by; 0 and 1 without ``standardize``. The scale is folded
+        into the first and the last layer: the code is ``f((x - mean_) @ coefs_[0] + intercepts_[0])``, and ``mean_`` is
+        added to the output.
     loss_curve_ : array (n_iter_,)
         The objective in each epoch.
     validation_curve_ : array (n_iter_,)
@@ -88,6 +98,13 @@ class ContractiveAutoencoder(AutoencoderMixin, BaseEstimator):
         For relu units, whose slope jumps; for a list of widths, as the penalty is that of one layer; for data outside
         [0, 1] with the cross entropy; if training diverges; or for a parameter out of range.
 
+    Warns
+    -----
+    UserWarning
+        For data outside the bounds of the output; if after `fit` most units are constant or saturated on training rows.
+    ConvergenceWarning
+        If L-BFGS ended at ``max_iter``; if an interrupt (Ctrl-C) ended `fit`, which then keeps the best weights so far.
+
     References
     ----------
     Rifai et al. (2011), ICML. Untied, the encoder can shrink and the decoder grow, so weights are tied by default.
@@ -95,9 +112,11 @@ class ContractiveAutoencoder(AutoencoderMixin, BaseEstimator):
     Examples
     --------
     >>> import numpy as np
+    >>> from sklearn.base import clone
     >>> from featlearn import ContractiveAutoencoder
     >>> X = np.random.default_rng(0).random((200, 6))
-    >>> loose, tight = (ContractiveAutoencoder(4, contraction=c, random_state=0).fit(X) for c in (0.0, 10.0))
+    >>> learner = ContractiveAutoencoder(4, contraction=0, learning_rate=0.05, random_state=0)
+    >>> loose, tight = learner.fit(X), clone(learner).set_params(contraction=10).fit(X)
     >>> bool((tight.transform(X).std(axis=0) < loose.transform(X).std(axis=0)).all())
     True
     """
@@ -110,6 +129,7 @@ class ContractiveAutoencoder(AutoencoderMixin, BaseEstimator):
         loss: str = "squared",
         tied: bool = True,
         contraction: float = 0.1,
+        standardize: bool | str = "auto",
         weight_decay: float = 0.0,
         solver="adam",
         learning_rate: float | None = None,
@@ -129,6 +149,7 @@ class ContractiveAutoencoder(AutoencoderMixin, BaseEstimator):
         self.loss = loss
         self.tied = tied
         self.contraction = contraction
+        self.standardize = standardize
         self.weight_decay = weight_decay
         self.solver = solver
         self.learning_rate = learning_rate

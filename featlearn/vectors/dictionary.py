@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from featlearn.kernels.assign import about_origin, nearest
+from featlearn.kernels.assign import nearest
 from featlearn.kernels.encode import EncoderPlan, encode_images
 from featlearn.streaming import CHUNK_BYTES, accumulate, map_chunks
 from featlearn.threads import as_float, cache_rows
@@ -29,7 +29,13 @@ ENCODE = one_of("triangle", "hard", "threshold", "split", "omp")
 
 def unit_rows(X: np.ndarray) -> np.ndarray:
     """Rows of X scaled to length 1; a row of zeros stays."""
-    norms = np.sqrt(np.einsum("nd,nd->n", X, X))
+    squares = np.einsum("nd,nd->n", X, X)
+    limits = np.finfo(squares.dtype)
+    if (squares < limits.tiny / limits.eps).any():  # squares that vanish, of rows that do not
+        largest = np.abs(X).max(axis=1, keepdims=True)
+        X = X / np.where(largest > 0, largest, 1)
+        squares = np.einsum("nd,nd->n", X, X)
+    norms = np.sqrt(squares)
     return X / np.where(norms > 0, norms, 1)[:, None]
 
 
@@ -43,8 +49,6 @@ def codes(X: np.ndarray, atoms: np.ndarray, encode: str, threshold: float, assig
         out = np.zeros((len(X), len(atoms)), X.dtype)
         out[np.arange(len(X)), labels] = values / norms[labels] if encode == "omp" else 1
         return out
-    if encode in ("triangle", "hard"):
-        X, atoms = about_origin(X, atoms)
     # A chunk of rows is an image one pixel wide, each pixel a patch of its own.
     plan = EncoderPlan(atoms, encode, threshold, patch=(1, 1))
     return encode_images(np.ascontiguousarray(X)[None, :, None, :], plan)[0, :, 0, :]

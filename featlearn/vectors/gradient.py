@@ -6,10 +6,14 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
+from featlearn.notices import notify, warn_at_limit
 from featlearn.streaming import is_out_of_core
 from featlearn.threads import as_float
 from featlearn.training import LBFGS, Params, Trained, make_solver, minimize, training_rules
 from featlearn.validation import check_parameters, check_rows, unchanged_on_failure
+from featlearn.vectors.standardizer import Standardizer
+
+FEW = 10  # rows that tell too little of means and scales
 
 
 class GradientLearnerMixin(CallbackSupportMixin):
@@ -23,7 +27,12 @@ class GradientLearnerMixin(CallbackSupportMixin):
     ``_objective()``         a `training.Objective`;
     ``_attributes(params)``  the fitted attributes that parameters of the objective become, a dict;
     ``_parameters()``        the parameters, from the fitted attributes;
-    ``_check_values(X)``     optional: refuses values it cannot model.
+    ``_check_values(X)``     optional: refuses values it cannot model;
+    ``_standardizer(X)``     optional: the `Standardizer` that rows pass before the objective sees them, or None. ``X``
+                             are the rows learned from (those held out are left out), or None to go on: then the one
+                             learned before. It runs before ``_parameters()``, and ``_attributes(params)`` has to fold
+                             it into what is published;
+    ``_judge(X)``            optional: warns after `fit` if what was learned is of no use on training rows ``X``.
     """
 
     def _check(self):
@@ -33,6 +42,13 @@ class GradientLearnerMixin(CallbackSupportMixin):
     def _check_values(self, X):
         """Nothing to refuse."""
 
+    def _standardizer(self, X: np.ndarray | None) -> Standardizer | None:
+        """Rows stay as they are."""
+        return None
+
+    def _judge(self, X):
+        """Nothing to warn of."""
+
     def _rows(self, X, *, reset):
         who = type(self).__name__
         if is_out_of_core(X):
@@ -40,7 +56,7 @@ class GradientLearnerMixin(CallbackSupportMixin):
                 f"{who}.fit walks over the samples in a random order, so it needs them in an array or an np.memmap. "
                 "For a stream or a Dask array, call partial_fit on its chunks."
             )
-        X = check_rows(self, X, reset=reset)
+        X = check_rows(self, X, reset=reset, accept_sparse=self.__sklearn_tags__().input_tags.sparse)
         self._check_values(X)
         return X
 
@@ -70,9 +86,10 @@ class GradientLearnerMixin(CallbackSupportMixin):
         X = self._rows(X, reset=True)
         objective = self._objective()
         go_on = self.warm_start and hasattr(self, "loss_curve_")
-        first = self._first_parameters(objective, X, rng, go_on)
         context = begin_fit(self, self.max_iter, X=X)
         X, validation = self._split(X, rng)
+        prepare = self._standardizer(None if go_on else X)
+        first = self._first_parameters(objective, X, rng, go_on)
 
         def on_epoch(metrics, params):
             return end_iteration(context, self, metrics, lambda: self._attributes(params()), name="epoch")
@@ -91,12 +108,22 @@ class GradientLearnerMixin(CallbackSupportMixin):
             validation=validation,
             memory=self._memory if go_on else None,
             engine=self.engine,
+            prepare=prepare,
             on_epoch=on_epoch,
             who=type(self).__name__,
         )
         self._publish(trained, [], [])
         if validation is None and hasattr(self, "validation_curve_"):
             del self.validation_curve_
+        if not trained.converged and solver.tol > 0:
+            reached = "the loss was still falling"
+            if trained.n_iter > 1:
+                before, now = trained.loss_curve[-2:]
+                reached = f"the last of them still lowered the loss from {before:.6g} to {now:.6g}"
+            warn_at_limit(
+                type(self).__name__, trained.n_iter, solver.tol, reached, "pass an LBFGS with a larger tol as solver"
+            )
+        self._judge(X)
         end_fit(context, self)
         return self
 
@@ -122,6 +149,13 @@ class GradientLearnerMixin(CallbackSupportMixin):
         rng = check_random_state(self.random_state)
         X = self._rows(X, reset=not go_on)
         objective = self._objective()
+        prepare = self._standardizer(None if go_on else X)
+        if prepare is not None and not go_on and len(X) < FEW:
+            notify(
+                f"{type(self).__name__}: partial_fit learns the mean and the scale of each feature from the first part "
+                f"alone, which has {len(X)} row{'s' if len(X) > 1 else ''}. Make it a fair sample of the data, or "
+                "scale the data before and pass standardize=False."
+            )
         first = self._first_parameters(objective, X, rng, go_on)
         trained = minimize(
             objective,
@@ -135,6 +169,7 @@ class GradientLearnerMixin(CallbackSupportMixin):
             weight_decay=self.weight_decay,
             memory=self._memory if go_on else None,
             engine=self.engine,
+            prepare=prepare,
             who=type(self).__name__,
         )
         self._publish(trained, list(self.loss_curve_) if go_on else [], getattr(self, "validation_curve_", []))

@@ -26,7 +26,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
-from featlearn.kernels.assign import about_origin, assign, cluster_sums, far_center, prepared_atoms
+from featlearn.kernels.assign import cluster_sums, fits
 from featlearn.kernels.bounds import RememberingSearch
 from featlearn.kernels.direct import direct_step, is_direct
 from featlearn.kernels.sample import RowSample
@@ -82,21 +82,6 @@ def as_samples(chunk: np.ndarray, assignment: str) -> np.ndarray:
     return unit_rows(chunk) if assignment == "cosine" else chunk
 
 
-def fits(X: np.ndarray, atoms: np.ndarray, assignment: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Labels, codes and errors (n,) of samples X (n, d): the error is what the inertia sums."""
-    if assignment == "euclidean":
-        X, atoms = about_origin(X, atoms)
-    A, bias, signless = prepared_atoms(atoms, assignment, X.dtype)
-    labels, values = np.empty(len(X), np.int32), np.empty(len(X), X.dtype)
-    assign(X, A, bias, signless, labels, values)
-    if assignment == "cosine":
-        return labels, np.ones_like(values), 1 + values
-    squares = np.einsum("nd,nd->n", X, X)
-    if assignment == "euclidean":
-        return labels, np.ones_like(values), np.maximum(squares + values, 0)
-    return labels, -values, np.maximum(squares - values**2, 0)
-
-
 def cluster_step(chunk, weights=None, *, atoms: np.ndarray, assignment: str) -> ClusterSums:
     """The statistic of one chunk under the present atoms."""
     X = as_samples(chunk, assignment)
@@ -104,12 +89,12 @@ def cluster_step(chunk, weights=None, *, atoms: np.ndarray, assignment: str) -> 
     w = chunk_weights(X, weights)
     sums = np.zeros(atoms.shape)
     cluster_sums(X, labels, w * s, sums)
-    by_atom = np.bincount(labels, weights=w * s.astype(np.float64) ** 2, minlength=len(atoms))
+    by_atom = np.bincount(labels, weights=w * s**2, minlength=len(atoms))
     return ClusterSums(sums, by_atom, float(w @ errors), float(w.sum()))
 
 
 def worth_remembering(X, dtype: np.dtype) -> bool:
-    """Whether rows lie in memory as they are needed, and near enough to the origin for products not to cancel.
+    """Whether rows lie in memory as they are needed.
 
     A copy of the data, or 12 bytes a row of a file larger than memory, would be too much.
     """
@@ -118,7 +103,7 @@ def worth_remembering(X, dtype: np.dtype) -> bool:
     owner: Any = X
     while isinstance(owner, np.ndarray) and not isinstance(owner, np.memmap):
         owner = owner.base
-    return not isinstance(owner, np.memmap) and far_center(X[:: max(1, len(X) // 4096)]) is None
+    return not isinstance(owner, np.memmap)
 
 
 class RememberedRows:
@@ -160,12 +145,10 @@ def _sample(chunk, weights=None, *, size, seed, assignment, atoms=None):
     if assignment != "euclidean":  # a row of zeros has no direction
         drawn *= X.any(axis=1)
     if atoms is not None:
-        labels, s, _ = fits(X, atoms, assignment)
-        rest = X - s[:, None] * atoms[labels]  # by difference: a sample is covered if only rounding is left of it
-        errors = np.einsum("nd,nd->n", rest, rest, dtype=np.float64)
+        errors = fits(X, atoms, assignment)[2].astype(np.float64)
         rounding = (COVERED * np.finfo(X.dtype).eps) ** 2 * np.einsum("nd,nd->n", X, X, dtype=np.float64)
-        drawn *= np.where(errors > rounding, errors, 0)
-    # by the rows as they came: scaled to unit length, copies in other dtypes would differ by rounding
+        drawn *= np.where(errors > rounding, errors, 0)  # a sample is covered if only rounding is left of it
+    # By the rows as they came: scaled to unit length, copies in other dtypes would differ by rounding.
     return RowSample.of(np.ascontiguousarray(as_float(chunk)), size, seed, drawn, chunk_weights(X, weights))
 
 

@@ -1,6 +1,7 @@
 """Predictive sparse decomposition: sparse coding with an encoder that learns to predict the codes.
 
-X (n, d) samples, D (K, d) atoms of unit length, W (K, d), b (K,) and g (K,) the encoder, z (n, K) codes:
+X (n, d) samples, each feature less its mean and over its scale (standardizer.py), D (K, d) atoms of unit length,
+W (K, d), b (K,) and g (K,) the encoder, z (n, K) codes:
 
     prediction  p(x) = g tanh(x W' + b)
     loss        E(x) = min_z  1/2 |x - z D|^2 + alpha |z|_1 + beta/2 |z - p(x)|^2
@@ -19,7 +20,6 @@ hierarchies for visual recognition".
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,13 +28,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from featlearn.kernels.encode import AffineCode
 from featlearn.kernels.sparse_codes import ProximalEncoder, lasso_objective
-from featlearn.streaming import accumulate
+from featlearn.streaming import accumulate, map_chunks
 from featlearn.threads import as_float
 from featlearn.training import LBFGS, Params
 from featlearn.validation import check_codes, check_rows, integer, real
 from featlearn.vectors.affine import AffineCodesMixin
 from featlearn.vectors.dictionary import unit_rows
 from featlearn.vectors.gradient import GradientLearnerMixin
+from featlearn.vectors.standardizer import STANDARDIZE, Standardizer, choose_standardizer
+from featlearn.vectors.usefulness import probe, warn_of_idle_units
 
 
 def activations(params: Params, x: np.ndarray) -> np.ndarray:
@@ -104,12 +106,29 @@ class PredictiveObjective:
         params["D"][:] = unit_rows(params["D"])
 
 
-def _total_loss(chunk, objective, params):
-    """The sum of the losses of a chunk, and its rows."""
-    x = np.ascontiguousarray(as_float(chunk))
-    params = {name: value.astype(x.dtype, copy=False) for name, value in params.items()}
-    z = objective.codes(params, x)
-    return np.array([losses(params, x, z, objective.alpha, objective.beta).sum(), len(x)])
+@dataclass(frozen=True)
+class _Scores:
+    """Minus the loss of each row of a chunk, with the best codes; picklable for a Dask cluster."""
+
+    objective: PredictiveObjective
+    params: Params
+    prepare: Standardizer | None
+
+    def __call__(self, chunk):
+        x = np.ascontiguousarray(as_float(chunk))
+        x = x if self.prepare is None else self.prepare(x)
+        params = {name: value.astype(x.dtype, copy=False) for name, value in self.params.items()}
+        return -losses(params, x, self.objective.codes(params, x), self.objective.alpha, self.objective.beta)
+
+
+@dataclass(frozen=True)
+class _Total:
+    """The sum of the scores of a chunk, and its rows."""
+
+    scores: _Scores
+
+    def __call__(self, chunk):
+        return np.array([self.scores(chunk).sum(), len(chunk)])
 
 
 class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
@@ -120,13 +139,17 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
     n_components : int, default=8
         Number of atoms K.
     alpha : float, default=0.1
-        Weight of |z|_1, in the units of x.d.
+        Weight of |z|_1, in the units of x.d, x as ``standardize`` makes it.
     beta : float, default=1.0
         Weight of the distance between codes and their prediction; 0 learns a plain dictionary and no encoder.
     encode_iter : int, default=50
         Most FISTA steps for the codes of a batch.
     encode_tol : float, default=1e-3
         A code is done when a step moves it by less than this fraction of its largest response.
+    standardize : bool or "auto", default="auto"
+        Whether each feature is taken less its mean and over its scale, so that neither its unit nor its offset matters
+        to ``alpha``, ``beta`` and the first weights; "auto" does so. Mean and scale are those of `fit`, or of the first
+        `partial_fit`, and are kept in warm starts.
     solver : str or GradientDescent, default="adam"
         Update rule, see `featlearn.training.make_solver`; "lbfgs" cannot hold the atoms at unit length.
     learning_rate : float or None, default=None
@@ -155,13 +178,15 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
     Attributes
     ----------
     components_ : array (n_components, n_features)
-        The atoms D, of unit length.
+        The atoms D, of unit length before they are multiplied by ``scale_``.
     coef_ : array (n_components, n_features)
-        The encoder's weights W.
+        The encoder's weights W, divided by ``scale_``: codes are ``gain_ * tanh((x - mean_) @ coef_.T + intercept_)``.
     intercept_ : array (n_components,)
         Its biases b.
     gain_ : array (n_components,)
         Its gains g.
+    mean_, scale_ : arrays (n_features,)
+        What is taken from each feature, and what it is divided by; 0 and 1 with ``standardize=False``.
     loss_curve_ : array (n_iter_,)
         The mean loss of each epoch.
     validation_curve_ : array (n_iter_,)
@@ -175,6 +200,13 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
     ------
     ValueError
         For data that are not finite rows, a parameter out of range, or a training that diverges.
+
+    Warns
+    -----
+    UserWarning
+        If after `fit` most codes are constant on training rows.
+    ConvergenceWarning
+        If an interrupt (Ctrl-C) ended `fit`, which then keeps the epochs made.
 
     References
     ----------
@@ -200,6 +232,7 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         beta: float = 1.0,
         encode_iter: int = 50,
         encode_tol: float = 1e-3,
+        standardize: bool | str = "auto",
         solver="adam",
         learning_rate: float | None = None,
         batch_size: int | None = 100,
@@ -218,6 +251,7 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         self.beta = beta
         self.encode_iter = encode_iter
         self.encode_tol = encode_tol
+        self.standardize = standardize
         self.solver = solver
         self.learning_rate = learning_rate
         self.batch_size = batch_size
@@ -238,6 +272,7 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
             "beta": real(0),
             "encode_iter": integer(1),
             "encode_tol": real(0),
+            "standardize": STANDARDIZE,
         }
 
     def _objective(self):
@@ -251,24 +286,41 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
                 "PredictiveSparse: solver='lbfgs' cannot hold the atoms at unit length; pass 'adam', 'sgd' or another "
                 "rule of gradient descent."
             )
-        return PredictiveObjective(self.n_components, self.alpha, self.beta, self.encode_iter, self.encode_tol)
+        # As Python's own: a NumPy float64 would turn float32 samples into float64.
+        return PredictiveObjective(
+            int(self.n_components), float(self.alpha), float(self.beta), int(self.encode_iter), float(self.encode_tol)
+        )
+
+    def _standardizer(self, X):
+        return choose_standardizer(self, X)
+
+    def _judge(self, X):
+        units = np.tanh((as_float(probe(X)) - self.mean_) @ self.coef_.T + self.intercept_)
+        cure = "Lower alpha or learning_rate, or raise max_iter."
+        if (self.scale_ == 1).all():
+            cure = "Divide pixels by 255, put a StandardScaler before it, pass standardize=True, or lower alpha."
+        warn_of_idle_units("PredictiveSparse", units, cure, low=-1, high=1, share=0.98)
 
     def _attributes(self, params):
         return {
-            "components_": params["D"],
-            "coef_": params["W"],
+            "components_": params["D"] * self.scale_,
+            "coef_": params["W"] / self.scale_,
             "intercept_": params["b"],
             "gain_": params["g"],
+            "mean_": self.mean_,
+            "scale_": self.scale_,
         }
 
     def _parameters(self):
-        return {"D": self.components_, "W": self.coef_, "b": self.intercept_, "g": self.gain_}
+        D, W = self.components_ / self.scale_, self.coef_ * self.scale_
+        return {"D": D, "W": W, "b": self.intercept_, "g": self.gain_}
 
     def _affine_code(self):
-        return AffineCode(self.coef_, self.intercept_, "tanh", scale=self.gain_)
+        origin = self.mean_ if self.mean_.any() else None
+        return AffineCode(self.coef_, self.intercept_, "tanh", origin=origin, scale=self.gain_)
 
     def inverse_transform(self, X):
-        """Samples from codes, ``codes @ components_``.
+        """Samples from codes, ``codes @ components_ + mean_``.
 
         Parameters
         ----------
@@ -282,10 +334,30 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         codes = check_codes(self, X)
-        return codes @ self.components_.astype(codes.dtype)
+        return codes @ self.components_.astype(codes.dtype) + self.mean_.astype(codes.dtype)
+
+    def _scores(self) -> _Scores:
+        check_is_fitted(self)
+        return _Scores(self._objective(), self._parameters(), Standardizer(self.mean_, self.scale_).if_any())
+
+    def score_samples(self, X):
+        """Minus the loss of each sample, with the best codes for it: the lower, the stranger.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
+
+        Returns
+        -------
+        scores : array (n_samples,), a generator of chunks, or a Dask array
+            0 is a perfect fit; in float64.
+        """
+        scores = self._scores()
+        return map_chunks(scores, check_rows(self, X, reset=False))
 
     def score(self, X, y=None):
-        """Minus the mean loss of samples, with the best codes for each.
+        """The mean of `score_samples`: minus the mean loss of samples, with the best codes for each.
 
         Parameters
         ----------
@@ -299,8 +371,5 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         score : float
             Larger is better; 0 is a perfect fit.
         """
-        check_is_fitted(self)
-        objective = self._objective()
-        X = check_rows(self, X, reset=False)
-        total, n = accumulate(partial(_total_loss, objective=objective, params=self._parameters()), X)
-        return float(-total / n)
+        total, n = accumulate(_Total(self._scores()), check_rows(self, X, reset=False))
+        return float(total / n)

@@ -6,23 +6,29 @@ The energies, their sampling and contrastive divergence are in rbm_energy.py, th
 rbm_partition.py; here is the estimator. The pseudo-likelihood of binary visibles needs no Z:
 
     sum_j log p(v_j | v without v_j) = sum_j log sigmoid(F(v with v_j flipped) - F(v))
+
+A machine of Gaussian visibles learns standardized rows, u = (v - m) / s. With parameters W', b', c' and variances s'^2
+of u it is, in the units of the data, the machine with
+
+    W = W' s,   s_v^2 = s'^2 s^2,   c = m + s c',   b = b' - W (m / s_v^2)
+
+whose energies are the same, and log Z larger by sum_j log s_j. Everything is computed in u: far from 0 the last two
+would cancel.
 """
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.kernels.encode import AffineCode
 from featlearn.kernels.gibbs import flip_rectified_rows, flip_rows
 from featlearn.solvers import LBFGS, LEARNING_RATES
-from featlearn.streaming import accumulate, is_out_of_core, map_chunks
+from featlearn.streaming import accumulate, dense, dense_rows, is_out_of_core, map_chunks
 from featlearn.threads import as_float, blocks, map_in_order, n_threads
-from featlearn.validation import boolean, check_codes, check_rows, integer, one_of, optional, real
+from featlearn.validation import boolean, check_argument, check_codes, check_rows, integer, one_of, optional, real
 from featlearn.vectors.affine import AffineCodesMixin
 from featlearn.vectors.gradient import GradientLearnerMixin
 from featlearn.vectors.rbm_energy import (
@@ -32,6 +38,7 @@ from featlearn.vectors.rbm_energy import (
     draw_visible,
     free_energy,
     hidden_input,
+    reconstruction_error,
     scaled,
     visible_mean,
 )
@@ -43,24 +50,40 @@ from featlearn.vectors.rbm_partition import (
     feature_means,
     softplus,
 )
+from featlearn.vectors.standardizer import STANDARDIZE, Standardizer, choose_standardizer
+from featlearn.vectors.usefulness import probe, warn_of_idle_units
 
-PROBED = 1_000  # samples looked at for saturated units
-ALWAYS = 0.99  # a unit is always on above this probability, and always off below the rest
-SATURATED = 0.5  # the share of such units that is worth a warning
+LEAST_VARIANCE = 0.01  # what is learned of the variance of a standardized feature lies between these
+MOST_VARIANCE = 2.0
 GIBBS_ROWS = 64  # chains in a block
 FLIP_ROWS = 256
 
 
 class _Machine:
-    """Formulas of a fitted machine on a chunk of rows, in the precision of the chunk; picklable."""
+    """Formulas of a fitted machine on a chunk of rows, in the precision of the chunk; picklable.
 
-    def __init__(self, params, visible, hidden):
-        self.params, self.visible, self.hidden = params, visible, hidden
+    ``params`` are those of rows that have passed ``standardizer``, None for rows as they are.
+    """
+
+    def __init__(self, params, visible, hidden, standardizer=None):
+        self.params, self.visible, self.hidden, self.standardizer = params, visible, hidden, standardizer
 
     def at(self, chunk):
-        """The chunk as contiguous floats, and the parameters in its precision."""
-        X = np.ascontiguousarray(as_float(chunk))
-        return X, {name: value.astype(X.dtype, copy=False) for name, value in self.params.items()}
+        """The chunk as contiguous floats, standardized, and the parameters in its precision."""
+        X = np.ascontiguousarray(as_float(dense(chunk)))
+        return X if self.standardizer is None else self.standardizer(X), self.params_in(X.dtype)
+
+    def params_in(self, dtype):
+        """The parameters in a precision."""
+        return {name: value.astype(dtype, copy=False) for name, value in self.params.items()}
+
+    def back(self, V):
+        """Visible states in the units of the data."""
+        return V if self.standardizer is None else _unstandardized(V, self.standardizer)
+
+
+def _unstandardized(V, standardizer):
+    return V * standardizer.scale.astype(V.dtype) + standardizer.mean.astype(V.dtype)
 
 
 class _FreeEnergy(_Machine):
@@ -71,8 +94,9 @@ class _FreeEnergy(_Machine):
 
 class _VisibleMean(_Machine):
     def __call__(self, chunk):
-        H, params = self.at(chunk)
-        return visible_mean(H @ params["W"], params, self.visible)
+        H = np.ascontiguousarray(as_float(chunk))
+        params = self.params_in(H.dtype)
+        return self.back(visible_mean(H @ params["W"], params, self.visible))
 
 
 class _PseudoLikelihood(_Machine):
@@ -88,6 +112,12 @@ class _PseudoLikelihood(_Machine):
         return -softplus(growth).sum(axis=1).astype(X.dtype)
 
 
+class _Reconstruction(_Machine):
+    def __call__(self, chunk):
+        X, params = self.at(chunk)
+        return -reconstruction_error(X, params, self.visible, self.hidden)
+
+
 class _Scores:
     """The sum of scores of a chunk and its number of rows; picklable."""
 
@@ -95,7 +125,7 @@ class _Scores:
         self.values = values
 
     def __call__(self, chunk):
-        return np.array([self.values(chunk).sum(dtype=np.float64), len(chunk)])
+        return np.array([self.values(chunk).sum(dtype=np.float64), chunk.shape[0]])
 
 
 class _Gibbs(_Machine):
@@ -111,7 +141,7 @@ class _Gibbs(_Machine):
             Z = scaled(v, params) @ params["W"].T
             h = draw_hidden(Z, params["b"], self.hidden, rng, 1.0, np.empty_like(Z))
             v = draw_visible(visible_mean(h @ params["W"], params, self.visible), params, self.visible, rng)
-        return v
+        return self.back(v)
 
 
 @dataclass(frozen=True)
@@ -133,15 +163,6 @@ def _seed(random_state):
     return np.random.SeedSequence([int(s) for s in check_random_state(random_state).randint(2**31 - 1, size=2)])
 
 
-def _has_pseudo_likelihood(estimator):
-    if estimator.visible != "binary":
-        raise AttributeError(
-            f"RBM: score and score_samples give the pseudo-likelihood of binary visibles, and visible="
-            f"{estimator.visible!r} has none in closed form. Use log_likelihood, or free_energy to compare samples."
-        )
-    return True
-
-
 class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
     """A restricted Boltzmann machine, trained by contrastive divergence.
 
@@ -150,7 +171,7 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
     n_components : int, default=256
         Number of hidden units K.
     visible : {"binary", "gaussian"}, default="binary"
-        The visible units: "binary" takes values in [0, 1], read as probabilities; "gaussian" any, best standardized.
+        The visible units: "binary" takes values in [0, 1], read as probabilities; "gaussian" any.
     hidden : {"binary", "relu"}, default="binary"
         The hidden units: on or off, or noisy rectified linear ones (Nair & Hinton 2010).
     k : int, default=1
@@ -160,7 +181,11 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
     n_chains : int, default=100
         Number of persistent chains.
     learn_variance : bool, default=False
-        Whether a variance is learned for each Gaussian visible unit; otherwise they are 1.
+        Whether a variance is learned for each Gaussian visible unit; otherwise they are 1 (of standardized features).
+        It stays where steps of the learning rate are stable, and below twice a standardized feature's.
+    standardize : bool or "auto", default="auto"
+        Whether the machine is trained on ``(X - mean_) / scale_``, so that no unit of measurement matters to it. What
+        it learned is given in the units of the data. "auto" does so for Gaussian visibles; binary ones cannot be.
     sparsity_target : float or None, default=None
         Mean activation that each hidden unit is pulled to; the mean is that of the batch.
     sparsity_cost : float, default=0.0
@@ -168,16 +193,17 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         Lee et al. (2008).
     sparsity_weights : bool, default=False
         Whether the weights are pulled too, as Hinton's guide advises.
-    init_scale : float, default=0.1
-        Standard deviation of the first weights.
+    init_scale : float or None, default=None
+        Standard deviation of the first weights. None takes 0.1, and 0.01 for Gaussian visibles.
     init_visible : {"zeros", "data"}, default="zeros"
         First visible biases: 0, or such that the visible units alone have the means of the data.
     solver : str or GradientDescent, default="momentum"
         The update rule, see `featlearn.training.GradientDescent`. The name "momentum" stands for Hinton's: 0.5 in the
         first 5 epochs, then 0.9; with persistent chains always 0.5, as they must keep up with the weights.
     learning_rate : float or None, default=None
-        Step size. For sgd, momentum and nesterov None takes 0.1; 0.05 with persistent chains; 0.001 where units are
-        Gaussian or rectified, whose activities have no bound. For other rules it takes their usual one.
+        Step size. For sgd, momentum and nesterov None takes 0.1; 0.05 with persistent chains; 0.001 where hidden units
+        are rectified, whose activities have no bound; for Gaussian visibles and K binary units
+        ``min(0.01, 4 / (K + 4))``, a tenth of it if variances are learned. For other rules it takes their usual one.
     batch_size : int or None, default=100
         Samples in a step; None takes all.
     max_iter : int, default=10
@@ -203,20 +229,23 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
     Attributes
     ----------
     components_ : array (n_components, n_features)
-        Weights W.
+        Weights W, in the units of the data.
     intercept_hidden_ : array (n_components,)
-        Hidden biases b.
+        Hidden biases b; in float64 where data are standardized, as it may be huge for data far from 0.
     intercept_visible_ : array (n_features,)
         Visible biases c; the means of Gaussian visibles where all hidden units are off.
     variance_ : array (n_features,)
-        Variances of Gaussian visibles. Only if ``visible="gaussian"``.
+        Variances of Gaussian visibles, in the units of the data. Only if ``visible="gaussian"``.
+    mean_, scale_ : arrays (n_features,)
+        What training subtracted from each feature, and divided it by; 0 and 1 if it was left as it is. Only if
+        ``visible="gaussian"``.
     visible_mean_ : array (n_features,)
         Means of the data of `fit`, or of the first `partial_fit`.
     chains_ : array (n_chains, n_features)
         Visible states of the persistent chains. Only if ``persistent=True``.
     loss_curve_ : array (n_iter_,)
-        Of each epoch: squared error of the reconstruction after one Gibbs step, summed over features and averaged over
-        samples, plus the penalty of weight decay.
+        Of each epoch: squared error of the reconstruction after one Gibbs step, of standardized rows where they are,
+        summed over features and averaged over samples, plus the penalty of weight decay.
     validation_curve_ : array (n_iter_,)
         The same of the samples held out. Only if ``early_stopping=True``.
     n_iter_ : int
@@ -233,12 +262,17 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
     Warns
     -----
     UserWarning
-        If after `fit` more than half of the hidden units are always on or always off on the data.
+        If after `fit` more than half of the hidden units are constant, always on or always off on the data.
+    ConvergenceWarning
+        If an interrupt (Ctrl-C) ended the fit: it keeps the last whole epoch, or the best on the samples held out.
 
     Notes
     -----
-    `fit` takes an array or an np.memmap; call `partial_fit` on the chunks of a stream. Codes, energies and scores are
-    computed of streams and Dask arrays too. The number of threads does not change the result.
+    `fit` takes an array or an np.memmap, and for binary visibles a sparse matrix, made dense batch by batch; call
+    `partial_fit` on the chunks of a stream. The first of them decides the standardization. Codes, energies and scores
+    are computed of streams and Dask arrays too. The number of threads does not change the result.
+
+    Persistent chains go on after an interrupt from where the last step left them.
 
     With ``k=1`` the reconstruction holds probabilities, as in Hinton's code; with more steps, persistent chains or
     learned variances it is drawn, so that the gradient approaches that of the likelihood.
@@ -272,10 +306,11 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         persistent: bool = False,
         n_chains: int = 100,
         learn_variance: bool = False,
+        standardize: bool | str = "auto",
         sparsity_target: float | None = None,
         sparsity_cost: float = 0.0,
         sparsity_weights: bool = False,
-        init_scale: float = 0.1,
+        init_scale: float | None = None,
         init_visible: str = "zeros",
         solver="momentum",
         learning_rate: float | None = None,
@@ -297,6 +332,7 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         self.persistent = persistent
         self.n_chains = n_chains
         self.learn_variance = learn_variance
+        self.standardize = standardize
         self.sparsity_target = sparsity_target
         self.sparsity_cost = sparsity_cost
         self.sparsity_weights = sparsity_weights
@@ -326,10 +362,11 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
             "persistent": boolean(),
             "n_chains": integer(1),
             "learn_variance": boolean(),
+            "standardize": STANDARDIZE,
             "sparsity_target": optional(real(above=0)),
             "sparsity_cost": real(0),
             "sparsity_weights": boolean(),
-            "init_scale": real(0),
+            "init_scale": optional(real(0)),
             "init_visible": one_of("zeros", "data"),
         }
 
@@ -345,6 +382,11 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
                 "RBM: persistent=True keeps its chains on the CPU, so engine='keras' cannot run it. Pass "
                 "engine='numpy' or 'auto', or persistent=False."
             )
+        if self.visible == "binary" and self.standardize and self.standardize != "auto":
+            raise ValueError(
+                f"RBM: standardize={self.standardize!r} gives data about 0 without bounds, and visible='binary' takes "
+                "values in [0, 1]. Pass standardize='auto' or False, or visible='gaussian'."
+            )
         if self.learn_variance and self.visible != "gaussian":
             raise ValueError(f"RBM: learn_variance=True needs visible='gaussian'; got visible={self.visible!r}.")
         if self.sparsity_cost and self.sparsity_target is None:
@@ -358,8 +400,13 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
                 "between 0 and 1."
             )
         if solver.learning_rate is None and LEARNING_RATES[solver.rule] == LEARNING_RATES["momentum"]:
-            unbounded = self.visible == "gaussian" or self.hidden == "relu"
-            solver.learning_rate = 0.001 if unbounded else 0.05 if self.persistent else 0.1
+            if self.hidden == "relu":
+                solver.learning_rate = 0.001
+            elif self.visible == "gaussian":
+                # Means of visibles fall back at 1 + |h|^2 / s^2, |h|^2 about K / 4: a quarter of what momentum bears.
+                solver.learning_rate = min(0.01, 4 / (self.n_components + 4)) * (0.1 if self.learn_variance else 1)
+            else:
+                solver.learning_rate = 0.05 if self.persistent else 0.1
         if self.solver == "momentum":
             solver.momentum = 0.5 if self.persistent else (0.5, 0.9, 5)
         return solver
@@ -372,10 +419,31 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
             raise ValueError(
                 f"RBM: visible='binary' takes values in [0, 1], read as probabilities; those of X lie between "
                 f"{found.low:.6g} and {found.high:.6g}. Scale them (pixels: X / 255, others: MinMaxScaler(clip=True)), "
-                "or pass visible='gaussian' for standardized data."
+                "or pass visible='gaussian'."
             )
 
+    def _standardizer(self, X):
+        if self.visible == "binary":
+            return None
+        if X is None and not hasattr(self, "mean_"):  # it goes on from binary visibles
+            self.mean_, self.scale_ = np.zeros_like(self.intercept_visible_), np.ones_like(self.intercept_visible_)
+        return choose_standardizer(self, X)
+
+    def _learned_standardizer(self):
+        """The one of a machine of Gaussian visibles, or None where rows stay as they are."""
+        if self.visible == "binary" or not hasattr(self, "mean_"):
+            return None
+        return Standardizer(self.mean_, self.scale_).if_any()
+
+    def _log_variance(self):
+        """The bounds of learned log variances."""
+        solver = self._check()
+        steps = solver.rate_at(0, self.max_iter) if solver.rule in ("sgd", "momentum", "nesterov") else 0.0
+        least = np.clip(0.5 * steps * (1 + self.n_components / 4), LEAST_VARIANCE, 1.0)
+        return float(np.log(least)), float(np.log(MOST_VARIANCE)) if self.standardize else np.inf
+
     def _objective(self):
+        usual = 0.1 if self.visible == "binary" else 0.01
         kind = Divergence if self.persistent else ContrastiveDivergence
         return kind(
             n_components=self.n_components,
@@ -386,90 +454,101 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
             sparsity_target=self.sparsity_target,
             sparsity_cost=self.sparsity_cost,
             sparsity_weights=self.sparsity_weights,
-            init_scale=self.init_scale,
+            init_scale=usual if self.init_scale is None else self.init_scale,
+            log_variance=self._log_variance(),
             n_chains=self.n_chains if self.persistent else 0,
         )
 
     def _first_parameters(self, objective, X, rng, go_on):
         first = super()._first_parameters(objective, X, rng, go_on)
+        standardizer = self._learned_standardizer()
         if not go_on:
             self.visible_mean_ = feature_means(X)
             if self.init_visible == "data":
-                p = self.visible_mean_
+                p = self.visible_mean_ if standardizer is None else standardizer(self.visible_mean_)
                 if self.visible == "binary":
-                    p = (len(X) * p + 0.5) / (len(X) + 1)
+                    p = (X.shape[0] * p + 0.5) / (X.shape[0] + 1)
                     p = np.log(p / (1 - p))
                 first["c"] = p.astype(first["c"].dtype)
         elif self.persistent and getattr(self, "chains_", None) is not None and len(self.chains_) == self.n_chains:
-            objective.chains.visible = self.chains_
+            objective.chains.visible = self.chains_ if standardizer is None else standardizer(self.chains_)
         self._chains = objective.chains
         return first
 
     def _attributes(self, params):
+        W, b, c = params["W"], params["b"], params["c"]
+        variance = np.exp(params["z"]) if "z" in params else np.ones_like(c)
+        chains = None if self._chains.visible is None else self._chains.visible.copy()
+        standardizer = self._learned_standardizer()
+        if standardizer is not None:
+            mean, scale = standardizer.mean.astype(np.float64), standardizer.scale.astype(np.float64)
+            W = (W * scale).astype(W.dtype)
+            variance = variance * scale**2
+            b = b - (W / variance) @ mean  # in float64, or an offset of the data would swallow b and c
+            c = mean + scale * c
+            chains = None if chains is None else _unstandardized(chains, standardizer)
         found = {
-            "components_": params["W"],
-            "intercept_hidden_": params["b"],
-            "intercept_visible_": params["c"],
+            "components_": W,
+            "intercept_hidden_": b,
+            "intercept_visible_": c,
             "visible_mean_": self.visible_mean_,
         }
         if self.visible == "gaussian":
-            found["variance_"] = np.exp(params["z"]) if "z" in params else np.ones_like(params["c"])
+            found |= {"variance_": variance, "mean_": self.mean_, "scale_": self.scale_}
         if self.persistent:
-            found["chains_"] = None if self._chains.visible is None else self._chains.visible.copy()
+            found["chains_"] = chains
         return found
 
     def _parameters(self):
-        params = {"W": self.components_, "b": self.intercept_hidden_, "c": self.intercept_visible_}
-        if self.learn_variance:
-            params["z"] = np.log(getattr(self, "variance_", np.ones_like(self.intercept_visible_)))
-        return params
+        """The machine of rows that have passed the standardizer."""
+        W, b, c = self.components_, self.intercept_hidden_, self.intercept_visible_
+        variance = getattr(self, "variance_", np.ones_like(c))
+        standardizer = self._learned_standardizer()
+        if standardizer is not None:
+            mean, scale = standardizer.mean.astype(np.float64), standardizer.scale.astype(np.float64)
+            b = b + (W / variance) @ mean
+            W, c, variance = W / scale, (c - mean) / scale, variance / scale**2
+        params = {"W": W, "b": b, "c": c}
+        return params | ({"z": np.log(variance)} if self.learn_variance else {})
 
     def _publish(self, trained, curve, validation_curve):
-        for name in ("variance_", "chains_"):  # an earlier fit may have had other units, or chains
+        found = self._attributes(trained.params)
+        for name in {"variance_", "mean_", "scale_", "chains_"} - found.keys():  # an earlier fit may have had them
             self.__dict__.pop(name, None)
         super()._publish(trained, curve, validation_curve)
 
-    def fit(self, X, y=None):
-        """Learn from samples.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features) or memmap
-            The samples; in [0, 1] for binary visibles.
-        y : ignored
-            Present for the API.
-
-        Returns
-        -------
-        self
-        """
-        super().fit(X, y)
-        rows = X[:PROBED] if hasattr(X, "__getitem__") else np.asarray(X)[:PROBED]
-        codes = np.asarray(self.transform(rows))
-        edge = ALWAYS if self.hidden == "binary" else np.inf
-        on, off = int((codes.min(axis=0) > edge).sum()), int((codes.max(axis=0) < 1 - ALWAYS).sum())
-        if on + off > SATURATED * self.n_components:
-            warnings.warn(
-                f"RBM: of n_components={self.n_components} hidden units, {on} are always on and {off} always off on "
-                f"the first {len(codes)} samples, so they say nothing about them. Lower learning_rate or init_scale, "
-                "raise weight_decay, or set a sparsity_target and sparsity_cost.",
-                UserWarning,
-                stacklevel=2,
-            )
-        return self
+    def _judge(self, X):
+        codes = self._codes(probe(X))
+        ends = {"low": 0.0, "high": 1.0} if self.hidden == "binary" else {}
+        cure = "Lower learning_rate or init_scale, raise weight_decay, or set a sparsity_target and sparsity_cost"
+        if self.visible == "binary":
+            cure += "; features far from filling [0, 1] need a MinMaxScaler"
+        elif self._learned_standardizer() is None:
+            cure = f"Pass standardize=True, or put a StandardScaler before it. Otherwise: {cure[0].lower()}{cure[1:]}"
+        warn_of_idle_units("RBM", codes, f"{cure}.", **ends)
 
     # --- codes and back ---
 
+    def _takes_sparse(self):
+        return self.visible == "binary"
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self._takes_sparse()
+        return tags
+
     def _affine_code(self):
-        params = self._parameters()
+        params, standardizer = self._parameters(), self._learned_standardizer()
+        weights = scaled(params["W"], params)
         return AffineCode(
-            weights=scaled(params["W"], params),
+            weights=weights if standardizer is None else weights / standardizer.scale,
             bias=params["b"],
             activation="sigmoid" if self.hidden == "binary" else "relu",
+            origin=None if standardizer is None else standardizer.mean,
         )
 
     def _machine(self):
-        return self._parameters(), self.visible, self.hidden
+        return self._parameters(), self.visible, self.hidden, self._learned_standardizer()
 
     def inverse_transform(self, X):
         """The mean of the visible units given hidden ones.
@@ -508,10 +587,10 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         _check_counts(n_steps=n_steps)
-        v = check_rows(self, v, reset=False)
-        if len(v) == 0 or n_steps == 0:
-            return as_float(v)
-        parts = blocks(len(v), GIBBS_ROWS)
+        v = check_rows(self, v, reset=False, accept_sparse=self._takes_sparse())
+        if v.shape[0] == 0 or n_steps == 0:
+            return as_float(dense(v))
+        parts = blocks(v.shape[0], GIBBS_ROWS)
         jobs = ((v[part], seed) for part, seed in zip(parts, _seed(random_state).spawn(len(parts)), strict=True))
         return np.concatenate(list(map_in_order(_Gibbs(n_steps, *self._machine()), jobs, n_threads())))
 
@@ -558,17 +637,27 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
             Lower is likelier.
         """
         check_is_fitted(self)
-        return map_chunks(_FreeEnergy(*self._machine()), check_rows(self, X, reset=False))
+        return self._walk(_FreeEnergy, X)
 
-    @available_if(_has_pseudo_likelihood)
+    def _walk(self, kind, X, rows=None):
+        X = check_rows(self, X, reset=False, accept_sparse=self._takes_sparse())
+        return map_chunks(kind(*self._machine()), X, rows=rows or dense_rows(X))
+
+    def _scorer(self):
+        """The formula of `score_samples`, and the rows in a chunk of it."""
+        return (_PseudoLikelihood, FLIP_ROWS) if self.visible == "binary" else (_Reconstruction, None)
+
     def score_samples(self, X):
-        """Pseudo-likelihood: sum over features of log p(v_j | the others), each v_j against 1 - v_j.
+        """How well the machine knows each sample; low for anomalies.
 
-        Exact and deterministic; scikit-learn's `BernoulliRBM` estimates it by one random feature of each sample.
+        For binary visibles the pseudo-likelihood: sum over features of log p(v_j | the others), each v_j against
+        1 - v_j. Exact and deterministic; scikit-learn's `BernoulliRBM` estimates it by one random feature of each
+        sample. For Gaussian visibles minus the squared error of the reconstruction, the mean of the visible units given
+        the means of the hidden ones, summed over features in units of ``scale_``.
 
         Parameters
         ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+        X : array (n_samples, n_features), memmap, sparse matrix (binary visibles), stream of chunks or Dask array
             The samples.
 
         Returns
@@ -577,16 +666,15 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
             Higher is likelier.
         """
         check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
-        return map_chunks(_PseudoLikelihood(*self._machine()), X, rows=FLIP_ROWS)
+        kind, rows = self._scorer()
+        return self._walk(kind, X, rows)
 
-    @available_if(_has_pseudo_likelihood)
     def score(self, X, y=None):
-        """Mean pseudo-likelihood of samples.
+        """Mean of `score_samples`: pseudo-likelihood of binary visibles, minus the squared error of Gaussian ones.
 
         Parameters
         ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+        X : array (n_samples, n_features), memmap, sparse matrix (binary visibles), stream of chunks or Dask array
             The samples.
         y : ignored
             Present for the API.
@@ -596,8 +684,9 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         score : float
         """
         check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
-        total, count = accumulate(_Scores(_PseudoLikelihood(*self._machine())), X, rows=FLIP_ROWS)
+        X = check_rows(self, X, reset=False, accept_sparse=self._takes_sparse())
+        kind, rows = self._scorer()
+        total, count = accumulate(_Scores(kind(*self._machine())), X, rows=rows or dense_rows(X))
         return float(total / count)
 
     def log_partition(
@@ -626,23 +715,28 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
             For rectified hidden units, whose energy bounds no distribution, or too many units for "exact".
         """
         check_is_fitted(self)
-        if method not in ("auto", "exact", "ais"):
-            raise ValueError(f"RBM: method={method!r} is not known; pass 'auto', 'exact' or 'ais'.")
+        check_argument("RBM", "method", method, one_of("auto", "exact", "ais"))
         _check_counts(n_chains=n_chains, n_betas=n_betas)
         if self.hidden != "binary":
             raise ValueError(
                 f"RBM: log_partition needs hidden='binary'; the energy of hidden={self.hidden!r} units may fall "
                 "without bound, so that no Z exists. Compare samples by free_energy or score_samples."
             )
-        params = self._parameters()
-        variance = self.variance_.astype(np.float64) if self.visible == "gaussian" else None
+        params, standardizer = self._parameters(), self._learned_standardizer()
+        z = params.get("z", np.zeros(len(params["c"])))
+        variance = None if self.visible == "binary" else np.exp(z, dtype=np.float64)
         machine = (params["W"], params["b"], params["c"], variance)
+        means, volume = self.visible_mean_, 0.0
+        if standardizer is not None:
+            means, volume = standardizer(means), np.log(standardizer.scale, dtype=np.float64).sum()
         fewest = len(params["b"]) if variance is not None else min(len(params["b"]), len(params["c"]))
         if method == "exact" or (method == "auto" and fewest <= ENUMERATED):
-            return exact_log_partition(*machine)
-        return annealed_log_partition(
-            *machine, self.visible_mean_, n_chains=n_chains, n_betas=n_betas, seed=_seed(random_state)
-        )
+            found = exact_log_partition(*machine)
+        else:
+            found = annealed_log_partition(
+                *machine, means, n_chains=n_chains, n_betas=n_betas, seed=_seed(random_state)
+            )
+        return LogPartition(float(found.value + volume), found.error)
 
     def log_likelihood(self, X, log_z: float | None = None, random_state=None):
         """log p(v) = -F(v) - log Z of samples, exact up to log Z.
@@ -666,6 +760,7 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
             For a stream: take ``-free_energy(chunk) - log_z`` of its chunks instead.
         """
         check_is_fitted(self)
+        check_argument("RBM", "log_z", log_z, optional(real()))
         if is_out_of_core(X):
             raise ValueError(
                 "RBM.log_likelihood takes an array or an np.memmap. For a stream, compute log_z = "
@@ -677,6 +772,4 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
 
 def _check_counts(**counts):
     for name, value in counts.items():
-        expected = integer(0 if name == "n_steps" else 1)(value)
-        if expected is not None:
-            raise ValueError(f"RBM: {name}={value!r} is not valid; pass {expected}.")
+        check_argument("RBM", name, value, integer(0 if name == "n_steps" else 1))

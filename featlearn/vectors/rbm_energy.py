@@ -28,7 +28,15 @@ from typing import Any
 
 import numpy as np
 
-from featlearn.kernels.gibbs import bernoulli_rows, draw_rows, new_key, sigmoid_into, squared_distance
+from featlearn.kernels.gibbs import (
+    bernoulli_rows,
+    draw_rows,
+    mean_change,
+    new_key,
+    sigmoid_into,
+    squared_distance,
+    sum_rows,
+)
 from featlearn.training import Draws, Params
 from featlearn.vectors.rbm_partition import softplus
 
@@ -72,12 +80,25 @@ def visible_mean(S: np.ndarray, params: Params, visible: str) -> np.ndarray:
     return out
 
 
+def reconstruction_error(v: np.ndarray, params: Params, visible: str, hidden: str) -> np.ndarray:
+    """Squared distances (m,) of v from the mean that the means of the hidden units give back."""
+    H = scaled(v, params) @ params["W"].T
+    hidden_mean(H, params["b"], hidden, 1.0, H)
+    rest = visible_mean(H @ params["W"], params, visible) - v
+    return np.einsum("nd,nd->n", rest, rest)
+
+
+def normal_like(A: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Normal numbers of the shape and dtype of A; of float32, so that both dtypes draw the same ones."""
+    return rng.standard_normal(A.shape, np.float32).astype(A.dtype, copy=False)
+
+
 def draw_visible(mean: np.ndarray, params: Params, visible: str, rng: np.random.Generator) -> np.ndarray:
     """Visible states in place of their means."""
     if visible == "binary":
         bernoulli_rows(mean, new_key(rng))
         return mean
-    noise = rng.standard_normal(mean.shape, mean.dtype)
+    noise = normal_like(mean, rng)
     mean += noise * np.exp(0.5 * params["z"]) if "z" in params else noise
     return mean
 
@@ -101,7 +122,7 @@ def draw_hidden(
     hidden_mean(Z, b, hidden, weight, out)
     noise = np.empty_like(Z)
     sigmoid_into(Z, b, 1.0, noise)
-    noise = np.sqrt(noise) * rng.standard_normal(Z.shape, Z.dtype)
+    noise = np.sqrt(noise) * normal_like(Z, rng)
     Z += b
     Z += noise
     return np.maximum(Z, 0, out=Z)
@@ -126,6 +147,7 @@ class Divergence:
     sparsity_cost: float = 0.0
     sparsity_weights: bool = False
     init_scale: float = 0.1
+    log_variance: tuple[float, float] = (-np.inf, np.inf)
     n_chains: int = 0
     chains: Chains = field(default_factory=Chains, compare=False)
     hidden = ("W", "b")
@@ -166,8 +188,8 @@ class Divergence:
         if chain is not None:
             self.chains.visible = v  # every shard drew the same
         np.dot(H.T, V, out=grads["W"])
-        grads["b"][:] = H.sum(axis=0)
-        grads["c"][:] = V[m:].mean(axis=0) - V[:m].mean(axis=0)
+        sum_rows(H, grads["b"])
+        mean_change(V, m, grads["c"])
         if self.learn_variance:
             tied = yield np.einsum("kd,kd->d", W, grads["W"])
             square = ((v - params["c"]) ** 2).mean(axis=0) - ((x - params["c"]) ** 2).mean(axis=0)
@@ -178,6 +200,17 @@ class Divergence:
             if self.sparsity_weights:
                 grads["W"] += np.outer(excess, V[:m].mean(axis=0))
         return error
+
+    def after_step(self, params: Any) -> None:
+        """Keep learned variances within their bounds."""
+        if not self.learn_variance:
+            return
+        if isinstance(params["z"], np.ndarray):
+            np.clip(params["z"], *self.log_variance, out=params["z"])
+        else:
+            from keras import ops
+
+            params["z"] = ops.clip(params["z"], *self.log_variance)
 
     def _chain(self, x):
         """Where the chains stand: at samples of the first batch before they began."""

@@ -173,9 +173,9 @@ class _Path:
 
 
 def feature_means(X) -> np.ndarray:
-    """Means (d,) of rows, in float64."""
-    return accumulate(_sum, X) / len(X)
+    """Means (d,) of rows, which may be sparse, in float64."""
+    return accumulate(_sum, X) / X.shape[0]
 
 
 def _sum(chunk):
-    return chunk.sum(axis=0, dtype=np.float64)
+    return np.asarray(chunk.sum(axis=0, dtype=np.float64)).ravel()

@@ -13,7 +13,7 @@ Ng (2011), "Sparse autoencoder", CS294A lecture notes.
 from sklearn.base import BaseEstimator
 
 from featlearn.validation import real
-from featlearn.vectors.autoencoders import LAYERS, AutoencoderMixin
+from featlearn.vectors.autoencoders import LAYERS, RAREST, AutoencoderMixin
 
 
 class SparseAutoencoder(AutoencoderMixin, BaseEstimator):
@@ -30,12 +30,18 @@ class SparseAutoencoder(AutoencoderMixin, BaseEstimator):
     loss : {"squared", "cross_entropy"}, default="squared"
         ``|y - x|^2 / 2`` or the cross entropy, which needs data in [0, 1] and ``output="sigmoid"``.
     tied : bool, default=False
-        Whether the decoder's weights are the encoder's, transposed.
+        Whether the decoder's weights are the encoder's, transposed (of standardized data: ``coefs_[-1]`` is then
+        ``scale_ ** 2 * coefs_[0].T``).
     sparsity_target : float, default=0.05
         Mean activity rho wanted of each code unit, in (0, 1); for tanh, of ``(1 + h) / 2``.
     sparsity_cost : float, default=3.0
         Weight beta of the divergence from it, taken over each batch; 0 gives a plain autoencoder. Of a deep encoder
         the code layer alone is made sparse.
+    standardize : bool or "auto", default="auto"
+        Whether each feature is taken less its mean and over its scale, so that neither its unit nor its offset matters
+        to weights, penalties and step sizes. "auto" does so where outputs have no bounds:
+        ``loss="squared"`` and ``output="linear"``. Other outputs want data within their bounds. Mean
+        and scale are those of `fit`, or of the first `partial_fit`, and are kept in warm starts.
     weight_decay : float, default=0.0
         Adds ``weight_decay / 2 * |W|^2`` over all weights; biases do not decay.
     solver : str, GradientDescent or LBFGS, default="adam"
@@ -76,6 +82,10 @@ class SparseAutoencoder(AutoencoderMixin, BaseEstimator):
         Biases of the output.
     coefs_, intercepts_ : lists of arrays (inputs, outputs) and (outputs,)
         All layers, from the input to the output.
+    mean_, scale_ : arrays (n_features,)
+        What is taken from each feature, and what it is divided by; 0 and 1 without ``standardize``. The scale is folded
+        into the first and the last layer: the code is ``f((x - mean_) @ coefs_[0] + intercepts_[0])``, and ``mean_`` is
+        added to the output.
     loss_curve_ : array (n_iter_,)
         The objective in each epoch.
     validation_curve_ : array (n_iter_,)
@@ -91,6 +101,13 @@ class SparseAutoencoder(AutoencoderMixin, BaseEstimator):
         For a sparsity cost with relu or linear units, whose mean activity is no probability; for data outside [0, 1]
         with the cross entropy; if training diverges; or for a parameter out of range.
 
+    Warns
+    -----
+    UserWarning
+        For data outside the bounds of the output; if after `fit` most units are constant or saturated on training rows.
+    ConvergenceWarning
+        If L-BFGS ended at ``max_iter``; if an interrupt (Ctrl-C) ended `fit`, which then keeps the best weights so far.
+
     References
     ----------
     Ng (2011), "Sparse autoencoder", CS294A lecture notes. Hinton & Salakhutdinov (2006), Science (deep, mirrored).
@@ -100,7 +117,7 @@ class SparseAutoencoder(AutoencoderMixin, BaseEstimator):
     >>> import numpy as np
     >>> from featlearn import SparseAutoencoder
     >>> X = np.random.default_rng(0).random((200, 6))
-    >>> learner = SparseAutoencoder(4, sparsity_target=0.2, solver="lbfgs", random_state=0).fit(X)
+    >>> learner = SparseAutoencoder(4, sparsity_target=0.2, solver="lbfgs", max_iter=1000, random_state=0).fit(X)
     >>> bool((abs(learner.transform(X).mean(axis=0) - 0.2) < 0.05).all())
     True
     """
@@ -114,6 +131,7 @@ class SparseAutoencoder(AutoencoderMixin, BaseEstimator):
         tied: bool = False,
         sparsity_target: float = 0.05,
         sparsity_cost: float = 3.0,
+        standardize: bool | str = "auto",
         weight_decay: float = 0.0,
         solver="adam",
         learning_rate: float | None = None,
@@ -134,6 +152,7 @@ class SparseAutoencoder(AutoencoderMixin, BaseEstimator):
         self.tied = tied
         self.sparsity_target = sparsity_target
         self.sparsity_cost = sparsity_cost
+        self.standardize = standardize
         self.weight_decay = weight_decay
         self.solver = solver
         self.learning_rate = learning_rate
@@ -149,6 +168,9 @@ class SparseAutoencoder(AutoencoderMixin, BaseEstimator):
 
     def _rules(self):
         return LAYERS | {"sparsity_target": real(above=0, high=0.999), "sparsity_cost": real(0)}
+
+    def _rarest(self):
+        return min(RAREST, self.sparsity_target / 4) if self.sparsity_cost > 0 else RAREST
 
     def _settings(self):
         if self.sparsity_cost > 0 and self.activation in ("relu", "linear"):

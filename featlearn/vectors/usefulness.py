@@ -28,27 +28,40 @@ def probe(X: Any) -> np.ndarray:
     return X[:: max(1, -(-X.shape[0] // PROBED))]
 
 
-def idle_units(codes: np.ndarray, low: float | None = None, high: float | None = None) -> tuple[int, int]:
+def idle_units(
+    codes: np.ndarray, low: float | None = None, high: float | None = None, share: float = 1.0
+) -> tuple[int, int]:
     """How many units (columns) are constant on rows of codes (n, K), and how many others saturated at ``low``/``high``.
 
-    Codes without both ends are measured by their own size: the root mean square of all of them.
+    A unit is saturated if it is at one end on a ``share`` of the rows. Codes without both ends are measured by the root
+    mean square of all of them.
     """
     codes = np.asarray(codes, dtype=np.float64)
     if low is None or high is None:
         return int((codes.std(axis=0) <= FLAT * np.sqrt(np.mean(codes * codes))).sum()), 0
     constant = codes.std(axis=0) <= FLAT * (high - low)
     edge = EDGE * (high - low)
-    saturated = (codes.max(axis=0) < low + edge) | (codes.min(axis=0) > high - edge)
+    at_one_end = np.maximum((codes < low + edge).mean(axis=0), (codes > high - edge).mean(axis=0))
+    saturated = at_one_end >= share
     return int(constant.sum()), int((saturated & ~constant).sum())
 
 
 def warn_of_idle_units(
-    who: str, codes: np.ndarray, cure: str, *, low: float | None = None, high: float | None = None
+    who: str,
+    codes: np.ndarray,
+    cure: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    share: float = 1.0,
 ) -> None:
-    """A UserWarning if more than half of the units say nothing about rows of codes (n, K); ``cure`` ends it."""
+    """A UserWarning if more than half of the units say nothing about rows of codes (n, K); ``cure`` ends it.
+
+    ``low``, ``high`` and ``share`` as in `idle_units`.
+    """
     if len(codes) < 2:
         return
-    constant, saturated = idle_units(codes, low, high)
+    constant, saturated = idle_units(codes, low, high, share)
     K = codes.shape[1]
     if constant + saturated > MOST * K:
         notify(

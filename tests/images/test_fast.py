@@ -83,7 +83,7 @@ def by_loops(stage, X):
                 dictionary.encode,
                 PATCH,
                 stride=stage.stride,
-                eps=contrast.eps,
+                eps=contrast.eps_,
                 ddof=contrast.ddof,
                 mean=whitening.mean_,
                 whitening=whitening.whitening_,

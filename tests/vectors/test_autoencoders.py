@@ -9,15 +9,16 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
+import featlearn.vectors.gradient
 from featlearn import accumulate
 from featlearn.callbacks import EarlyStopping
 from featlearn.kernels import shards
 from featlearn.kernels.shards import NumpyEngine
-from featlearn.training import GradientDescent
+from featlearn.training import LBFGS, GradientDescent
 from featlearn.vectors.autoencoder_core import AutoencoderObjective, corrupted, sparsity
 from featlearn.vectors.contractive_autoencoder import ContractiveAutoencoder
 from featlearn.vectors.denoising_autoencoder import DenoisingAutoencoder
@@ -305,10 +306,10 @@ def test_the_target_is_never_corrupted():
 
 def test_codes_and_scores_are_of_uncorrupted_samples():
     learner = DenoisingAutoencoder(3, corruption_level=0.9, max_iter=3, random_state=0).fit(X)
-    h = sigmoid(X @ learner.components_.T + learner.intercept_)
+    h = sigmoid((X - learner.mean_) @ learner.components_.T + learner.intercept_)
     np.testing.assert_allclose(learner.transform(X), h)
-    y = h @ learner.decoder_components_ + learner.decoder_intercept_
-    np.testing.assert_allclose(learner.score(X), -0.5 * ((y - X) ** 2).sum(axis=1).mean())
+    y = h @ learner.decoder_components_ + learner.decoder_intercept_ + learner.mean_
+    np.testing.assert_allclose(learner.score(X), -0.5 * (((y - X) / learner.scale_) ** 2).sum(axis=1).mean())
 
 
 # What they learn
@@ -318,7 +319,14 @@ def test_a_linear_tied_one_spans_the_principal_components():
     rng = np.random.default_rng(0)
     data = rng.normal(size=(300, 6)) * [3, 2, 1, 0.3, 0.2, 0.1] @ np.linalg.qr(rng.normal(size=(6, 6)))[0] + 5
     learner = SparseAutoencoder(
-        2, activation="linear", tied=True, sparsity_cost=0, solver="lbfgs", max_iter=500, random_state=0
+        2,
+        activation="linear",
+        tied=True,
+        sparsity_cost=0,
+        standardize=False,
+        solver="lbfgs",
+        max_iter=500,
+        random_state=0,
     ).fit(data)
     principal = np.linalg.svd(data - data.mean(axis=0))[2][:2]
     span = np.linalg.qr(learner.components_.T)[0]
@@ -332,7 +340,7 @@ def test_a_linear_tied_one_spans_the_principal_components():
 @pytest.mark.parametrize("widths", [5, [6, 4]])
 def test_units_reach_the_mean_activity_wanted(activation, widths):
     learner = SparseAutoencoder(
-        widths, activation=activation, sparsity_target=0.1, sparsity_cost=50, solver="lbfgs", random_state=0
+        widths, activation=activation, sparsity_target=0.1, sparsity_cost=50, solver=LBFGS(tol=0), random_state=0
     ).fit(X)
     means = learner.transform(X).mean(axis=0)
     np.testing.assert_allclose(means, 0.1 if activation == "sigmoid" else -0.8, atol=0.01)
@@ -350,17 +358,19 @@ def test_denoising_fills_in_what_is_masked():
 
 def test_contraction_flattens_the_codes():
     norms = []
-    for contraction in (0.0, 1.0):
-        learner = ContractiveAutoencoder(4, contraction=contraction, solver="lbfgs", random_state=0).fit(X)
+    for contraction in (0.0, 10.0):
+        learner = ContractiveAutoencoder(4, contraction=contraction, solver=LBFGS(tol=0), random_state=0).fit(X)
         h = learner.transform(X)
         norms.append(((h * (1 - h)) ** 2 @ (learner.components_**2).sum(axis=1)).mean())
     assert norms[1] < 0.1 * norms[0]
 
 
 def test_weight_decay_is_for_weights():
-    small = SparseAutoencoder(3, sparsity_cost=0, weight_decay=100.0, solver="lbfgs", random_state=0).fit(X)
+    small = SparseAutoencoder(3, sparsity_cost=0, weight_decay=100.0, solver="lbfgs", random_state=0)
+    with pytest.warns(UserWarning, match="of 3 units, 3 are constant"):
+        small.fit(X)
     assert max(abs(A).max() for A in small.coefs_) < 1e-2
-    np.testing.assert_allclose(small.decoder_intercept_, X.mean(axis=0), atol=0.02)
+    np.testing.assert_allclose(small.decoder_intercept_ + small.mean_, X.mean(axis=0), atol=0.02)
 
 
 # Fitted attributes
@@ -374,7 +384,7 @@ def test_shapes_of_layers(widths, tied):
     assert [A.shape for A in learner.coefs_] == list(pairwise(sizes))
     assert [b.shape for b in learner.intercepts_] == [(size,) for size in sizes[1:]]
     assert {A.dtype for A in learner.coefs_ + learner.intercepts_} == {np.dtype(np.float32)}
-    h = X.astype(np.float32)
+    h = X.astype(np.float32) - learner.mean_
     for i, (A, b) in enumerate(zip(learner.coefs_, learner.intercepts_, strict=True)):
         h = h @ A + b if i == len(sizes) - 2 else sigmoid(h @ A + b)
         if i == len(learner.coefs_) // 2 - 1:
@@ -382,11 +392,13 @@ def test_shapes_of_layers(widths, tied):
     found = learner.transform(X.astype(np.float32))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, code, rtol=1e-5)
-    np.testing.assert_allclose(learner.inverse_transform(found), h, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(learner.reconstruct(X.astype(np.float32)), h, rtol=1e-4, atol=1e-6)
+    back = h + learner.mean_
+    np.testing.assert_allclose(learner.inverse_transform(found), back, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(learner.reconstruct(X.astype(np.float32)), back, rtol=1e-4, atol=1e-6)
     assert len(learner.get_feature_names_out()) == np.atleast_1d(widths)[-1]
     if tied:
-        for A, mirrored in zip(learner.coefs_, learner.coefs_[::-1], strict=True):
+        np.testing.assert_allclose(learner.coefs_[-1], learner.coefs_[0].T * learner.scale_**2, rtol=1e-6)
+        for A, mirrored in zip(learner.coefs_[1:-1], learner.coefs_[-2:0:-1], strict=True):
             np.testing.assert_array_equal(A, mirrored.T)
     np.testing.assert_array_equal(learner.components_, learner.coefs_[0].T)
     np.testing.assert_array_equal(learner.decoder_components_, learner.coefs_[-1])
@@ -514,35 +526,161 @@ def test_the_same_seed_gives_the_same_and_a_clone_too(Learner):
     assert abs(one.components_ - clone(one).set_params(random_state=5).fit(X).components_).max() > 0.01
 
 
+class Interrupt:
+    """A callback that raises after epoch ``epoch``, once."""
+
+    max_propagation_depth = None
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def setup(self, estimator, context):
+        self.seen = 0
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, metadata=None):
+        self.seen += bool(metadata and "loss" in metadata)
+        if self.seen == self.epoch:
+            self.seen += 1
+            raise KeyboardInterrupt
+
+
+def same_state(one, other):
+    """Whether two learners hold the same, to the last bit, and go on alike."""
+    for A, B in zip(one.coefs_ + one.intercepts_, other.coefs_ + other.intercepts_, strict=True):
+        np.testing.assert_array_equal(A, B)
+    np.testing.assert_array_equal(one.loss_curve_, other.loss_curve_)
+    assert one.n_iter_ == other.n_iter_ == len(one.loss_curve_)
+    for learner in (one, other):
+        learner.set_callbacks()
+        learner.partial_fit(X)
+    for A, B in zip(one.coefs_, other.coefs_, strict=True):
+        np.testing.assert_array_equal(A, B)
+
+
 @pytest.mark.parametrize("Learner", ALL)
-def test_an_interrupted_fit_leaves_the_estimator_as_it_was(Learner):
-    class Interrupt:
-        max_propagation_depth = None
+@pytest.mark.parametrize("warm", [False, True])
+def test_an_interrupted_fit_keeps_the_epochs_made(Learner, warm):
+    one, other = (Learner(3, max_iter=2, warm_start=warm, random_state=0).fit(X) for _ in range(2))
+    one.set_params(max_iter=50).set_callbacks(Interrupt(2))
+    with pytest.warns(ConvergenceWarning, match=f"{Learner.__name__}: interrupted, so the fit ends after 2 iterations"):
+        one.fit(X)
+    same_state(one, other.fit(X))
 
-        def setup(self, estimator, context):
-            self.calls = 0
 
-        def teardown(self, estimator, context):
-            pass
+@pytest.mark.parametrize("Learner", ALL)
+@pytest.mark.parametrize("n_shards", [1, 2])
+def test_an_interrupt_within_an_epoch_goes_back_to_its_beginning(Learner, n_shards, monkeypatch):
+    monkeypatch.setattr(shards, "n_shards", lambda *shapes: n_shards)
+    monkeypatch.setattr(shards, "n_threads", lambda: 2)
+    settings = {"batch_size": 20, "solver": "momentum", "learning_rate": 0.01, "random_state": 0}
+    expected = Learner(4, max_iter=2, **settings).fit(X)
+    steps, gradient = 0, AutoencoderObjective.gradient
 
-        def on_fit_task_begin(self, estimator, context):
-            pass
+    def interrupted(self, params, x, draws, grads):
+        nonlocal steps
+        steps += draws.first
+        if draws.first and steps == 3 + 3 + 2:  # the second of the third epoch
+            raise KeyboardInterrupt
+        return (yield from gradient(self, params, x, draws, grads))
 
-        def on_fit_task_end(self, estimator, context):
-            self.calls += 1
-            if self.calls == 2:
-                raise KeyboardInterrupt
+    monkeypatch.setattr(AutoencoderObjective, "gradient", interrupted)
+    learner = Learner(4, max_iter=50, **settings)
+    with pytest.warns(ConvergenceWarning, match="interrupted, so the fit ends after 2 iterations with the best"):
+        learner.fit(X)
+    same_state(learner, expected)
+    assert learner.transform(X).shape == (60, 4)
+
+
+def test_an_interrupt_keeps_the_best_on_the_samples_held_out():
+    settings = {"early_stopping": True, "n_iter_no_change": 50, "learning_rate": 0.3, "solver": "momentum"}
+    settings |= {"sparsity_cost": 0, "random_state": 1}
+    learner = SparseAutoencoder(3, max_iter=50, **settings).set_callbacks(Interrupt(12))
+    with pytest.warns(ConvergenceWarning, match="after 12 iterations"):
+        learner.fit(X)
+    best = int(np.argmin(learner.validation_curve_)) + 1
+    assert len(learner.validation_curve_) == len(learner.loss_curve_) == 12 > best
+    expected = SparseAutoencoder(3, max_iter=best, **settings).fit(X)
+    np.testing.assert_array_equal(learner.components_, expected.components_)
+
+
+@pytest.mark.parametrize("Learner", ALL)
+def test_an_interrupt_before_the_first_epoch_leaves_the_estimator_as_it_was(Learner, monkeypatch):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+        yield
 
     learner = Learner(3, max_iter=5, random_state=0).fit(X)
     before = dict(learner.__dict__)
     copies = [A.copy() for A in learner.coefs_]
-    learner.set_callbacks(Interrupt())
+    monkeypatch.setattr(AutoencoderObjective, "gradient", interrupted)
     with pytest.raises(KeyboardInterrupt):
         learner.set_params(warm_start=True).fit(X + 1)
+    with pytest.raises(KeyboardInterrupt):
+        learner.partial_fit(X)
     for key, value in before.items():
         assert learner.__dict__[key] is value or key == "warm_start"
     for A, kept in zip(learner.coefs_, copies, strict=True):
         np.testing.assert_array_equal(A, kept)
+
+
+@pytest.mark.parametrize("Learner", ALL)
+def test_lbfgs_says_that_it_ended_at_max_iter(Learner):
+    learner = Learner(3, solver="lbfgs", max_iter=4, random_state=0)
+    message = rf"{Learner.__name__}: max_iter=4 iterations were made and the fit has not converged: .* and tol=1e-05"
+    with pytest.warns(ConvergenceWarning, match=message):
+        learner.fit(X)
+    assert learner.n_iter_ == 4
+    with pytest.warns(ConvergenceWarning, match="max_iter=1 iterations"):
+        learner.set_params(max_iter=1).fit(X)
+    # silent: a part of the data, no tolerance asked for, a callback's wish, an end by the tolerance, and epochs
+    learner.set_params(max_iter=4).partial_fit(X)
+    learner.set_params(solver=LBFGS(tol=0)).fit(X)
+    learner.set_params(solver="lbfgs").set_callbacks(EarlyStopping(monitor="loss", patience=1, tol=0.9)).fit(X)
+    assert learner.n_iter_ < 4
+    learner.set_callbacks().set_params(solver=LBFGS(tol=0.5), max_iter=100).fit(X)
+    assert learner.n_iter_ < 100
+    learner.set_params(solver="adam", max_iter=2).fit(X)
+
+
+@pytest.mark.parametrize("Learner", ALL)
+@pytest.mark.parametrize("where", ["a callback", "a step"])
+def test_an_interrupted_fit_by_lbfgs_keeps_the_iterations_made(Learner, where, monkeypatch):
+    settings = {"solver": LBFGS(tol=0), "random_state": 0}
+    expected = Learner(3, max_iter=3, **settings).fit(X)
+    learner = Learner(3, max_iter=50, **settings)
+    if where == "a callback":
+        learner.set_callbacks(Interrupt(3))
+    else:
+        gradient = AutoencoderObjective.gradient
+
+        def interrupted(self, params, x, draws, grads):
+            if seen == 3:
+                raise KeyboardInterrupt
+            return (yield from gradient(self, params, x, draws, grads))
+
+        monkeypatch.setattr(AutoencoderObjective, "gradient", interrupted)
+        seen = 0
+        end_iteration = featlearn.vectors.gradient.end_iteration
+
+        def counted(*args, **kwargs):
+            nonlocal seen
+            seen += 1
+            return end_iteration(*args, **kwargs)
+
+        monkeypatch.setattr(featlearn.vectors.gradient, "end_iteration", counted)
+    with pytest.warns(ConvergenceWarning, match=f"{Learner.__name__}: interrupted, so the fit ends after 3 iterations"):
+        learner.fit(X)
+    monkeypatch.undo()
+    for A, B in zip(learner.coefs_, expected.coefs_, strict=True):
+        np.testing.assert_array_equal(A, B)
+    np.testing.assert_array_equal(learner.loss_curve_, expected.loss_curve_)
+    assert learner.n_iter_ == 3
 
 
 def test_callbacks_see_the_loss_and_may_stop():
@@ -664,7 +802,7 @@ def test_what_is_not_fitted_or_not_codes_is_refused():
 
 
 def test_chunks_do_not_change_the_score():
-    learner = SparseAutoencoder(3, max_iter=2, random_state=0).fit(X)
+    learner = SparseAutoencoder(3, standardize=False, max_iter=2, random_state=0).fit(X)
     y = learner.reconstruct(X)
     total = accumulate(lambda a, b: ((a - b) ** 2).sum() / 2, X, y, rows=7)
     np.testing.assert_allclose(learner.score(X), -total / len(X))

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 import featlearn
 from featlearn.kernels.sparse_codes import fista, lasso_residual
@@ -33,7 +33,8 @@ def made(n=3000, d=12, seed=0):
 
 
 def learner(**more):
-    return PredictiveSparse(**({"n_components": 6, "max_iter": 4, "learning_rate": 0.01, "random_state": 0} | more))
+    settings = {"n_components": 6, "max_iter": 4, "learning_rate": 0.01, "standardize": False, "random_state": 0}
+    return PredictiveSparse(**(settings | more))
 
 
 # --- formulas ------------------------------------------------------------------------------------------------------
@@ -113,7 +114,7 @@ def test_a_step_of_the_fit_is_the_formula():
 
 def test_predictions_come_near_the_codes_and_atoms_near_the_truth():
     X, D = made()
-    model = PredictiveSparse(12, alpha=0.2, beta=0.5, learning_rate=0.01, max_iter=40, random_state=0)
+    model = learner(n_components=12, alpha=0.2, beta=0.5, max_iter=40)
     before = clone(model).set_params(max_iter=1, learning_rate=1e-9).fit(X)
 
     def nearness(fitted):
@@ -179,12 +180,15 @@ def test_partial_fit_and_warm_start_go_on():
 
 
 class Interrupt:
-    """A callback that raises after an epoch."""
+    """A callback that raises after epoch ``epoch``."""
 
     max_propagation_depth = None
 
+    def __init__(self, epoch):
+        self.epoch = epoch
+
     def setup(self, estimator, context):
-        pass
+        self.seen = 0
 
     def teardown(self, estimator, context):
         pass
@@ -193,21 +197,38 @@ class Interrupt:
         pass
 
     def on_fit_task_end(self, estimator, context, *, metadata=None):
-        if metadata and "loss" in metadata:
+        self.seen += bool(metadata and "loss" in metadata)
+        if self.seen == self.epoch:
+            self.seen += 1
             raise KeyboardInterrupt
 
 
-def test_an_interrupted_fit_leaves_the_estimator_as_it_was():
+def test_an_interrupted_fit_keeps_the_epochs_made():
     X, _ = made(n=200)
-    fresh = learner().set_callbacks(Interrupt())
+    expected = learner(max_iter=3).fit(X)
+    model = learner(max_iter=9).set_callbacks(Interrupt(3))
+    with pytest.warns(ConvergenceWarning, match="PredictiveSparse: interrupted, so the fit ends after 3 iterations"):
+        model.fit(X)
+    np.testing.assert_array_equal(model.transform(X), expected.transform(X))
+    np.testing.assert_array_equal(model.loss_curve_, expected.loss_curve_)
+    assert model.n_iter_ == 3
+
+
+def test_an_interrupt_before_the_first_epoch_leaves_the_estimator_as_it_was(monkeypatch):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    X, _ = made(n=200)
+    fitted = learner().fit(X)
+    before = fitted.transform(X)
+    monkeypatch.setattr(PredictiveObjective, "gradient", interrupted)
+    fresh = learner()
     with pytest.raises(KeyboardInterrupt):
         fresh.fit(X)
     with pytest.raises(NotFittedError):
         fresh.transform(X)
-    fitted = learner().fit(X)
-    before = fitted.transform(X)
     with pytest.raises(KeyboardInterrupt):
-        fitted.set_callbacks(Interrupt()).fit(X[:, :5])
+        fitted.fit(X[:, :5])
     np.testing.assert_array_equal(fitted.transform(X), before)
 
 

@@ -9,7 +9,10 @@ import pytest
 from scipy.special import expit, logsumexp
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import BernoulliRBM
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 
 from featlearn.kernels import shards
@@ -347,6 +350,7 @@ def test_training_raises_the_likelihood_of_bars_and_stripes(settings):
     assert rbm.loss_curve_[-1] < rbm.loss_curve_[0]
 
 
+@pytest.mark.filterwarnings("ignore:RBM. of 1 units, 1 are constant")  # it has no weights
 def test_learned_variances_are_those_of_the_data():
     """With no weights the machine is a normal distribution, whose variances and means are known."""
     rng = np.random.default_rng(0)
@@ -395,7 +399,10 @@ def test_hinton_s_settings_are_the_default():
     solver = RBM()._check()
     assert (solver.rule, solver.learning_rate) == ("momentum", 0.1)
     assert [solver.momentum_at(e) for e in (4, 5)] == [0.5, 0.9]
-    assert RBM(visible="gaussian")._check().learning_rate == 0.001
+    assert RBM(300, visible="gaussian")._check().learning_rate == 0.01
+    assert RBM(1996, visible="gaussian")._check().learning_rate == 0.002
+    assert RBM(300, visible="gaussian", learn_variance=True)._check().learning_rate == 0.001
+    assert RBM(visible="gaussian", hidden="relu")._check().learning_rate == 0.001
     persistent = RBM(persistent=True)._check()
     assert (persistent.learning_rate, persistent.momentum) == (0.05, 0.5)
     assert RBM(solver="adam")._check().learning_rate is None
@@ -589,12 +596,25 @@ def test_scores_are_the_mean_of_scikit_learn_s():
     assert (abs(np.mean(draws, axis=0) - rbm.score_samples(X)) < 5 * error).all()
 
 
-def test_gaussian_visibles_have_no_pseudo_likelihood():
-    rbm = fitted(small("gaussian"), "gaussian")
-    assert not hasattr(rbm, "score")
-    with pytest.raises(AttributeError) as caught:
-        rbm.score_samples(np.zeros((1, 4)))
-    assert "Use log_likelihood" in str(caught.value.__cause__)
+@pytest.mark.parametrize("hidden", ["binary", "relu"])
+@pytest.mark.parametrize("standardize", [True, False])
+def test_gaussian_scores_are_squared_errors_of_the_reconstruction(hidden, standardize):
+    X = np.random.default_rng(0).normal(size=(60, 5)) * [1, 2, 3, 4, 50] + 10
+    rbm = RBM(3, visible="gaussian", hidden=hidden, standardize=standardize, learning_rate=1e-4, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore" if not standardize else "error")
+        rbm.fit(X)
+    expected = -(((rbm.inverse_transform(rbm.transform(X)) - X) / rbm.scale_) ** 2).sum(axis=1)
+    np.testing.assert_allclose(rbm.score_samples(X), expected, rtol=1e-9)
+    assert rbm.score(X) == pytest.approx(expected.mean())
+
+
+def test_anomalies_score_low_at_the_end_of_a_pipeline():
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(500, 2)) @ rng.normal(size=(2, 12)) + 0.1 * rng.normal(size=(500, 12)) + 1000
+    odd = 3 * rng.normal(size=(20, 12)) + 1000
+    scores = make_pipeline(StandardScaler(), RBM(16, visible="gaussian", max_iter=100, random_state=0)).fit(table)
+    assert np.median(scores.score_samples(odd)) < np.quantile(scores.score_samples(table), 0.05)
 
 
 def test_streams_and_dask_give_what_an_array_gives():
@@ -671,44 +691,91 @@ def test_divergence_names_the_learning_rate():
 
 def test_saturated_units_are_reported_with_numbers():
     X = bars()
-    with pytest.warns(UserWarning, match=r"of n_components=10 hidden units, \d+ are always on .* first 200 samples"):
+    with pytest.warns(UserWarning, match=r"RBM: of 10 units, 10 are constant .* on 200 training rows.*init_scale"):
         RBM(10, learning_rate=1e-9, init_scale=1e4, max_iter=1, random_state=0).fit(X[:, :1] * 0 + 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         RBM(10, learning_rate=0.1, max_iter=20, random_state=0).fit(X)
 
 
-@pytest.mark.parametrize("settings", [{}, {"persistent": True, "n_chains": 5}])
-def test_an_interrupted_fit_leaves_the_estimator_as_it_was(settings):
-    X = bars()
-    rbm = RBM(4, max_iter=2, warm_start=True, random_state=0, **settings).fit(X)
-    before = pickle.dumps({k: v for k, v in rbm.__dict__.items() if k != "_chains"})
-    chains = rbm.chains_.copy() if settings else None
+class Interrupt:
+    """A callback that raises after epoch ``epoch``."""
 
-    class Interrupt:
-        def setup(self, estimator, context):
-            pass
+    max_propagation_depth = None
 
-        def teardown(self, estimator, context):
-            pass
+    def __init__(self, epoch):
+        self.epoch, self.seen = epoch, 0
 
-        def on_fit_task_begin(self, estimator, context):
-            pass
+    def setup(self, estimator, context):
+        pass
 
-        def on_fit_task_end(self, estimator, context, *, metadata=None):
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, metadata=None):
+        self.seen += bool(metadata and "loss" in metadata)
+        if self.seen == self.epoch:
+            self.seen += 1
             raise KeyboardInterrupt
 
-        max_propagation_depth = None
 
-    interrupted = rbm.set_callbacks(Interrupt())
+INTERRUPTED = pytest.mark.parametrize(
+    "settings",
+    [{}, {"persistent": True, "n_chains": 5}, {"visible": "gaussian"}, {"visible": "gaussian", "persistent": True}],
+    ids=str,
+)
+
+
+@INTERRUPTED
+def test_an_interrupt_keeps_the_epochs_made(settings):
+    X = bars()
+    expected = RBM(4, max_iter=3, random_state=0, **settings).fit(X)
+    rbm = RBM(4, max_iter=9, random_state=0, **settings).set_callbacks(Interrupt(3))
+    with pytest.warns(ConvergenceWarning, match="RBM: interrupted, so the fit ends after 3 iterations"):
+        rbm.fit(X)
+    np.testing.assert_array_equal(rbm.transform(X), expected.transform(X))
+    assert rbm.n_iter_ == len(rbm.loss_curve_) == 3
+    for name, value in expected.__dict__.items():
+        if name.endswith("_"):
+            np.testing.assert_array_equal(getattr(rbm, name), value, err_msg=name)
+    np.testing.assert_array_equal(rbm.sample(3, 2, random_state=0), expected.sample(3, 2, random_state=0))
+    rbm.set_params(warm_start=True, max_iter=2).fit(X)  # and may go on
+    assert rbm.n_iter_ == 2
+
+
+@INTERRUPTED
+@pytest.mark.parametrize("kind", ["fresh", "fitted"])
+def test_an_interrupt_within_an_epoch_loses_that_epoch_alone(settings, kind, monkeypatch):
+    """From inside a gradient: of the fifth batch, in the third epoch; and of the first, before there is anything."""
+    X, gradient = bars(), Divergence.gradient
+    expected = RBM(4, max_iter=2, random_state=0, **settings).fit(X)
+    made = []
+
+    def interrupted(self, params, x, draws, grads):
+        made.append(1)
+        if len(made) == last:
+            raise KeyboardInterrupt
+        return (yield from gradient(self, params, x, draws, grads))
+
+    monkeypatch.setattr(Divergence, "gradient", interrupted)
+    last = 6
+    rbm = RBM(4, max_iter=9, random_state=0, **settings)
+    with pytest.warns(ConvergenceWarning, match="after 2 iterations"):
+        rbm.fit(X)
+    np.testing.assert_array_equal(rbm.transform(X), expected.transform(X))
+    if rbm.persistent:
+        assert rbm.chains_.shape == expected.chains_.shape
+        assert np.isfinite(rbm.chains_).all()
+    made.clear()
+    last = 1
+    subject = RBM(4, **settings) if kind == "fresh" else rbm
+    before = pickle.dumps({k: v for k, v in subject.__dict__.items() if k != "_chains"})
     with pytest.raises(KeyboardInterrupt):
-        interrupted.fit(X)
-    kept = {k: v for k, v in rbm.__dict__.items() if k != "_chains" and "callback" not in k}
-    after = pickle.loads(before)
-    assert kept.keys() == after.keys()
-    np.testing.assert_array_equal(rbm.components_, after["components_"])
-    if settings:
-        np.testing.assert_array_equal(rbm.chains_, chains)
+        subject.fit(X)
+    assert pickle.dumps({k: v for k, v in subject.__dict__.items() if k != "_chains"}) == before
 
 
 @pytest.mark.parametrize("settings", [{}, {"persistent": True}, {"visible": "gaussian", "learn_variance": True}])
@@ -772,14 +839,14 @@ CHECKED = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore:RBM. of n_components")  # blobs far from 0 saturate
+@pytest.mark.filterwarnings("ignore:RBM. of 4 units")  # binary ones, of values far from [0, 1]
 @estimator_checks.parametrize_with_checks(CHECKED)
 def test_scikit_learn_check(estimator, check):
     check(estimator)
 
 
 @pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names")
-@pytest.mark.filterwarnings("ignore:RBM. of n_components")
+@pytest.mark.filterwarnings("ignore:RBM. of 4 units")
 @pytest.mark.parametrize("check", EXTRA_CHECKS, ids=lambda c: c.__name__)
 @pytest.mark.parametrize("estimator", CHECKED[::2], ids=["binary", "gaussian"])
 def test_extra_check(estimator, check):

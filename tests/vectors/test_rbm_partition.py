@@ -127,7 +127,7 @@ def test_feature_means_of_small_integers():
 
 def test_bad_questions_are_named():
     rbm = fitted(small())
-    with pytest.raises(ValueError, match="method='guess' is not known"):
+    with pytest.raises(ValueError, match="method='guess' is not valid"):
         rbm.log_partition("guess")
     with pytest.raises(ValueError, match="n_betas=0 is not valid"):
         rbm.log_partition("ais", n_betas=0)

@@ -18,6 +18,14 @@ def test_units_are_counted():
     assert idle_units(np.zeros((5, 3))) == (3, 0)
 
 
+def test_a_unit_that_rarely_leaves_its_end_may_count_as_saturated():
+    codes = np.zeros((1_000, 3))
+    codes[:5, 0], codes[:50, 1], codes[:, 2] = 1, 1, np.linspace(0, 1, 1_000)
+    assert idle_units(codes, 0, 1) == (0, 0)
+    assert idle_units(codes, 0, 1, share=0.98) == (0, 1)
+    assert idle_units(1 - codes, 0, 1, share=0.98) == (0, 1)
+
+
 def test_half_of_the_units_may_be_idle():
     codes = np.column_stack([rng.uniform(size=200), np.zeros(200)])
     with warnings.catch_warnings():

@@ -1,0 +1,10 @@
+"""The gates of rows, images and parameters under structured nonsense; `python -m tests.fuzz` runs 10,000 cases each."""
+
+import pytest
+
+from tests.fuzz import fuzz
+
+
+@pytest.mark.parametrize("gate", ["rows", "images", "parameters"])
+def test_a_gate_lets_no_nonsense_through(gate):
+    assert fuzz(gate, 150, seed=1) == []

@@ -1,0 +1,131 @@
+"""Every parameter of every estimator: bad values are refused by name, NumPy scalars of the right kind pass."""
+
+import inspect
+import re
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, clone
+
+import featlearn
+from tests.images.test_battery import CASES
+from tests.test_battery import ESTIMATORS_2D
+
+rng = np.random.default_rng(0)
+X = rng.uniform(size=(60, 6))
+Y = np.arange(60) % 3
+COUNTS = rng.poisson(1.0, size=(40, 12))
+IMAGES = rng.uniform(0, 255, size=(12, 9, 8, 3))
+DOCUMENTS = ["the cat sat on the mat", "a dog and a cat", "dogs sat on mats", "stocks and bonds"] * 5
+TREES = featlearn.parse_trees("(S (NP (D the) (N cat)) (VP (V sat))) (S (NP (N dogs)) (VP (V ran)))")
+TOPICS = {"LDA", "PLSA", "MixtureOfUnigrams", "UnigramModel"}
+
+
+def estimators():
+    """One small instance of every public estimator, with what it is fitted on."""
+    found = {}
+    for estimator in ESTIMATORS_2D:
+        name = type(estimator).__name__
+        found.setdefault(name, (clone(estimator), (COUNTS,) if name in TOPICS else (X, Y)))
+    for estimator, _ in CASES.values():
+        name = type(estimator).__name__
+        found.setdefault(name, (clone(estimator), (X[:, :6],) if name == "ToImages" else (IMAGES,)))
+    found["ToImages"] = (featlearn.ToImages((2, 3)), (X,))
+    found["Tokenizer"] = (featlearn.Tokenizer(), (DOCUMENTS,))
+    found["Phrases"] = (featlearn.Phrases(), ([d.split() for d in DOCUMENTS],))
+    found["TopicExtractor"] = (
+        featlearn.TopicExtractor(featlearn.LDA(2, max_iter=5, random_state=0), min_df=1),
+        (DOCUMENTS,),
+    )
+    found["PCFGParser"] = (featlearn.PCFGParser(), ([t.words() for t in TREES], TREES))
+    found["ConstituentVectorizer"] = (featlearn.ConstituentVectorizer(), (TREES,))
+    return found
+
+
+ALL = estimators()
+# What takes any object, another estimator or a function: these are told apart by what they can do.
+PARAMETERS = [(name, p) for name, (estimator, _) in ALL.items() for p in estimator.get_params(deep=False)]
+ids = [f"{name}-{p}" for name, p in PARAMETERS]
+
+
+# Values of the list below that are right here, because the parameter takes more kinds than its default tells.
+RIGHT = {
+    ("LDA", "alpha"): (17.25,),
+    ("LDA", "eta"): ([1.0],),  # an array, refused for its length
+    ("LocalContrastNormalizer", "eps"): (17.25,),
+    ("LocalContrastNormalizer", "floor"): (17.25,),
+    ("Phrases", "delimiter"): ("nonsense",),
+    ("ContrastNormalizer", "eps"): (17.25,),
+    ("ZCA", "eps"): (17.25,),
+    ("PCAWhitening", "eps"): (17.25,),
+}
+
+
+class Nonsense:
+    """No parameter can be this."""
+
+    def __repr__(self):
+        return "<nonsense>"
+
+
+def fitted(estimator, data):
+    """Fit, and transform where nothing is checked before."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        estimator.fit(*data)
+        if hasattr(estimator, "transform") and not isinstance(data[0], list):
+            estimator.transform(data[0])
+
+
+def bad_values(default):
+    """Values that cannot be right where the default is what it is."""
+    bad = [Nonsense(), float("nan"), 2.5j, b"bytes"]
+    if isinstance(default, Integral) and not isinstance(default, bool):
+        bad += [1.5, "3", -7]
+    elif isinstance(default, Real) and not isinstance(default, bool):
+        bad += ["0.1", float("inf"), [1.0]]
+    elif isinstance(default, (str, bool)):
+        bad += ["nonsense", np.str_("nonsense"), 17.25]
+    return bad
+
+
+def defaults(estimator):
+    return {name: p.default for name, p in inspect.signature(type(estimator)).parameters.items()}
+
+
+def test_all_public_estimators_are_here():
+    public = {n for n in featlearn.__all__ if inspect.isclass(getattr(featlearn, n))}
+    assert set(ALL) == {n for n in public if issubclass(getattr(featlearn, n), BaseEstimator)}
+
+
+@pytest.mark.parametrize(("name", "parameter"), PARAMETERS, ids=ids)
+def test_a_bad_value_is_refused_with_estimator_parameter_and_value(name, parameter):
+    estimator, data = ALL[name]
+    for value in bad_values(defaults(estimator)[parameter]):
+        if value in RIGHT.get((name, parameter), ()):
+            continue
+        with pytest.raises((ValueError, TypeError)) as refused:
+            fitted(clone(estimator).set_params(**{parameter: value}), data)
+        said = str(refused.value)
+        assert name in said, (value, said)
+        assert re.search(rf"\b{parameter}\b", said), (value, said)
+        assert repr(value) in said or str(value) in said, (value, said)
+
+
+@pytest.mark.parametrize(("name", "parameter"), PARAMETERS, ids=ids)
+def test_numpy_scalars_pass(name, parameter):
+    estimator, data = ALL[name]
+    value = estimator.get_params(deep=False)[parameter]
+    kinds = []
+    if isinstance(value, bool):
+        kinds = [np.bool_]
+    elif isinstance(value, int):
+        kinds = [np.int64, np.int32, np.uint8 if 0 <= value < 256 else np.int64]
+    elif isinstance(value, float):
+        kinds = [np.float64, np.float32]
+    elif isinstance(value, str):
+        kinds = [np.str_]
+    for kind in kinds:
+        fitted(clone(estimator).set_params(**{parameter: kind(value)}), data)
