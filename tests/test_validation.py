@@ -78,7 +78,10 @@ def test_check_parameters_names_the_estimator_the_value_and_the_remedy():
         ({"threshold": -0.1}, "threshold=-0.1 is not valid; pass a number of at least 0"),
         ({"max_iter": 0}, "max_iter=0 is not valid"),
         ({"tol": float("nan")}, "tol=nan is not valid; pass a finite number"),
-        ({"init": "first"}, "init='first' is not valid; pass one of 'random', 'k-means.*', 'normal' or an instance of"),
+        (
+            {"init": "first"},
+            "init='first' is not valid; pass one of 'auto', 'k-means.*', 'normal', 'random' or an instance",
+        ),
         ({"n_init": 0}, "n_init=0 is not valid"),
         ({"damping": -1}, "damping=-1 is not valid"),
     ],

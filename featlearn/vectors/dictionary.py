@@ -215,13 +215,14 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         who, rule = type(self).__name__, self._rule()
         if isinstance(X, Iterator):  # walked already
             return
-        rows = probe(X)
+        rows: Any = probe(X)
         if rule == "euclidean" and not sp.issparse(rows):  # rare words are meant to weigh little
             # the atoms bring in outliers that a probe of the rows misses
             warn_of_drowned_features(who, np.vstack([rows, self.components_]), "distances add up the features' squares")
-        if (rule != "euclidean" or self.encode in ("threshold", "split", "omp")) and not sp.issparse(rows):
+        dense = rows.toarray() if sp.issparse(rows) else rows
+        if (rule != "euclidean" or self.encode in ("threshold", "split", "omp")) and dense is rows:
             warn_of_far_origin(who, rows, "atoms and samples meet by their directions from the origin")
-        if self.encode in ("threshold", "split"):
+        if self.encode in ("threshold", "split") and np.ptp(dense, axis=0).any():
             found = OnDense(_Encode(self.components_, self.encode, self.threshold, rule))(rows)
             cure = f"Lower threshold={self.threshold:g}, which is in the units of the data, or scale the data up."
             warn_of_idle_units(who, found, cure)

@@ -49,6 +49,7 @@ from featlearn.kernels.mixture import (
     prepared_for,
 )
 from featlearn.kernels.sample import RowSample
+from featlearn.kernels.seeding import spread_rows
 from featlearn.notices import interruptible, notify, warn_at_limit
 from featlearn.streaming import accumulate, first_chunk, is_out_of_core, map_chunks
 from featlearn.threads import as_float, cache_rows, one_blas_thread
@@ -554,9 +555,10 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             rows = rows[np.arange(K) % len(rows)]
         if self.init == "random" or len(rows) == K:
             return rows[:K]
-        seed = int(rng.randint(2**31 - 1))
-        start = KMeansDictionary(K, init="k-means++", max_iter=START_ITERATIONS, tol=0, random_state=seed)
-        return start.fit(rows).components_
+        # In the order they were drawn: a sample by what the rows hold would differ by the rounding of their units.
+        first = spread_rows(rows, np.ones(len(rows)), K, rng)[0]
+        start = KMeansDictionary(K, init=first[np.arange(K) % len(first)], max_iter=START_ITERATIONS, tol=0)
+        return start.set_params(random_state=int(rng.randint(2**31 - 1))).fit(rows).components_
 
     def _revived(self, mixture, stats, X, weights, rng):
         """The mixture with components that lost all mass drawn anew from the samples."""
