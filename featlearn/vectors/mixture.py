@@ -405,7 +405,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         rows = as_float(probe(X))
         if self.covariance == "spherical":
             warn_of_drowned_features("GaussianMixtureEncoder", rows, "covariance='spherical' has one variance for all")
-        if len(rows) < ROWS_A_COMPONENT * self.n_components:
+        if self.n_components == 1 or len(rows) < ROWS_A_COMPONENT * self.n_components:
             return  # too few to tell: many a component has none
         density = self.encode == "density"
         cure = (
