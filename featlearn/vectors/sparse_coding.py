@@ -50,7 +50,7 @@ ROWS = 1024  # in a chunk: enough to feed the products, few enough to share amon
 EXPLAINED = 64  # roundings of a sample's length within which nothing is left of it
 TWIN = 0.97  # cosine above which two atoms are alike
 ALPHA = 0.1  # alpha="auto", in root mean squares of the data
-SHARED = 0.1  # deviation of the features, as a share of their root mean square, below which rows look alike
+SHARED = 0.005  # deviation of the features, as a share of their root mean square, below which rows look alike
 ROWS_AN_ATOM = 10  # of training rows looked at, from which an atom without any is idle
 FORGET = 8.0  # partial_fit: batch s of t counts (s / t)^FORGET, so that codes by early atoms fade
 
@@ -382,11 +382,11 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
         rows = as_float(probe(X))
         warn_of_drowned_features("SparseCoding", rows, "codes explain the features as they are")
         wide = rows.astype(np.float64)
-        share = np.sqrt(wide.var(axis=0).mean() / np.mean(wide * wide))
-        if share < SHARED:
+        share = np.sqrt(wide.var(axis=0).mean() / max(np.mean(wide * wide), np.finfo(np.float64).tiny))
+        if len(rows) >= ROWS_AN_ATOM and 0 < share < SHARED:
             notify(
                 f"SparseCoding: the deviation of the features is {share:.2g} of the size of the rows, so codes explain "
-                "what rows have in common and hardly how they differ. Subtract the mean: put a StandardScaler before it."
+                "what rows share and hardly how they differ. Subtract the mean: put a StandardScaler before it."
             )
         if len(rows) >= ROWS_AN_ATOM * self.n_components:  # of fewer many an atom has none
             warn_of_idle_units(
