@@ -33,7 +33,7 @@ ESTIMATORS_2D = [
     featlearn.RandomWeights(random_state=0),
     featlearn.SlowFeatureAnalysis(),
     featlearn.SparseAutoencoder(max_iter=5, random_state=0),
-    featlearn.SparseCoding(max_iter=5, random_state=0),
+    featlearn.SparseCoding(max_iter=5, tol=0, random_state=0),
     featlearn.SparseFiltering(max_iter=20, random_state=0),
     featlearn.UnigramModel(),
     featlearn.ZCA(),

@@ -226,7 +226,8 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
         If ``max_iter`` is reached before ``tol``, unless ``tol=0``; if every code is zero; or if a fit is interrupted,
         which keeps what was learned.
     UserWarning
-        If one feature, or one outlier, drowns the others, or more than half of the codes are constant.
+        If one feature, or one outlier, drowns the others, if an offset does, or more than half of the codes are
+        constant.
 
     Notes
     -----
