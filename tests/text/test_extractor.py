@@ -286,7 +286,7 @@ class Interrupts:
 
     def on_fit_task_end(self, estimator, context, *, metadata=None):
         self.seen.append((type(estimator).__name__, context.task_name))
-        if self.seen.count(self.task) == self.times:
+        if self.seen[-1] == self.task and self.seen.count(self.task) == self.times:
             raise KeyboardInterrupt
 
 
