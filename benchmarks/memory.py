@@ -23,7 +23,7 @@ def anonymous():
             return int(line.split()[1]) / 1024
 path, n = sys.argv[1], int(sys.argv[2])
 X = np.memmap(path, np.float32, "r", shape=(n, 108))
-KMeansDictionary(50, max_iter=1, random_state=0).fit(X[:500])  # load and compile everything first
+KMeansDictionary(50, max_iter=1, tol=0, random_state=0).fit(X[:500])  # load and compile everything first
 peak = start = anonymous()
 def watch():
     global peak

@@ -78,7 +78,7 @@ def run(quick: bool = False) -> dict:
     """Time the contenders and print seconds an iteration, and the likelihood they reach."""
     n, K, short, long = (10_000, 50, 1, 3) if quick else (100_000, 400, 1, 4)
     X, source = problem(n)
-    means = KMeansDictionary(K, max_iter=5, random_state=0).fit(X).components_  # no mean on a single sample
+    means = KMeansDictionary(K, max_iter=5, tol=0, random_state=0).fit(X).components_  # no mean on a single sample
     start = (means, np.full(means.shape, X.var(), np.float32), np.full(K, 1 / K, np.float32))
     contenders = {"ours": ours, "scikit-learn": scikit_learn}
     times: dict[str, list[float]] = {name: [] for name in [*contenders, "bound: the products"]}

@@ -35,7 +35,7 @@ except DatasetNotFoundError as error:
 # 40,000 random patches of 8 x 8 pixels from each, and 144 filters.
 figure, axes = plt.subplots(1, 2, figsize=(9, 4.9), layout="constrained")
 for ax, (name, images) in zip(axes, data.items(), strict=True):
-    learner = make_pipeline(ContrastNormalizer(), ZCA(eps=0.1), KMeansDictionary(144, max_iter=20))
+    learner = make_pipeline(ContrastNormalizer(), ZCA(eps=0.1), KMeansDictionary(144, max_iter=20, tol=0))
     stage = Stage(learner, patch_size=8, n_patches=40_000, random_state=0).fit(images)
     FilterGridDisplay.from_estimator(stage, whitened=True, n_filters=None, ax=ax)
     ax.set_title(f"{name}: 144 filters, {' × '.join(map(str, stage.patch_shape_))}")

@@ -31,7 +31,7 @@ patches = load_photo_patches(12_000, 12, random_state=0)
 learners = {
     "PCA": [PCA(49, random_state=0)],
     "FastICA": [FastICA(49, whiten_solver="eigh", tol=2e-3, max_iter=300, random_state=0)],
-    "K-means of whitened patches": [ZCA(eps=0.1), KMeansDictionary(49, max_iter=30, random_state=0)],
+    "K-means of whitened patches": [ZCA(eps=0.1), KMeansDictionary(49, max_iter=30, tol=0, random_state=0)],
 }
 figure, axes = plt.subplots(1, 3, figsize=(12, 4.4), layout="constrained")
 for ax, (name, steps) in zip(axes, learners.items(), strict=True):

@@ -35,7 +35,7 @@ X_train, X_test, y_train, y_test = train_test_split(
 grids = [
     {"stage__learner": [PCA()], "stage__learner__n_components": [8, 16]},
     {
-        "stage__learner": [make_pipeline(ZCA(), KMeansDictionary(max_iter=20))],
+        "stage__learner": [make_pipeline(ZCA(), KMeansDictionary(max_iter=20, tol=0))],
         "stage__learner__kmeansdictionary__n_components": [16, 64],
         "stage__learner__kmeansdictionary__encode": ["hard", "triangle"],
     },

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import reduce
 from itertools import pairwise
+from math import prod
 from operator import add
 from typing import Any
 
@@ -57,7 +58,7 @@ def chunk_rows(X: Any) -> int:
     if sp.issparse(X):
         row = (X.dtype.itemsize + 4) * X.nnz // max(X.shape[0], 1)
     else:
-        row = max(X.itemsize, 4) * int(np.prod(X.shape[1:])) if hasattr(X, "itemsize") else 64
+        row = max(X.itemsize, 4) * prod(X.shape[1:]) if hasattr(X, "itemsize") else 64
     return cache_rows(row, CHUNK_BYTES)
 
 
@@ -92,11 +93,15 @@ def _pieces(arrays: tuple, rows: int | None) -> Iterator[tuple]:
                 yield piece
         return
     n = n_rows(X)
-    for other in aligned:
-        if other is not None and len(other) != n:
-            raise ValueError(f"Aligned arrays differ in length: {n} and {len(other)} rows.")
+    _check_aligned(X, aligned)
     for part in blocks(n, rows or chunk_rows(X)):
         yield (X[part], *(None if a is None else a[part] for a in aligned))
+
+
+def _check_aligned(X, aligned):
+    for other in aligned:
+        if other is not None and len(other) != n_rows(X):
+            raise ValueError(f"Aligned arrays differ in length: {n_rows(X)} and {len(other)} rows.")
 
 
 def accumulate(
@@ -140,6 +145,10 @@ def accumulate(
     """
     if is_dask(X):
         return _accumulate_dask(statistic, X, aligned)
+    if not is_stream(X) and 0 < n_rows(X) <= (rows or chunk_rows(X)):  # a single chunk asks for no threads
+        _check_aligned(X, aligned)
+        (value,) = map_in_order(lambda piece: statistic(*piece), [(X, *aligned)], 1)
+        return value
     total = None
     pieces = _pieces((X, *aligned), rows)
     # Closed here and now: an exception must not keep the walk, and BLAS's single thread, alive in its traceback.

@@ -323,12 +323,8 @@ def _minimize_lbfgs(run, X, params, solver, rng, max_iter, weight_decay, on_epoc
                 grads[k] = grads[k] + weight_decay * now[k]
         return loss + penalty(now, weight_decay), np.concatenate([grads[k].ravel() for k in names])
 
-    stopped = False
-
     def after(loss, flat):
-        nonlocal stopped
-        stopped = on_epoch is not None and bool(on_epoch({"loss": loss}, lambda: unflat(flat)))
-        return stopped
+        return on_epoch is not None and on_epoch({"loss": loss}, lambda: unflat(flat))
 
     start = np.concatenate([params[k].ravel() for k in names])
     with np.errstate(over="ignore", invalid="ignore"):
@@ -341,6 +337,5 @@ def _minimize_lbfgs(run, X, params, solver, rng, max_iter, weight_decay, on_epoc
             on_iteration=after,
             who=who,
         )
-    converged = end.converged or stopped or end.n_iter < max_iter
     memory = Memory(end.n_iter, end.n_iter)
-    return Trained(unflat(end.x), list(end.loss_curve), [], end.n_iter, memory, converged)
+    return Trained(unflat(end.x), list(end.loss_curve), [], end.n_iter, memory, end.ended != "max_iter")

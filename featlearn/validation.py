@@ -188,8 +188,16 @@ def check_rows(
             squared=squared,
             accept_sparse=accept_sparse,
         )
+    if _is_plain(estimator, X, reset, min_samples) and not copy:
+        estimator.n_features_in_ = X.shape[1]
+        if squared:
+            check_magnitude(type(estimator).__name__, X, tiny=reset)
+        return X
+    refuse_maps(estimator, X)
     if not accept_sparse:
         refuse_sparse(type(estimator).__name__, X)
+    elif sp.issparse(X):
+        X = sound_csr(type(estimator).__name__, X)
     small = isinstance(X, np.ndarray) and X.dtype.kind in "ui" and X.dtype.itemsize <= 2
     as_is = small or (isinstance(X, np.memmap) and X.dtype.kind in "uif")
     X = validate_data(
@@ -207,6 +215,71 @@ def check_rows(
     return X
 
 
+def _dimensions(X):
+    """Dimensions of an array, or of lists in lists, without a copy."""
+    depth = 0
+    while isinstance(X, (list, tuple)) and X:
+        X, depth = X[0], depth + 1
+    return depth + getattr(X, "ndim", 0)
+
+
+def refuse_maps(estimator: Any, X: Any) -> None:
+    """A ValueError for images, maps or sequences given to a learner of rows, that says what comes between."""
+    n = _dimensions(X)
+    if n < 3:
+        return
+    who, what = type(estimator).__name__, f"an array of shape {X.shape}" if hasattr(X, "shape") else f"lists {n} deep"
+    lift = "" if hasattr(estimator, "predict") else f" To learn from patches of images, lift it: Stage({who}(...))."
+    raise ValueError(
+        f"{who} takes rows (n_samples, n_features), but got {what}. To take an image or its maps "
+        f"as one row, add Flatten() before it: make_pipeline(..., Flatten(), {who}(...)).{lift}"
+    )
+
+
+def sound_csr(who: str, X: Any) -> Any:
+    """A sparse matrix as CSR with sorted columns and no duplicates, whose structure kernels may follow blindly.
+
+    X itself stays as it is; a structure that contradicts itself is refused.
+    """
+    where = f"{who}: the sparse matrix X ({X.format}, shape {X.shape}) is damaged: "
+    if X.ndim != 2:
+        raise ValueError(f"{who} takes rows (n_samples, n_features), but got a sparse array of shape {X.shape}.")
+    if X.format in ("csr", "csc", "bsr"):  # before anything follows it, SciPy included
+        _check_compressed(where, X)
+    elif X.format == "coo":
+        for axis, size in zip((X.row, X.col), X.shape, strict=True):
+            if len(axis) != len(X.data) or (len(axis) and not 0 <= axis.min() <= axis.max() < size):
+                raise ValueError(f"{where}its coordinates are not one for each value, or lie outside of the shape.")
+    if X.dtype.kind in "biu":
+        X = X.astype(np.float64)  # before duplicates are summed: 300 ones of uint8 are 300, not 44
+    rows = X.tocsr()
+    if X.format in ("lil", "dok"):
+        _check_compressed(where, rows)
+    # An object of its own believes no flag of X, and changes none.
+    rows = type(rows)((rows.data, rows.indices, rows.indptr), shape=rows.shape)
+    if not rows.has_canonical_format:
+        rows = rows.copy()
+        rows.sum_duplicates()
+    return rows
+
+
+def _check_compressed(where, X):
+    block = X.blocksize if X.format == "bsr" else (1, 1)
+    major, minor = (size // b for size, b in zip(X.shape, block, strict=True))
+    if X.format == "csc":
+        major, minor = minor, major
+    ends, places = X.indptr, X.indices
+    if len(ends) != major + 1 or ends[0] != 0 or (np.diff(ends) < 0).any():
+        raise ValueError(f"{where}indptr must be {major + 1} numbers that start at 0 and never fall.")
+    if ends[-1] > min(len(places), len(X.data)):
+        raise ValueError(
+            f"{where}indptr ends at {ends[-1]}, but there are {len(places)} indices and {len(X.data)} values."
+        )
+    places = places[: ends[-1]]
+    if len(places) and not 0 <= places.min() <= places.max() < minor:
+        raise ValueError(f"{where}indices reach from {places.min()} to {places.max()}, beyond the {minor} there are.")
+
+
 def refuse_sparse(who: str, X: Any, what: str = "X") -> None:
     """A TypeError for a sparse matrix given to a learner of dense rows; it names the way out and its price."""
     if sp.issparse(X):
@@ -215,6 +288,18 @@ def refuse_sparse(who: str, X: Any, what: str = "X") -> None:
             f"{who}: {what} is a sparse matrix ({X.format}, shape {X.shape}, {X.dtype}), but dense data is required. "
             f"Pass what its .toarray() gives ({size:.3g} MB)."
         )
+
+
+def _is_plain(estimator, X, reset, min_samples):
+    """Whether X is an array that scikit-learn would pass as it is; its checks take longer than small transforms."""
+    if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in (np.float64, np.float32):
+        return False
+    if X.shape[0] < max(min_samples, 1) or X.shape[1] == 0 or hasattr(estimator, "feature_names_in_"):
+        return False
+    if not reset and X.shape[1] != getattr(estimator, "n_features_in_", None):
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(X.sum()))
 
 
 def check_magnitude(who: str, X: np.ndarray, *, tiny: bool) -> None:
@@ -347,6 +432,8 @@ class RowGate:
     def __call__(self, chunk):
         if not self.accept_sparse:
             refuse_sparse(self.who, chunk, "a chunk")
+        elif sp.issparse(chunk):
+            chunk = sound_csr(self.who, chunk)
         if n_rows(chunk) == 0:
             return chunk
         chunk = check_array(

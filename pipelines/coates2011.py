@@ -42,8 +42,8 @@ SPARSE_RBM: dict[str, Any] = {
     "max_iter": 10,
 }
 GMM: dict[str, Any] = {"covariance": "diag", "encode": "posterior", "max_iter": 30, "tol": 0.0}
-OMP1: dict[str, Any] = {"assignment": "spherical", "encode": "split", "threshold": 0.25, "max_iter": 50, "tol": 0.0}
 KMEANS: dict[str, Any] = {"init": "normal", "max_iter": 50, "tol": 0.0}
+OMP1: dict[str, Any] = {**KMEANS, "assignment": "spherical", "encode": "split", "threshold": 0.25}
 
 
 def learner(variant: str, settings: Settings) -> Any:

@@ -35,7 +35,7 @@ def features(patch_size: int, n_components: int, n_patches: int | None, seed: in
     learner = make_pipeline(
         ContrastNormalizer(eps=10.0),
         ZCA(eps=0.1),
-        KMeansDictionary(n_components, encode="triangle", max_iter=20, random_state=seed),
+        KMeansDictionary(n_components, encode="triangle", init="normal", max_iter=20, tol=0, random_state=seed),
     )
     return Stage(learner, patch_size=patch_size, n_patches=n_patches, pool=pool, random_state=seed)
 

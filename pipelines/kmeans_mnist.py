@@ -51,7 +51,7 @@ class RunningMeanClassifier(ClassifierMixin, BaseEstimator):
         dictionary = KMeansDictionary(
             self.n_components,
             assignment=self.metric,
-            init="random",  # as ClusterClassifier begins
+            init="random",  # as the variant "lloyd" begins
             encode="hard",
             random_state=self.random_state,
         )
@@ -76,9 +76,10 @@ def build(variant: str, settings: Settings) -> Any:
     """The classifier with the first seed."""
     from featlearn import ClusterClassifier
 
-    kind = ClusterClassifier if variant == "lloyd" else RunningMeanClassifier
-    iterations = 10 if settings.smoke else 50
-    return kind(n_components=25, metric="cosine", max_iter=iterations, random_state=settings.seed)
+    common = {"n_components": 25, "metric": "cosine", "max_iter": 10 if settings.smoke else 50}
+    if variant == "lloyd":
+        return ClusterClassifier(**common, tol=0.0, init="random", random_state=settings.seed)
+    return RunningMeanClassifier(**common, random_state=settings.seed)
 
 
 def measure(estimator: Any, split: Split, variant: str, settings: Settings, steps: Steps) -> dict[str, float]:

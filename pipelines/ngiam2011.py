@@ -28,7 +28,8 @@ def learner(variant: str, settings: Settings) -> Any:
     k, iterations = (32, 15) if settings.smoke else (FEATURES, 200)
     widths = [k, k] if variant == "two_layers" else [k]
     filtering = SparseFiltering(n_components=widths, max_iter=iterations, random_state=settings.seed)
-    return make_pipeline(ContrastNormalizer(eps=10.0), filtering)
+    # eps is 10 for bytes; the stand-in's pixels go from 0 to 1.
+    return make_pipeline(ContrastNormalizer(), filtering)
 
 
 def diagnostics(filtering: Any, codes: np.ndarray, variant: str, n_samples: int) -> dict[str, float]:

@@ -11,12 +11,12 @@ from sklearn.utils import estimator_checks
 import featlearn
 
 ESTIMATORS_2D = [
-    featlearn.ClusterClassifier(n_components=10, random_state=0),
+    featlearn.ClusterClassifier(),
     featlearn.ContractiveAutoencoder(max_iter=5, random_state=0),
     featlearn.ContrastNormalizer(),
     featlearn.DenoisingAutoencoder(max_iter=5, random_state=0),
     featlearn.GaussianMixtureEncoder(random_state=0),
-    featlearn.ICA(2, random_state=0),
+    featlearn.ICA(random_state=0),
     featlearn.KMeansDictionary(random_state=0),
     featlearn.LDA(3, max_iter=20, random_state=0),
     featlearn.LDA(3, method="vb", max_iter=5, tol=0, random_state=0),
@@ -31,7 +31,7 @@ ESTIMATORS_2D = [
     featlearn.RICA(random_state=0),
     featlearn.RandomPatches(random_state=0),
     featlearn.RandomWeights(random_state=0),
-    featlearn.SlowFeatureAnalysis(2),
+    featlearn.SlowFeatureAnalysis(),
     featlearn.SparseAutoencoder(max_iter=5, random_state=0),
     featlearn.SparseCoding(max_iter=5, random_state=0),
     featlearn.SparseFiltering(max_iter=20, random_state=0),

@@ -21,6 +21,7 @@ PRINTS = {
     "plot_learners_side_by_side": "Gaussian RBM",
     "plot_number_of_topics": "best number of topics:",
     "plot_parser_treebank": "and split symbols",
+    "plot_own_pictures": "learned features:",
     "plot_photo_filters": "FastICA",
     "plot_rbm_digits": "BernoulliRBM",
     "plot_search_learners": "best learner:",

@@ -54,6 +54,7 @@ ids = [f"{name}-{p}" for name, p in PARAMETERS]
 RIGHT = {
     ("LDA", "alpha"): (17.25,),
     ("LDA", "eta"): ([1.0],),  # an array, refused for its length
+    ("LocalContrastNormalizer", "eps"): (17.25,),
     ("LocalContrastNormalizer", "floor"): (17.25,),
     ("Phrases", "delimiter"): ("nonsense",),
     ("ContrastNormalizer", "eps"): (17.25,),

@@ -314,7 +314,7 @@ def resident():
 X = np.load(path, mmap_mode="r")
 learners = {
     "zca": lambda X: ZCA().fit(X),
-    "kmeans": lambda X: KMeansDictionary(4, random_state=0, max_iter=2).fit(X),
+    "kmeans": lambda X: KMeansDictionary(4, random_state=0, max_iter=2, tol=0).fit(X),
     "sum": lambda X: accumulate(lambda c: c.astype(float).sum(axis=0), X),
     "map": lambda X: map_chunks(
         lambda c: c.astype(np.float32), X, np.lib.format.open_memmap(out, "w+", np.float32, X.shape)

@@ -355,3 +355,24 @@ def test_weights_in_a_stream_are_refused_by_learners_that_take_none(learner):
     X = np.random.default_rng(0).normal(size=(20, 3))
     with pytest.raises(ValueError, match="takes no sample weights, and a chunk came as a tuple of 2; yield the rows"):
         learner.fit(lambda: iter([(X, np.ones(20))]))
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in reduce")  # of scikit-learn's own sum
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, "both", "large"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_quick_gate_passes_what_scikit_learn_would_and_nothing_else(bad, dtype):
+    X = np.random.default_rng(0).normal(size=(30, 4)).astype(dtype)
+    learner = featlearn.ZCA().fit(X)
+    assert check_rows(learner, X, reset=False) is X
+    Y = X.copy()
+    if bad == "large":  # the sum overflows and every number is finite
+        Y[:, 0] = np.finfo(dtype).max / 2
+        assert check_rows(learner, Y, reset=False, squared=False) is Y
+        return
+    Y[3, 1], Y[4, 2] = (np.inf, -np.inf) if bad == "both" else (bad, 0)
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        check_rows(learner, Y, reset=False)
+    with pytest.raises(ValueError, match="expecting 4 features"):
+        check_rows(learner, X[:, :3], reset=False)
+    with pytest.raises(ValueError, match="minimum of 31 is required"):
+        check_rows(learner, X, reset=True, min_samples=31)

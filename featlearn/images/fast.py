@@ -25,7 +25,7 @@ def encoder_plan(learner: Any, patch: tuple[int, int], stride: int) -> EncoderPl
         return None
     plan = replace(
         plan,
-        eps=None if contrast is None else contrast.eps,
+        eps=None if contrast is None else contrast.eps_,
         ddof=1 if contrast is None else contrast.ddof,
         patch=patch,
         stride=stride,

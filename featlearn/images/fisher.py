@@ -52,7 +52,8 @@ class FisherVector(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_w
     stride : int, default=1
         Pixels between neighboring patches when encoding.
     n_patches : int or None, default=None
-        Patches drawn to fit, without repetition, at any position. None takes all there are, up to 100,000.
+        Most patches drawn to fit, without repetition, at any position; where fewer exist, all are taken. None means
+        100,000.
     grid : int or (int, int), default=2
         Number of cells (down, across) that split the patches of an image, as in `MeanPool`.
     pad : int, default=0
@@ -151,12 +152,11 @@ class FisherVector(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_w
             tol=real(0),
             power=real(high=1, above=0),
             l2=boolean(),
-            n_jobs=optional(either(integer(1), integer(high=-1))),
         )
 
     @with_callbacks
     @unchanged_on_failure
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, groups=None):
         """Learn the mixture from random patches of the images.
 
         Parameters
@@ -165,12 +165,15 @@ class FisherVector(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_w
             The images, of any numeric dtype; a memmap is not copied.
         y : ignored
             Present for the API.
+        groups : array (n_images,) or None, default=None
+            Which film an image belongs to, where ``preprocess`` needs order in time, as in `Stage`.
 
         Returns
         -------
         self
         """
         self._check()
+        X = X if is_out_of_core(X) else check_images(X, "FisherVector")
         context = begin_fit(self, 1, X=X)
         mixture = GaussianMixtureEncoder(self.n_components, max_iter=self.max_iter, tol=self.tol)
         stage = Stage(
@@ -184,7 +187,7 @@ class FisherVector(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_w
             n_jobs=self.n_jobs,
         )
         with sub_fit(context, self, stage, "fit-stage"):
-            self.stage_ = stage.fit(X)
+            self.stage_ = stage.fit(X, groups=groups)
         self.mixture_ = stage.learner_ if self.preprocess is None else stage.learner_[-1]
         self.image_shape_ = stage.image_shape_
         self.output_shape_ = (*stage.output_shape_[:2], 2 * self.mixture_.components_.size)
@@ -257,8 +260,8 @@ class _FisherEncoder:
         # As it was fitted, whatever the parameter says now.
         self.preprocess = stage.learner_[:-1] if isinstance(stage.learner_, Pipeline) else None
         self.mixture = Mixture(learned.components_, learned.covariances_, learned.weights_)
-        height, width = (side + 2 * stage.pad for side in stage.image_shape_[:2])
-        self.map_shape = map_size(height, width, stage.patch_shape_[:2], stage.stride)
+        height, width = (side + 2 * int(stage.pad) for side in stage.image_shape_[:2])
+        self.map_shape = map_size(height, width, stage.patch_shape_[:2], int(stage.stride))
         rows, columns = MeanPool(grid=fisher.grid).cells(*self.map_shape)
         self.grid = len(rows), len(columns)
         self.cell = np.empty(self.map_shape, np.int64)  # of each place of the map
@@ -278,10 +281,10 @@ class _FisherEncoder:
 
     def encode(self, images: np.ndarray) -> np.ndarray:
         """Vectors (n, rows, columns, 2 K d) of a few images (n, H, W, c)."""
-        images, pad = as_float(images), self.stage.pad
+        images, pad = as_float(images), int(self.stage.pad)
         if pad:
             images = np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
-        patches = extract_patches(images, self.stage.patch_shape_[:2], self.stage.stride)
+        patches = extract_patches(images, self.stage.patch_shape_[:2], int(self.stage.stride))
         X = patches.reshape(-1, patches.shape[-1]).astype(self.stage.patch_dtype_, copy=False)
         X = as_float(np.asarray(X if self.preprocess is None else self.preprocess.transform(X)))
         n, n_cells = len(images), self.grid[0] * self.grid[1]

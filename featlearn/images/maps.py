@@ -3,7 +3,11 @@
 Images and maps are arrays (n, height, width, channels), channels last; gray images may drop the last axis.
 """
 
+from collections import Counter
+from collections.abc import Mapping
 from math import isqrt
+from numbers import Number
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -14,6 +18,8 @@ from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_c
 from featlearn.streaming import first_chunk, is_out_of_core, is_stream, map_chunks
 from featlearn.threads import as_float
 from featlearn.validation import Rule, integer
+
+SIDE = 8  # pixels: less could be a map
 
 
 def infer_shape(n_features: int) -> tuple[int, ...]:
@@ -35,30 +41,159 @@ def infer_shape(n_features: int) -> tuple[int, ...]:
 
 
 def axes_rule(*lengths: int) -> Rule:
-    """A tuple or list of positive integers, of one of the lengths named."""
+    """A tuple, list or array of positive integers, of one of the lengths named."""
 
     def rule(value):
-        fits = isinstance(value, (tuple, list)) and len(value) in lengths
-        if fits and all(integer(1)(size) is None for size in value):
+        fits = isinstance(value, (tuple, list)) or (isinstance(value, np.ndarray) and value.ndim == 1)
+        if fits and len(value) in lengths and all(integer(1)(size) is None for size in value):
             return None
         return " or ".join(f"a tuple of {length}" for length in lengths) + " positive integers"
 
     return rule
 
 
+def pair(value: Any) -> tuple[int, int]:
+    """(down, across) of a size that is one number for both, or two."""
+    return (int(value), int(value)) if np.ndim(value) == 0 else (int(value[0]), int(value[1]))
+
+
+def as_images(images: Any, who: str, noun: str = "images") -> np.ndarray:
+    """Whatever holds numbers for ``who``, as an array: arrays as they are, lists of arrays or PIL images stacked.
+
+    Raises
+    ------
+    TypeError
+        For no images at all: None, a path, a mapping.
+    ValueError
+        For images of different sizes, values hidden by a mask, or numbers that are none.
+    """
+    if isinstance(images, np.ma.MaskedArray):
+        hidden = int(np.ma.count_masked(images))
+        if hidden:
+            raise ValueError(
+                f"{who} got {noun} of which a mask hides {hidden} values, and there is no image with holes. Fill them: "
+                "X.filled(0)."
+            )
+        images = images.data
+    if isinstance(images, np.ndarray) and images.dtype.kind in "buif":
+        return images
+    if images is None or isinstance(images, (str, bytes, PathLike, Mapping)) or _is_picture(images):
+        raise TypeError(f"{who} takes an array of {noun} and got {_told(images)}")
+    kind = type(images).__name__
+    if isinstance(images, (list, tuple)):
+        images = _stacked(images, who, noun)
+    try:
+        images = np.asarray(images)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{who} cannot read {noun} from {kind}: {error}") from error
+    if images.ndim == 1 and images.dtype.kind in "OUST":  # a column of a table, or an array of arrays
+        images = np.asarray(_stacked(list(images), who, noun))
+    if images.dtype == object:
+        try:
+            images = images.astype(np.float64)
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{who} takes numbers and got {noun} as an array of Python objects of shape {images.shape}: {error}. "
+                "Pass one numeric array."
+            ) from error
+    if images.dtype.kind == "c":
+        raise ValueError(
+            f"{who} got complex {noun}, and pixels are real numbers. Complex data not supported; pass np.abs(X), or "
+            "X.real and X.imag as channels."
+        )
+    if images.dtype.kind not in "buif":
+        raise ValueError(f"{who} takes numbers and got {noun} of dtype {images.dtype}. Pass pixels as numbers.")
+    return images
+
+
+def _is_picture(value):
+    """Whether this is a PIL image, told without importing PIL."""
+    return type(value).__module__.split(".")[0] == "PIL" and hasattr(value, "getbands")
+
+
+def _told(value):
+    """What came in place of images, and what to do about it."""
+    if isinstance(value, (str, bytes, PathLike)):
+        return (
+            f"a path or text, {value!r}. Read the files: featlearn.datasets.load_images(folder, size=...), or "
+            "np.asarray(PIL.Image.open(path)) for each."
+        )
+    if isinstance(value, Mapping):
+        return f"a {type(value).__name__} with the keys {', '.join(map(repr, list(value)[:5]))}. Pass the array in it."
+    if _is_picture(value):
+        return "one PIL image. Pass a list of them, all of one size, or np.asarray(image)[None]."
+    return "None. Pass numbers (n, height, width) or (n, height, width, channels)."
+
+
+def _stacked(items, who, noun):
+    """A list of images of one size as one array; nested lists of numbers as they are, for NumPy to read."""
+    first = items[0] if items else None
+    if not items or (not hasattr(first, "shape") and not _is_picture(first) and isinstance(first, Number)):
+        return items
+    for place, item in enumerate(items):
+        if item is None or isinstance(item, (str, bytes, PathLike, Mapping)):
+            raise TypeError(
+                f"{who} takes an array of {noun}, and number {place} of a list of {len(items)} is {_told(item)}"
+            )
+    try:
+        shapes = [np.shape(item) for item in items]
+    except ValueError as error:  # a list of lists of different lengths
+        raise ValueError(f"{who} got a list of {noun} whose rows differ in length: {error}") from error
+    if len(set(shapes)) > 1:
+        found = [
+            f"{' x '.join(map(str, shape)) or 'a number'} ({count})" for shape, count in Counter(shapes).most_common(4)
+        ]
+        more = f" and {len(set(shapes)) - 4} more" if len(set(shapes)) > 4 else ""
+        if len({shape[:2] for shape in shapes}) == 1:
+            cure = "gray and color are mixed: convert them to one kind, PIL's image.convert('RGB') or 'L'"
+        else:
+            cure = (
+                "resize them: featlearn.datasets.load_images(folder, size=(height, width)) reads and resizes files, "
+                "PIL's image.resize((width, height)) one image"
+            )
+        raise ValueError(
+            f"{who} got a list of {len(items)} {noun} of different sizes, {', '.join(found)}{more}; {cure}."
+        )
+    return np.stack([np.asarray(item) for item in items]) if shapes[0] else items
+
+
 def require_axes(shape: tuple[int, ...], who: str, noun: str = "images") -> None:
-    """Refuse what has not three or four axes; a ValueError names the way in for flat rows."""
+    """Refuse what has not three or four axes; a ValueError names the way in for flat rows and for one image."""
     if len(shape) not in (3, 4):
         raise ValueError(
             f"{who} takes {noun} of shape (n, height, width) or (n, height, width, channels) and got an array of shape "
-            f"{tuple(shape)}. Turn flat rows into images with ToImages(shape)."
+            f"{tuple(shape)}. Turn flat rows into images with ToImages(shape), and one image into one of many with "
+            "X[None]."
         )
+
+
+def require_layout(shape: tuple[int, ...], who: str) -> None:
+    """Refuse a color image by itself, and channels that come first; both would pass for other images.
+
+    Only shapes that are plain: an image of 8 x 8 at least, and channels first only before a height and width alike.
+    """
+    if len(shape) == 3 and shape[2] in (1, 3, 4) and min(shape[:2]) >= SIDE:
+        height, width, channels = shape
+        raise ValueError(
+            f"{who} got an array of shape {shape}: one image of {channels} channels, it seems. Pass X[None] for one "
+            f"image, or X[..., None] if it holds {height} gray images, {channels} pixels wide."
+        )
+    if len(shape) == 4 and shape[1] in (1, 3, 4) and shape[3] not in (1, 2, 3, 4):
+        _, channels, height, width = shape
+        alike = height == width if channels == 1 else max(height, width) <= 2 * min(height, width)
+        if alike and min(height, width) >= SIDE:
+            raise ValueError(
+                f"{who} got an array of shape {shape}: {channels} channels first, it seems, of images of {height} x "
+                f"{width}. Images are (n, height, width, channels) here; pass np.moveaxis(X, 1, -1)."
+            )
 
 
 def check_images(images: Any, who: str, noun: str = "images") -> np.ndarray:
     """Images (n, height, width[, channels]) as a finite numeric array; integers and memmaps are left as they are."""
-    images = images if hasattr(images, "shape") else np.asarray(images)
+    images = as_images(images, who, noun)
     require_axes(images.shape, who, noun)
+    if noun == "images":
+        require_layout(images.shape, who)
     images = check_array(images, dtype="numeric", ensure_2d=False, allow_nd=True, input_name=noun, estimator=who)
     if 0 in images.shape:
         raise ValueError(
@@ -70,6 +205,16 @@ def check_images(images: Any, who: str, noun: str = "images") -> np.ndarray:
 def check_maps(maps: Any, who: str) -> np.ndarray:
     """Maps (n, height, width[, channels]) as a finite float32 or float64 array; small integers become float32."""
     return as_float(check_images(maps, who, "maps"))
+
+
+def finite(out: np.ndarray, estimator: Any) -> np.ndarray:
+    """``out``, or a ValueError where finite maps gave infinity or NaN: their sums overflow."""
+    if not np.isfinite(out).all():
+        raise ValueError(
+            f"{type(estimator).__name__}: sums of these maps overflow {out.dtype}. Scale them down, pass float64, or "
+            "look for wrong values."
+        )
+    return out
 
 
 def place_names(shape: tuple[int, ...]) -> np.ndarray:
@@ -103,7 +248,7 @@ class MapTransformer(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto
         context = begin_fit(self, 0, maps)
         self._check_parameters()
         if maps is not None and (callable(maps) or not is_stream(maps)):
-            head = first_chunk(maps) if is_out_of_core(maps) else np.asarray(maps)
+            head = first_chunk(maps) if is_out_of_core(maps) else as_images(maps, type(self).__name__, "maps")
             require_axes(head.shape, type(self).__name__, "maps")
             self._check_size(*check_maps(head[:1], type(self).__name__).shape[1:3])
         end_fit(context, self)
@@ -129,17 +274,16 @@ class MapTransformer(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto
         """
         self._check_parameters()
         if not is_out_of_core(maps):
-            maps = np.asarray(maps)
+            maps = as_images(maps, type(self).__name__, "maps")
             require_axes(maps.shape, type(self).__name__, "maps")
         return map_chunks(self._transform_chunk, maps)
 
     def _transform_chunk(self, chunk):
         chunk = check_maps(chunk, type(self).__name__)
         self._check_size(*chunk.shape[1:3])
-        if chunk.ndim == 4:
-            return self._apply(chunk)
-        out = self._apply(chunk[..., np.newaxis])
-        return out[..., 0] if out.shape[-1] == 1 else out
+        with np.errstate(over="ignore", invalid="ignore"):  # `finite` says it with a cure
+            out = self._apply(chunk if chunk.ndim == 4 else chunk[..., np.newaxis])
+        return out[..., 0] if chunk.ndim == 3 and out.shape[-1] == 1 else out
 
     def _check_parameters(self) -> None:
         pass

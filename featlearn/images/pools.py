@@ -17,7 +17,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from featlearn.images.maps import MapTransformer, axes_rule
+from featlearn.images.maps import MapTransformer, axes_rule, finite, pair
 from featlearn.validation import check_parameters, either, integer, optional
 
 Cells = tuple[list[slice], list[slice]]
@@ -53,10 +53,6 @@ def pool(maps: np.ndarray, cells: Cells, reduce: np.ufunc) -> np.ndarray:
     return maps
 
 
-def _pair(value) -> tuple[int, int]:
-    return (int(value[0]), int(value[1])) if isinstance(value, (tuple, list)) else (int(value), int(value))
-
-
 class _Pool(MapTransformer):
     """What the three pools share: the cells."""
 
@@ -82,9 +78,12 @@ class _Pool(MapTransformer):
         if self.step is not None and self.window is None:
             raise ValueError(f"{who}: step={self.step!r} moves a window, and there is none. Pass window too.")
 
+    def _cells_asked(self):
+        return 2 if self.grid is None else self.grid
+
     def _check_size(self, height, width):
         name = "grid" if self.window is None else "window"
-        wanted = _pair(self.window or self.grid or 2)
+        wanted = pair(self._cells_asked() if self.window is None else self.window)
         if wanted[0] > height or wanted[1] > width:
             raise ValueError(
                 f"{type(self).__name__}: {name}={wanted[0]} x {wanted[1]} does not fit maps of height {height} and "
@@ -111,9 +110,9 @@ class _Pool(MapTransformer):
         self._check_parameters()
         self._check_size(height, width)
         if self.window is None:
-            rows, columns = _pair(self.grid or 2)
+            rows, columns = pair(self._cells_asked())
             return split_axis(height, rows), split_axis(width, columns)
-        window, step = _pair(self.window), _pair(self.step or self.window)
+        window, step = pair(self.window), pair(self.window if self.step is None else self.step)
         return slide_axis(height, window[0], step[0]), slide_axis(width, window[1], step[1])
 
     def output_shape(self, height: int, width: int) -> tuple[int, int]:
@@ -157,7 +156,7 @@ class SumPool(_Pool):
     """
 
     def _apply(self, maps):
-        return pool(maps, self.cells(*maps.shape[1:3]), np.add)
+        return finite(pool(maps, self.cells(*maps.shape[1:3]), np.add), self)
 
 
 class MeanPool(_Pool):
@@ -185,7 +184,7 @@ class MeanPool(_Pool):
     def _apply(self, maps):
         cells = self.cells(*maps.shape[1:3])
         height, width = (np.array([cell.stop - cell.start for cell in axis], dtype=maps.dtype) for axis in cells)
-        return pool(maps, cells, np.add) / np.outer(height, width)[:, :, np.newaxis]
+        return finite(pool(maps, cells, np.add), self) / np.outer(height, width)[:, :, np.newaxis]
 
 
 class MaxPool(_Pool):

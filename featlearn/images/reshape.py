@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
-from featlearn.images.maps import axes_rule, infer_shape, place_names
+from featlearn.images.maps import as_images, axes_rule, infer_shape, place_names
 from featlearn.streaming import first_chunk, is_out_of_core, map_chunks, require_many_passes
 from featlearn.validation import check_parameters, check_rows, one_of, optional, unchanged_on_failure
 
@@ -101,6 +101,8 @@ class Flatten(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     def _check(self, X, reset):
         # Missing values pass: flattening neither reads nor changes a number.
         options = {"dtype": "numeric", "ensure_all_finite": False}
+        if not hasattr(X, "shape") or isinstance(X, np.ma.MaskedArray):
+            X = as_images(X, "Flatten", "images or maps")
         n_axes = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
         if n_axes <= 2 and (reset or len(self.shape_) == 1):
             return validate_data(self, X, reset=reset, **options)
@@ -218,6 +220,11 @@ class ToImages(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_
         """
         check_parameters(self, shape=optional(axes_rule(2, 3)), order=one_of("hwc", "chw"))
         context = begin_fit(self, 0, X)
+        if isinstance(X, np.ndarray) and X.ndim > 2:
+            raise ValueError(
+                f"ToImages takes flat rows (n, n_features) and got an array with dim {X.ndim}, of shape {X.shape}. "
+                "What are images already need no ToImages."
+            )
         # Looking at the first chunk spends an iterator, so none may come here.
         check_rows(self, X, reset=True, passes=2)
         shape = infer_shape(self.n_features_in_) if self.shape is None else tuple(int(size) for size in self.shape)

@@ -1,42 +1,52 @@
 """One stage of a feature extractor: any vector learner, lifted to images.
 
-    fit         patches (n_patches, d) drawn at random -> learner.fit
+    fit         patches (n_patches, d) drawn at random, or runs of them in time where the learner needs it
+                -> learner.fit
     transform   every patch -> learner.transform -> maps (h, w, k) -> rectify -> normalize -> pool
 
 in chunks, so that the maps of a whole data set never exist. Coates, Lee & Ng (2011), section 3; with rectification and
 local normalization, the stages of Jarrett, Kavukcuoglu, Ranzato & LeCun (2009), section 2.
 """
 
+from contextlib import nullcontext
 from dataclasses import replace
+from os import PathLike
 from typing import Any
 
 import numpy as np
+from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, check_memory
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, sub_fit, with_callbacks
 from featlearn.images.fast import encoder_plan, fusible_cells
-from featlearn.images.maps import axes_rule, check_images, place_names
-from featlearn.images.patches import count_patches, extract_patches, sample_patches
+from featlearn.images.maps import axes_rule, check_images, pair, place_names
+from featlearn.images.patches import count_patches, extract_patches, sample_patches, sample_runs
 from featlearn.images.pools import MeanPool
 from featlearn.kernels.backend import gpu_may_exist, gpu_visible
 from featlearn.kernels.encode import FusedEncoder, map_size
-from featlearn.streaming import is_out_of_core, map_chunks
+from featlearn.notices import notify
+from featlearn.streaming import accumulate, is_out_of_core, map_chunks
 from featlearn.threads import as_float
 from featlearn.validation import (
+    check_magnitude,
     check_parameters,
     either,
     has,
+    instance,
     integer,
     one_of,
     optional,
     unchanged_on_failure,
 )
+from featlearn.vectors.contrast import ContrastNormalizer, Extent, scaled_eps
 
 MAX_DEFAULT_PATCHES = 100_000
 CODE_BYTES = 32 << 20
 FUSED_IMAGES = 8
+TRIED = 8  # images encoded at the end of a fit, to see what comes out
 
 
 def seeded(learner: Any, rng: np.random.RandomState) -> Any:
@@ -47,10 +57,52 @@ def seeded(learner: Any, rng: np.random.RandomState) -> Any:
     return learner.set_params(**{p: s for p, s in seeds.items() if learner.get_params()[p] is None})
 
 
-def _fit_learner(learner, patches, stage, context):
+def scaled(learner: Any, images: np.ndarray, n_jobs: int | None) -> Any:
+    """The learner, a `ContrastNormalizer` at its head told the range of the images: patches may show less of it."""
+    head = learner
+    while isinstance(head, Pipeline):
+        head = next((step for _, step in head.steps if step is not None and step != "passthrough"), None)
+    if isinstance(head, ContrastNormalizer) and head.eps == "auto":
+        extent = accumulate(Extent.of, images, n_jobs=n_jobs)
+        check_magnitude("Stage", np.array([extent.low, extent.high], as_float(images[:0]).dtype), tiny=True)
+        head.set_params(eps=scaled_eps(extent))
+    return learner
+
+
+def ordered_steps(learner: Any) -> dict[str, Any]:
+    """The steps that learn from the order of their rows, each by the parameter of ``fit`` that takes a run's id."""
+    if isinstance(learner, Pipeline):
+        inner = {name: ordered_steps(step) for name, step in learner.steps}
+        return {f"{name}__{parameter}": step for name, found in inner.items() for parameter, step in found.items()}
+    if getattr(learner, "_needs_order", False):
+        return {"groups": learner}
+    inside = learner.get_params(deep=True).values() if hasattr(learner, "get_params") else ()
+    lost = next((part for part in inside if getattr(part, "_needs_order", False)), None)
+    if lost is not None:
+        raise ValueError(
+            f"Stage: {type(lost).__name__} learns from the order of its rows in time, and inside "
+            f"{type(learner).__name__} it cannot be told which patches follow one another. Make it the learner itself, "
+            "or a step of a Pipeline."
+        )
+    return {}
+
+
+def check_groups(groups: Any, n_images: int) -> np.ndarray:
+    """Film ids (n_images,); None makes all images one film."""
+    groups = np.zeros(n_images, np.int64) if groups is None else np.asarray(groups)
+    if groups.shape != (n_images,):
+        raise ValueError(
+            f"Stage: groups has shape {groups.shape} and there are {n_images} images. Pass one film id for each."
+        )
+    return groups
+
+
+def _fit_learner(learner, patches, fit_params, stage, context):
     """Fit the learner; a function of its own so that joblib can remember it."""
-    with sub_fit(context, stage, learner, "fit-learner"):
-        return learner.fit(patches)
+    # Routing would refuse what no step has asked for; these are from us, not from the user.
+    routing = config_context(enable_metadata_routing=False) if fit_params else nullcontext()
+    with sub_fit(context, stage, learner, "fit-learner"), routing:
+        return learner.fit(patches, **fit_params)
 
 
 class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
@@ -65,7 +117,9 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
     stride : int, default=1
         Pixels between neighboring patches when encoding.
     n_patches : int or None, default=None
-        Patches drawn to fit the learner, without repetition, at any position. None takes all there are, up to 100,000.
+        Most patches drawn to fit the learner, without repetition, at any position; where fewer exist, all are taken.
+        None means 100,000. A learner that needs order in time (`SlowFeatureAnalysis`, alone or as a step of a Pipeline)
+        gets patches of consecutive images at one place, in many short runs.
     pad : int, default=0
         Rows and columns of zeros put around every image before encoding.
     rectify : transformer of maps or None, default=None
@@ -78,7 +132,7 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         Seed of the patches, and of every ``random_state`` inside ``learner`` that is None.
     n_jobs : int or None, default=None
         Threads that encode; None takes every core this process may use. No effect on the result.
-    memory : str, joblib.Memory or None, default=None
+    memory : path, joblib.Memory or None, default=None
         Where fitted learners are kept, so that a search over pooling does not fit the same learner again.
     device : {"auto", "cpu", "gpu"}, default="auto"
         Where the fused encoder runs. "auto" takes a GPU that Keras sees, if there is one; "gpu" asks for Keras.
@@ -101,8 +155,10 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
     Raises
     ------
     ValueError
-        For images of another size than fitted, patches larger than the images, more patches than there are, NaN, or a
-        parameter out of range.
+        For images of another size than fitted, patches larger than the images, NaN, values whose squares overflow or
+        vanish, a learner of order in time inside anything but Pipelines, or a parameter out of range.
+    TypeError
+        For no images at all: None, a path, a mapping.
 
     Notes
     -----
@@ -168,18 +224,13 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
             rectify=maps,
             normalize=maps,
             pool=maps,
-            n_jobs=optional(either(integer(1), integer(high=-1))),
+            memory=optional(either(instance(str, PathLike), has("cache"))),
             device=one_of("auto", "cpu", "gpu"),
         )
 
-    @property
-    def _patch(self) -> tuple[int, int]:
-        size = self.patch_size
-        return (int(size[0]), int(size[1])) if isinstance(size, (tuple, list)) else (int(size), int(size))
-
     @with_callbacks
     @unchanged_on_failure
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, groups=None):
         """Learn from random patches of the images.
 
         Parameters
@@ -188,6 +239,9 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
             The images, of any numeric dtype; a memmap is not copied.
         y : ignored
             Present for the API.
+        groups : array (n_images,) or None, default=None
+            Which film an image belongs to, for a learner that needs order in time; its images are consecutive moments
+            in the order they come. None makes them all one film. Other learners do not look at it.
 
         Returns
         -------
@@ -202,34 +256,54 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         X = check_images(X, "Stage")
         context = begin_fit(self, 1, X=X)
         images = X if X.ndim == 4 else X[..., None]
-        patch = self._patch
+        patch = pair(self.patch_size)
         if patch[0] > X.shape[1] or patch[1] > X.shape[2]:
             raise ValueError(
                 f"Stage: patches of {patch[0]} x {patch[1]} do not fit images of {X.shape[1]} x {X.shape[2]}. Pass "
                 f"patch_size=({min(patch[0], X.shape[1])}, {min(patch[1], X.shape[2])}) or less."
             )
-        exist = count_patches(images, patch)
-        n = min(exist, MAX_DEFAULT_PATCHES) if self.n_patches is None else self.n_patches
-        if n > exist:
-            raise ValueError(
-                f"Stage: n_patches={n} patches were asked for and {len(X)} images of {X.shape[1]} x {X.shape[2]} hold "
-                f"only {exist} of {patch[0]} x {patch[1]}. Pass n_patches={exist} or less, n_patches=None, or more "
-                "images."
-            )
-        height, width = (side + 2 * self.pad for side in X.shape[1:3])
+        height, width = (side + 2 * int(self.pad) for side in X.shape[1:3])
         if self.normalize is None and hasattr(self.pool, "cells"):
             # A grid that does not fit is refused now, not after the learner took its time.
-            self.pool.cells(*map_size(height, width, patch, self.stride))
+            self.pool.cells(*map_size(height, width, patch, int(self.stride)))
         rng = check_random_state(self.random_state)
-        patches = sample_patches(images, patch, n, rng)
-        remember = check_memory(self.memory).cache(_fit_learner, ignore=["stage", "context"])
-        self.learner_ = remember(seeded(self.learner, rng), patches, stage=self, context=context)
-        self.n_patches_, self.patch_dtype_ = n, patches.dtype
+        patches, fit_params = self._draw(images, patch, groups, rng)
+        learner = scaled(seeded(self.learner, rng), images, self.n_jobs)
+        memory = str(self.memory) if isinstance(self.memory, PathLike) else self.memory
+        remember = check_memory(memory).cache(_fit_learner, ignore=["stage", "context"])
+        self.learner_ = remember(learner, patches, fit_params, stage=self, context=context)
+        self.n_patches_, self.patch_dtype_ = len(patches), patches.dtype
         self.image_shape_ = X.shape[1:]
         self.patch_shape_ = patch + X.shape[3:]
-        self.output_shape_ = _StageEncoder(self, as_float(X[:0]).dtype)(images[:1]).shape[1:]
+        encoder = _StageEncoder(self, as_float(X[:0]).dtype)
+        some = images[:: max(1, len(images) // TRIED)][: min(TRIED, encoder.rows)]
+        maps = encoder(some)
+        if self.rectify is not None and not maps.any() and encoder.codes(some).any():
+            notify(
+                f"Stage: every feature of {len(some)} training images is 0 after rectify={self.rectify!r}. Its "
+                "threshold may be above all responses of the learner."
+            )
+        self.output_shape_ = maps.shape[1:]
         end_fit(context, self)
         return self
+
+    def _draw(self, images, patch, groups, rng):
+        """Patches (n_patches_, d) and what else the learner's fit gets."""
+        asked = MAX_DEFAULT_PATCHES if self.n_patches is None else int(self.n_patches)
+        films = check_groups(groups, len(images))
+        steps = ordered_steps(self.learner)
+        if not steps:
+            return sample_patches(images, patch, min(asked, count_patches(images, patch)), rng), {}
+        # Short runs see more places and times than long ones; of four lags three quarters of the rows begin a pair.
+        length = 4 * max(getattr(step, "lag", 1) for step in steps.values())
+        longest = np.unique(films, return_counts=True)[1].max()
+        if longest < 2:
+            raise ValueError(
+                f"Stage: {type(next(iter(steps.values()))).__name__} learns from what follows what in time, and no "
+                "film has two images. Pass the images of a film in order."
+            )
+        patches, runs = sample_runs(images, patch, asked, min(length, longest, max(asked, 2)), films, rng)
+        return patches, dict.fromkeys(steps, runs)
 
     def transform(self, X):
         """Encode every patch of the images, rectify, normalize and pool.
@@ -319,8 +393,8 @@ class _StageEncoder:
 
     def __init__(self, stage: Stage, dtype: np.dtype):
         self.learner, self.patch = stage.learner_, stage.patch_shape_[:2]
-        self.stride, self.pad, self.patch_dtype = stage.stride, stage.pad, stage.patch_dtype_
-        height, width = (side + 2 * stage.pad for side in stage.image_shape_[:2])
+        self.stride, self.pad, self.patch_dtype = int(stage.stride), int(stage.pad), stage.patch_dtype_
+        height, width = (side + 2 * self.pad for side in stage.image_shape_[:2])
         shape = map_size(height, width, self.patch, self.stride)
         plan = encoder_plan(self.learner, self.patch, self.stride)
         self.after = [step for step in (stage.rectify, stage.normalize, stage.pool) if step is not None]
@@ -349,13 +423,19 @@ class _StageEncoder:
             self.rows = max(1, CODE_BYTES // (8 * width_out * shape[0] * shape[1]))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        images = as_float(images)
-        if self.pad:
-            images = np.pad(images, ((0, 0), (self.pad, self.pad), (self.pad, self.pad), (0, 0)))
-        maps = self._codes(images) if self.fused is None else self.fused(images)
+        maps = self.codes(images)
         for step in self.after:
             maps = step.transform(maps)
         return maps if self.divisor is None else maps / self.divisor
+
+    def codes(self, images: np.ndarray) -> np.ndarray:
+        """Maps as the learner gives them, or its sums over cells where these are fused."""
+        images = as_float(images)
+        if self.fused is not None:  # other learners look at their rows themselves
+            check_magnitude("Stage", images, tiny=False)
+        if self.pad:
+            images = np.pad(images, ((0, 0), (self.pad, self.pad), (self.pad, self.pad), (0, 0)))
+        return self._codes(images) if self.fused is None else self.fused(images)
 
     def _codes(self, images):
         patches = extract_patches(images, self.patch, self.stride)

@@ -4,13 +4,16 @@ For each block of map rows of the images, in order (small enough that its respon
 
     P  (m, d)  patches, each (x - mean) / sqrt(var + eps)                    contrast normalization
     Z  (m, d)  = (P - mean patch) W                                          whitening
-    G  (m, K)  = Z A'                                                        the one large matrix product
+    G  (m, K)  = (Z - c) A'                                                  the one large matrix product
     code       triangle   max(mean_k z_k - z_j, 0),  z_j = ||z - a_j|| = sqrt(G_j + |a_j|^2 + |z|^2),  A = -2 atoms
                hard       one at argmin_j G_j + |a_j|^2,                                             A = -2 atoms
                threshold  max(G_j - t, 0),                                                           A = atoms
                split      max(G_j - t, 0) and max(-G_j - t, 0),                                      A = atoms
                affine     s_j f(G_j + b_j), f one of sigmoid, tanh, relu, linear, abs, or softmax over j
     pooled     sum of the codes of each cell of a grid
+
+For distances c is where the atoms crowd, if that is far from the origin (atoms there are less c), else 0; z_j and the
+argmin are measured again, by differences, where they may be mostly rounding (see `assign`).
 
 The affine codes are those of autoencoders, Boltzmann machines and, with [z^2, z] in place of z, Gaussian mixtures.
 
@@ -23,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from featlearn.jit import njit
-from featlearn.kernels.assign import far_center, winner
+from featlearn.kernels.assign import Atoms, exact_gap, nearest_atoms, prepared_atoms, products
 from featlearn.kernels.exp import FINITE, exp, softmax_row
 from featlearn.kernels.simd import root_row
 from featlearn.threads import as_float
@@ -34,6 +37,7 @@ ACTIVATIONS = {"sigmoid": SIGMOID, "tanh": TANH, "relu": RELU, "linear": LINEAR,
 CODES = ENCODINGS | ACTIVATIONS
 BLOCK_BYTES = 4 << 20
 BLOCK_PATCHES = 512
+CANCELED = 8  # z^2 below so many roots of a rounding of (|x| + |a|)^2 is summed again: float32's z is right to 2e-5
 FLAT = 64  # without eps, a patch whose deviation is within so many roundings of its mean is constant, and gives zeros
 
 
@@ -101,22 +105,33 @@ def _extract(images, first, rows, height, width, stride, ph, pw, eps, ddof, shif
         for x in range(width):
             patch = out[y * width + x]
             left = x * stride * channels
+            # Far from 0 the rounding of a mean would be that of the offset; one pixel takes most of it away, exactly.
+            base = image[top, left] if eps >= 0 else image.dtype.type(0)
             for r in range(ph):
                 source = image[top + r, left : left + run]
                 target = patch[r * run : (r + 1) * run]
                 for j in range(run):
-                    target[j] = source[j]
+                    target[j] = source[j] - base
             if eps >= 0:
                 total = patch.dtype.type(0)
                 for j in range(d):
                     total += patch[j]
                 mean = total / patch.dtype.type(d)
-                square = patch.dtype.type(0)
+                noise = patch.dtype.type(FLAT * np.finfo(patch.dtype).eps) * (mean + base)
                 for j in range(d):
                     patch[j] -= mean
+                if eps == 0:  # the result has no unit then, so the patch is measured by itself and no square vanishes
+                    size = patch.dtype.type(0)
+                    for j in range(d):
+                        size = max(size, abs(patch[j]))
+                    if size > 0:
+                        noise /= size
+                        for j in range(d):
+                            patch[j] /= size
+                square = patch.dtype.type(0)
+                for j in range(d):
                     square += patch[j] * patch[j]
                 variance = square / patch.dtype.type(max(d - ddof, 1)) + eps
-                noise = patch.dtype.type(FLAT * np.finfo(patch.dtype).eps) * mean
                 constant = variance <= noise * noise and eps == 0
                 scale = patch.dtype.type(0) if constant else patch.dtype.type(1) / np.sqrt(variance)
                 for j in range(d):
@@ -126,15 +141,30 @@ def _extract(images, first, rows, height, width, stride, ph, pw, eps, ddof, shif
                     patch[j] -= shift[j]
 
 
-@njit(nogil=True, cache=True, fastmath=True)
-def _norms(Z, norms):
-    """norms[p] = |Z[p]|^2."""
-    for p in range(Z.shape[0]):
-        row = Z[p]
-        square = Z.dtype.type(0)
-        for j in range(row.shape[0]):
-            square += row[j] * row[j]
-        norms[p] = square
+@njit(nogil=True, cache=True)
+def _mend(x, length, row, atoms, share):
+    """Measure again what may have canceled among the distances row (K,) of x, or is NaN; returns their sum."""
+    total = 0.0
+    for j in range(row.shape[0]):
+        if not row[j] >= share * (length + atoms.lengths[j]):
+            row[j] = np.sqrt(exact_gap(x, atoms.exact[j]))
+        total += row[j]
+    return total
+
+
+@njit(nogil=True, cache=True)
+def _distances(Z, atoms, G, squares, share, means):
+    """Products G (m, K) of Z (m, d), of squared lengths (m,), into distances; and their means (m,)."""
+    bias, K, floor = atoms.bias, G.dtype.type(G.shape[1]), G.dtype.type(np.finfo(G.dtype).tiny)
+    suspect = G.dtype.type(9) * share * share  # z < share (|x| + |a|) only where |a| < 2 |x|, since |a| <= |x| + z
+    listed, count = np.empty(len(Z), np.int64), 0
+    for p in range(len(Z)):  # listed rows wait, since a branch here would count references to every row
+        total, doubtful = root_row(G[p], bias, squares[p], suspect * squares[p] + floor)
+        means[p] = total / K
+        listed[count] = p
+        count += doubtful
+    for p in listed[:count]:
+        means[p] = _mend(Z[p], np.sqrt(squares[p]), G[p], atoms, share) / K
 
 
 @njit(nogil=True, cache=True, fastmath=True)
@@ -160,13 +190,6 @@ def _add_threshold(g, t, sign, cell):
         row = g[p]
         for j in range(cell.shape[0]):
             cell[j] += max(sign * row[j] - t, zero)
-
-
-@njit(nogil=True, cache=True)
-def _add_hard(g, bias, cell):
-    """cell[argmin(g + bias)] += 1 for each row of g."""
-    for p in range(g.shape[0]):
-        cell[winner(g[p], bias, False)] += 1
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FINITE)
@@ -210,17 +233,20 @@ def _with_squares(Z, out):
 
 @njit(nogil=True, cache=True)
 def _encode_images(
-    images, A, bias, W, shift, whiten, squares, eps, ddof, encode, t, ph, pw, stride, height, width, rows, row_cell,
-    cols, out,
+    images, atoms, bias, W, shift, whiten, squares, eps, ddof, encode, t, share, ph, pw, stride, height, width, rows,
+    row_cell, cols, out,
 ):  # fmt: skip
     """Padded images (n, H, W, c) into out (n, row cells, column cells, outputs), ``rows`` map rows at a time."""
+    A = atoms.A
     K = A.shape[0]
     d = A.shape[1] // 2 if squares else A.shape[1]
     one = A.dtype.type(1)
     patches = np.empty((rows * width, W.shape[0] if whiten else d), A.dtype)
     white = np.empty((rows * width if whiten else 0, d), A.dtype)
     responses = np.empty((rows * width, K), A.dtype)
-    norms = np.empty(rows * width, A.dtype)
+    norms, means = np.empty(rows * width, A.dtype), np.empty(rows * width, A.dtype)
+    labels = np.empty(rows * width, np.int32)
+    moved = np.empty((rows * width if atoms.center.shape[0] else 0, d), A.dtype)
     doubled = np.empty((rows * width if squares else 0, 2 * d), A.dtype)
     out[:] = 0
     total = images.shape[0] * height
@@ -236,11 +262,14 @@ def _encode_images(
             _with_squares(Z, doubled[:m])
             Z = doubled[:m]
         G = responses[:m]
-        np.dot(Z, A.T, G)
+        if encode in (TRIANGLE, HARD):
+            products(Z, atoms, moved[:m], G, norms[:m])
+        else:
+            np.dot(Z, A.T, G)
         if encode == TRIANGLE:
-            _norms(Z, norms)
-            for p in range(m):
-                norms[p] = root_row(G[p], bias, norms[p]) / A.dtype.type(K)
+            _distances(Z, atoms, G, norms, share, means)
+        elif encode == HARD:
+            nearest_atoms(Z, atoms, G, norms, labels, means)
         for y in range(used):
             i, r = (first + y) // height, row_cell[(first + y) % height]
             if r < 0:
@@ -249,9 +278,10 @@ def _encode_images(
                 lo, hi = y * width + cols[c, 0], y * width + cols[c, 1]
                 cell = out[i, r, c]
                 if encode == TRIANGLE:
-                    _add_triangle(G[lo:hi], norms[lo:hi], cell)
+                    _add_triangle(G[lo:hi], means[lo:hi], cell)
                 elif encode == HARD:
-                    _add_hard(G[lo:hi], bias, cell)
+                    for p in range(lo, hi):
+                        cell[labels[p]] += 1
                 elif encode >= SIGMOID:
                     _add_affine(G[lo:hi], bias, encode, cell)
                 else:
@@ -265,6 +295,12 @@ def map_size(height: int, width: int, patch: tuple[int, int], stride: int) -> tu
     return (height - patch[0]) // stride + 1, (width - patch[1]) // stride + 1
 
 
+def linear_atoms(atoms: np.ndarray, dtype: np.dtype) -> Atoms:
+    """Atoms whose products are wanted as they are."""
+    A, none, zero = np.ascontiguousarray(atoms, dtype=dtype), np.empty(0, dtype), np.dtype(dtype).type(0)
+    return Atoms(-1, A, A, none, none, none, zero, zero)
+
+
 class FusedEncoder:
     """The plan made ready for images of one size and dtype; calling it on images (n, H, W, c) gives their codes.
 
@@ -275,8 +311,7 @@ class FusedEncoder:
     def __init__(self, plan: EncoderPlan, height: int, width: int, dtype: np.dtype):
         self.plan, self.dtype = plan, np.dtype(dtype)
         self.height, self.width = map_size(height, width, plan.patch, plan.stride)
-        atoms = np.ascontiguousarray(plan.atoms, dtype=dtype)
-        distances = plan.encode in ("triangle", "hard")
+        atoms = plan.atoms
         self.whiten = plan.whitening is not None
         width_in = atoms.shape[1] // (2 if plan.squares else 1)
         self.W, self.shift = np.empty((0, width_in), dtype), np.zeros(width_in, dtype)
@@ -284,14 +319,11 @@ class FusedEncoder:
             if plan.mean is None:
                 raise ValueError("The plan has a whitening and no mean; give both, or neither.")
             self.W = np.ascontiguousarray(plan.whitening, dtype=dtype)
+        if plan.mean is not None:
             self.shift = plan.mean.astype(dtype)
-        elif distances and (center := far_center(atoms)) is not None:
-            self.shift = center.astype(dtype)  # distances stay, and their products no longer cancel
-            atoms = atoms - self.shift
-        elif plan.mean is not None:
-            self.shift = plan.mean.astype(dtype)
-        self.A = -2 * atoms if distances else atoms
-        self.bias = np.einsum("kd,kd->k", atoms, atoms) if plan.bias is None else plan.bias.astype(dtype)
+        distances = plan.encode in ("triangle", "hard")
+        self.atoms = prepared_atoms(atoms, "euclidean", self.dtype) if distances else linear_atoms(atoms, self.dtype)
+        self.bias = np.zeros(len(atoms), dtype) if plan.bias is None else plan.bias.astype(dtype)
         self.scale = None if plan.scale is None else plan.scale.astype(dtype)
         row_cells = plan.row_cells or tuple(slice(i, i + 1) for i in range(self.height))
         col_cells = plan.col_cells or tuple(slice(i, i + 1) for i in range(self.width))
@@ -308,10 +340,10 @@ class FusedEncoder:
         out = np.empty((len(images), *self.shape), self.dtype)
         plan, number = self.plan, self.dtype.type
         _encode_images(
-            np.ascontiguousarray(images, dtype=self.dtype), self.A, self.bias, self.W, self.shift, self.whiten,
+            np.ascontiguousarray(images, dtype=self.dtype), self.atoms, self.bias, self.W, self.shift, self.whiten,
             plan.squares, number(-1 if plan.eps is None else plan.eps), plan.ddof, CODES[plan.encode],
-            number(plan.threshold), *plan.patch, plan.stride, self.height, self.width, self.rows, self.row_cell,
-            self.cols, out,
+            number(plan.threshold), number(np.sqrt(CANCELED * np.sqrt(np.finfo(self.dtype).eps / 2))), *plan.patch,
+            plan.stride, self.height, self.width, self.rows, self.row_cell, self.cols, out,
         )  # fmt: skip
         if self.scale is not None:
             out *= self.scale

@@ -1,15 +1,18 @@
 """The fused encoder's formulas in `keras.ops`, for a GPU: TensorFlow (XLA), JAX or torch, whichever Keras runs on.
 
 The same plan and the same result as `encode.FusedEncoder`, in float32. The whole chain is one compiled function of one
-shape; pooling is two small matrix products with 0/1 matrices, rows (p, h) and columns (q, w).
+shape; pooling is two small matrix products with 0/1 matrices, rows (p, h) and columns (q, w). Squared distances are
+products about the center of the atoms or, where the atoms lie in groups so far apart that products cancel within one,
+sums of squared differences, feature by feature (slower: it reads the map once a feature).
 """
 
 import warnings
 
 import numpy as np
 
+from featlearn.kernels.assign import far_center
 from featlearn.kernels.backend import compiled, gpu_visible
-from featlearn.kernels.encode import ACTIVATIONS, FLAT, EncoderPlan, map_size
+from featlearn.kernels.encode import ACTIVATIONS, CANCELED, FLAT, EncoderPlan, map_size
 
 MAP_BYTES = 256 << 20
 
@@ -22,6 +25,16 @@ def cell_matrix(cells: tuple[slice, ...] | None, size: int) -> np.ndarray:
     for i, cell in enumerate(cells):
         matrix[i, cell] = 1
     return matrix
+
+
+def products_cancel(atoms: np.ndarray) -> bool:
+    """Whether one in twenty of atoms (K, d) lies so near to another that float32 products tell little of the gap."""
+    atoms = atoms.astype(np.float64)
+    squares = np.einsum("kd,kd->k", atoms, atoms)
+    gaps = squares[:, None] + squares - 2 * atoms @ atoms.T
+    np.fill_diagonal(gaps, 4 * squares)
+    canceled = CANCELED * np.sqrt(np.finfo(np.float32).eps / 2)
+    return bool(np.quantile(gaps.min(axis=1) / np.maximum(4 * squares, 1e-30), 0.05) < canceled)
 
 
 class KerasEncoder:
@@ -45,13 +58,34 @@ class KerasEncoder:
         self.rows = max(1, MAP_BYTES // (4 * plan.n_outputs * self.height * self.width))
         self._rows_matrix = cell_matrix(plan.row_cells, self.height)
         self._cols_matrix = cell_matrix(plan.col_cells, self.width)
+        self._atoms, self._center = np.asarray(plan.atoms, np.float32), np.zeros(plan.atoms.shape[1], np.float32)
+        self._cancel = False
+        if plan.encode in ("triangle", "hard"):
+            center = far_center(plan.atoms)
+            self._center = self._center if center is None else center.astype(np.float32)
+            self._atoms = np.asarray(plan.atoms - self._center, np.float32)
+            self._cancel = products_cancel(self._atoms)
         self._run = compiled(self._formula)
+
+    def _squares(self, x):
+        """Squared distances (m, K) of x (m, d)."""
+        from keras import ops
+
+        atoms, x = ops.convert_to_tensor(self._atoms), x - self._center
+        if not self._cancel:
+            lengths = ops.sum(x * x, axis=1, keepdims=True) + ops.sum(atoms * atoms, axis=1)
+            return ops.maximum(lengths - 2 * ops.matmul(x, ops.transpose(atoms)), 0.0)
+
+        def add(j, total):
+            return total + ops.square(ops.take(x, [j], axis=1) - ops.transpose(ops.take(atoms, [j], axis=1)))
+
+        nothing = ops.matmul(ops.zeros_like(x), ops.transpose(atoms))
+        return ops.fori_loop(0, self._atoms.shape[1], add, nothing)
 
     def _formula(self, images):
         from keras import ops
 
         plan = self.plan
-        atoms = ops.convert_to_tensor(np.asarray(plan.atoms, np.float32))
         x = ops.image.extract_patches(
             images, plan.patch, strides=plan.stride, padding="valid", data_format="channels_last"
         )
@@ -59,6 +93,7 @@ class KerasEncoder:
         if plan.eps is not None:
             mean = ops.mean(x, axis=1, keepdims=True)
             x = x - mean
+            x = x - ops.mean(x, axis=1, keepdims=True)  # the rounding of a mean far from 0
             variance = ops.sum(x * x, axis=1, keepdims=True) / max(x.shape[1] - plan.ddof, 1) + plan.eps
             flat = 0.0 if plan.eps else (FLAT * np.finfo(np.float32).eps * mean) ** 2
             x = ops.where(variance > flat, x / ops.sqrt(ops.maximum(variance, 1e-30)), 0.0)
@@ -68,14 +103,13 @@ class KerasEncoder:
             x = ops.matmul(x, np.asarray(plan.whitening, np.float32))
         if plan.squares:
             x = ops.concatenate([x * x, x], axis=1)
-        g = ops.matmul(x, ops.transpose(atoms))
-        if plan.encode in ("triangle", "hard"):
-            squares = ops.sum(x * x, axis=1, keepdims=True) + ops.sum(atoms * atoms, axis=1) - 2 * g
-            if plan.encode == "triangle":
-                z = ops.sqrt(ops.maximum(squares, 0.0))
-                codes = ops.maximum(ops.mean(z, axis=1, keepdims=True) - z, 0.0)
-            else:
-                codes = ops.one_hot(ops.argmin(squares, axis=1), len(plan.atoms), dtype="float32")
+        distances = plan.encode in ("triangle", "hard")
+        g = self._squares(x) if distances else ops.matmul(x, ops.transpose(ops.convert_to_tensor(self._atoms)))
+        if plan.encode == "triangle":
+            z = ops.sqrt(g)
+            codes = ops.maximum(ops.mean(z, axis=1, keepdims=True) - z, 0.0)
+        elif plan.encode == "hard":
+            codes = ops.one_hot(ops.argmin(g, axis=1), len(plan.atoms), dtype="float32")
         elif plan.encode in ACTIVATIONS and plan.bias is not None:
             g = g + np.asarray(plan.bias, np.float32)
             activate = {

@@ -9,14 +9,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from featlearn.notices import interruptible
 from featlearn.threads import one_blas_thread
+
+ENDS = {0: "converged", 1: "max_iter", 2: "precision"}  # SciPy's status of L-BFGS-B
 
 
 @dataclass(frozen=True)
 class Minimum:
     """Where L-BFGS ended: x in the dtype of its start, the loss there, the loss of every iteration, and counts.
 
-    ``converged`` is False if ``max_iter`` or a callback ended it.
+    ``ended`` says why: "converged"; "max_iter" (or 15 times as many evaluations); "precision", where no step along the
+    gradient lowers the loss any more, as happens at the rounding of its dtype; "stopped" by ``on_iteration``; or
+    "interrupted" (Ctrl-C), with the best of the iterations that were finished.
     """
 
     x: np.ndarray
@@ -24,7 +29,12 @@ class Minimum:
     loss_curve: np.ndarray
     n_iter: int
     n_evaluations: int
-    converged: bool
+    ended: str
+
+    @property
+    def converged(self) -> bool:
+        """Whether ``tol`` ended it."""
+        return self.ended == "converged"
 
 
 def lbfgs(
@@ -66,6 +76,11 @@ def lbfgs(
     ValueError
         If the loss or its gradient is not finite.
 
+    Warns
+    -----
+    ConvergenceWarning
+        If an interrupt (Ctrl-C) ended it after the first iteration; before that the interrupt goes through.
+
     Examples
     --------
     >>> import numpy as np
@@ -76,8 +91,11 @@ def lbfgs(
     from scipy.optimize import minimize
 
     curve: list[float] = []
+    evaluations, stopped, finished = 0, False, (x0, np.inf, 0)
 
     def evaluate(x):
+        nonlocal evaluations
+        evaluations += 1
         loss, gradient = f(x.astype(x0.dtype, copy=False))
         if not (np.isfinite(loss) and np.isfinite(gradient).all()):
             raise ValueError(
@@ -87,11 +105,15 @@ def lbfgs(
         return float(loss), gradient.astype(np.float64)
 
     def after(intermediate_result):
+        nonlocal finished, stopped
         curve.append(float(intermediate_result.fun))
-        if on_iteration is not None and on_iteration(curve[-1], intermediate_result.x.astype(x0.dtype)):
+        finished = (intermediate_result.x.astype(x0.dtype), curve[-1], len(curve))
+        stopped = on_iteration is not None and on_iteration(curve[-1], finished[0].copy())
+        if stopped:
             raise StopIteration
 
-    with one_blas_thread(), warnings.catch_warnings():
+    end = None
+    with one_blas_thread(), interruptible(who, lambda: finished[2]), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         end = minimize(
             evaluate,
@@ -101,6 +123,8 @@ def lbfgs(
             callback=after,
             options={"maxiter": max_iter, "maxcor": memory, "gtol": tol, "ftol": 1e-4 * tol, "maxfun": 15 * max_iter},
         )
-    return Minimum(
-        end.x.astype(x0.dtype), float(end.fun), np.array(curve), int(end.nit), int(end.nfev), bool(end.status == 0)
-    )
+    if end is None:  # the loss falls with every iteration, so the last one is the best
+        x, loss, n_iter = finished
+        return Minimum(x, loss, np.array(curve[:n_iter]), n_iter, evaluations, "interrupted")
+    ended = "stopped" if stopped else ENDS[end.status]
+    return Minimum(end.x.astype(x0.dtype), float(end.fun), np.array(curve), int(end.nit), int(end.nfev), ended)

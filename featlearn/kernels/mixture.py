@@ -1,4 +1,4 @@
-"""Gaussian mixtures with diagonal covariances: posteriors, EM sums and Fisher sums, one cache-sized block at a time.
+"""Gaussian mixtures: posteriors, EM sums and Fisher sums, one cache-sized block at a time.
 
 X (n, d) rows x, K components of weight pi_k, mean mu_k (d,) and variances s_k^2 (d,), or one number where spherical.
 Everything is about an origin o, the mean of the means, so that the squares do not cancel far from zero:
@@ -10,7 +10,11 @@ Everything is about an origin o, the mean of the means, so that the squares do n
     Fisher sums G_k    = sum_x r_k(x) [u, u^2 - 1],   u = (x - mu_k) / s_k
 
 For spherical components y^2 is the one number |y|^2. Float32 rows are worked on in float32, unless a component is so
-narrow for its distance from o that the expanded square would lose its digits; then in float64.
+narrow for its distance from o that the expanded square would lose its digits; then in float64. Where that would lose
+them too, and for full or tied covariances C_k, each component has an origin of its own, in float64:
+
+    log joint   l_k(x) = log pi_k - 1/2 [d log 2 pi - 2 log |P_k| + |u|^2],   u = (x - mu_k) P_k,   C_k^-1 = P_k P_k'
+    EM sums     sum_x w r_k(x) [1, z, z'z],   z = x - mu_k, the old mean; C_k = sum z'z / N_k less its move squared
 
 Dempster, Laird & Rubin (1977), "Maximum likelihood from incomplete data via the EM algorithm"; Perronnin, Sanchez &
 Mensink (2010), "Improving the Fisher kernel for large-scale image classification".
@@ -23,13 +27,19 @@ import numpy as np
 
 from featlearn.jit import njit
 from featlearn.kernels.exp import softmax_row
+from featlearn.threads import blocks, one_blas_thread
 
 BLOCK_ROWS = 512
+DIRECT_ROWS = 512  # rows of a block where each component has its own origin
 ILL_CONDITIONED = 1e5  # |mean - origin|^2 / variance from which float32 would err by a hundredth in a logit
+HOPELESS = 1e10  # the same from which float64 would err by a millionth
 
 
 class Mixture(NamedTuple):
-    """Parameters: means (K, d), covariances (K, d) or, spherical, (K,), and weights (K,) that sum to 1."""
+    """Parameters: means (K, d), covariances and weights (K,) that sum to 1.
+
+    Covariances are (K, d) variances; spherical (K,), full (K, d, d), and tied (1, d, d), one matrix for all.
+    """
 
     means: np.ndarray
     covariances: np.ndarray
@@ -43,12 +53,27 @@ class MixturePlan(NamedTuple):
     origin: np.ndarray
 
 
+class DirectPlan(NamedTuple):
+    """A mixture made ready, each component about its mean: origin (K, d), roots P and constants (K,), in float64.
+
+    ``roots`` are (K, d) for variances, (K, d, d) for full and (1, d, d) for tied covariances.
+    """
+
+    origin: np.ndarray
+    roots: np.ndarray
+    constants: np.ndarray
+    spherical: bool
+
+
+Plan = MixturePlan | DirectPlan
+
+
 @dataclass(frozen=True)
 class MixtureSums:
     """What an iteration learns from; values add. y = x - the origin of the plan.
 
-    ``mass`` (K,) sum w r, ``first`` (K, d) sum w r y, ``second`` sum w r y^2 (K, d), or of |y|^2 (K, 1);
-    ``log_likelihood`` sum w log p, ``total`` sum w, and ``n_samples``.
+    ``mass`` (K,) sum w r, ``first`` (K, d) sum w r y, and ``second`` sum w r y^2 (K, d), of |y|^2 (K, 1), or of y'y
+    (K, d, d), or (1, d, d) over all components; ``log_likelihood`` sum w log p, ``total`` sum w, and ``n_samples``.
     """
 
     mass: np.ndarray
@@ -72,6 +97,12 @@ class MixtureSums:
     def alive(self) -> np.ndarray:
         """Which components (K,) have mass that is more than rounding."""
         return self.mass > 10 * np.finfo(np.float64).eps * self.total
+
+
+def log_weights(weights: np.ndarray) -> np.ndarray:
+    """log pi (K,) in float64; far below 0, and finite, for a weight of 0: a component that never wins."""
+    with np.errstate(divide="ignore"):
+        return np.maximum(np.log(np.asarray(weights, np.float64)), np.finfo(np.float32).min / 2)
 
 
 def affine_logits(
@@ -99,9 +130,7 @@ def affine_logits(
     """
     means = np.asarray(means, np.float64)
     variances = _variances(covariances, means)
-    with np.errstate(divide="ignore"):  # a weight of 0 is a component that never wins
-        log_weights = np.maximum(np.log(np.asarray(weights, np.float64)), np.finfo(np.float32).min / 2)
-    c = log_weights - 0.5 * (np.log(2 * np.pi * variances) + means**2 / variances).sum(axis=1)
+    c = log_weights(weights) - 0.5 * (np.log(2 * np.pi * variances) + means**2 / variances).sum(axis=1)
     A = np.concatenate([-0.5 / variances, means / variances], axis=1)
     return np.ascontiguousarray(A, dtype), c.astype(dtype)
 
@@ -111,22 +140,69 @@ def _variances(covariances, means):
     return np.broadcast_to(covariances[:, None], means.shape) if covariances.ndim == 1 else covariances
 
 
-def ill_conditioned(mixture: Mixture) -> bool:
-    """Whether a component is so narrow for its distance from the mean of the means that float32 would err."""
+def condition(mixture: Mixture) -> float:
+    """Largest |mean - origin|^2 / variance of a component: what an expanded square loses, in roundings."""
     means = mixture.means.astype(np.float64) - mixture.means.mean(axis=0, dtype=np.float64)
-    return bool((means**2 / _variances(mixture.covariances, means)).sum(axis=1).max() > ILL_CONDITIONED)
+    return float((means**2 / _variances(mixture.covariances, means)).sum(axis=1).max())
 
 
-def prepared(mixture: Mixture, dtype: np.dtype | type) -> MixturePlan:
+def affine(mixture: Mixture) -> bool:
+    """Whether the logits are affine in [x^2, x], and float32 can take them so."""
+    return mixture.covariances.ndim < 3 and condition(mixture) <= ILL_CONDITIONED
+
+
+def prepared(mixture: Mixture, dtype: np.dtype | type) -> Plan:
     """The mixture made ready for rows of a dtype."""
     dtype = np.dtype(dtype)
+    needed = np.inf if mixture.covariances.ndim == 3 else condition(mixture)
+    if not needed <= HOPELESS:
+        return direct(mixture)
     origin = mixture.means.mean(axis=0, dtype=np.float64).astype(dtype).astype(np.float64)
     means = mixture.means.astype(np.float64) - origin
-    work = np.dtype(np.float64) if ill_conditioned(mixture) else dtype
+    work = np.dtype(np.float64) if needed > ILL_CONDITIONED else dtype
     A, c = affine_logits(means, mixture.covariances, mixture.weights, work)
     if mixture.covariances.ndim == 1:
         A = A[:, means.shape[1] - 1 :]  # the squares' columns are equal: keep one
     return MixturePlan(np.concatenate([A, c[:, None]], axis=1), origin.astype(work))
+
+
+def prepared_for(mixture: Mixture, X: np.ndarray) -> Plan:
+    """The mixture made ready for given rows: without expanded squares if they would overflow."""
+    plan = prepared(mixture, X.dtype)
+    if isinstance(plan, MixturePlan) and X.size:
+        reach = max(float(X.max()), -float(X.min())) + float(np.abs(plan.origin).max())
+        if (
+            np.log(float(np.abs(plan.A).max())) + 2 * np.log(reach + 1) + np.log(X.shape[1])
+            > np.log(np.finfo(plan.A.dtype).max) - 3
+        ):
+            return direct(mixture)
+    return plan
+
+
+def direct(mixture: Mixture) -> DirectPlan:
+    """The mixture made ready with an origin for each component: slower, and exact however far apart they are."""
+    means = mixture.means.astype(np.float64)
+    if mixture.covariances.ndim == 3:
+        roots = precision_roots(mixture.covariances)
+        log_roots = np.log(np.diagonal(roots, axis1=1, axis2=2))
+    else:
+        roots = 1 / np.sqrt(_variances(mixture.covariances, means))
+        log_roots = np.log(roots)
+    constants = log_weights(mixture.weights) + log_roots.sum(axis=1) - means.shape[1] / 2 * np.log(2 * np.pi)
+    return DirectPlan(means, roots, constants, mixture.covariances.ndim == 1)
+
+
+def precision_roots(covariances: np.ndarray) -> np.ndarray:
+    """Upper triangular P (K, d, d) with P P' = C^-1, of covariances C (K, d, d), in float64.
+
+    Raises
+    ------
+    LinAlgError
+        If a covariance is not positive definite.
+    """
+    with one_blas_thread():
+        roots = np.linalg.inv(np.linalg.cholesky(covariances.astype(np.float64)))
+    return np.triu(roots.transpose(0, 2, 1))
 
 
 def _negligible(dtype):
@@ -221,46 +297,117 @@ def _fisher_sums(X, groups, origin, A, means, inverse, negligible, out):
                         by_deviation[j] += r * (u * u - one)
 
 
-def log_joint(X: np.ndarray, plan: MixturePlan) -> np.ndarray:
-    """log pi_k N(x; mu_k, s_k^2) of rows X (n, d), float32 or float64: (n, K), in the dtype of X."""
+def _component(Y, plan, k):
+    """u (n, d) of rows about the mean of component k."""
+    return Y * plan.roots[k] if plan.roots.ndim == 2 else Y @ plan.roots[k]
+
+
+def _direct_joint(X, plan):
+    """log pi_k N(x; mu_k, C_k) (n, K) in float64, each component about its own mean."""
+    if len(plan.roots) == 1 and plan.roots.ndim == 3:  # one matrix for all: whiten rows and means with it, once
+        middle, ones = plan.origin.mean(axis=0), np.ones(plan.origin.shape)
+        X = (X - middle) @ plan.roots[0]
+        plan = DirectPlan((plan.origin - middle) @ plan.roots[0], ones, plan.constants, False)
+    out = np.empty((len(X), len(plan.origin)))
+    for k, mean in enumerate(plan.origin):
+        U = _component(X - mean, plan, k)
+        out[:, k] = plan.constants[k] - 0.5 * np.einsum("nd,nd->n", U, U)
+    return np.maximum(out, -np.finfo(np.float64).max / 4, out=out)  # a square may overflow
+
+
+def _softmax(logits):
+    """Posteriors (n, K), in place, and log p (n,)."""
+    top = logits.max(axis=1, keepdims=True)
+    np.exp(logits - top, out=logits)
+    total = logits.sum(axis=1, keepdims=True)
+    logits /= total
+    return logits, (top + np.log(total))[:, 0]
+
+
+def _direct_sums(X, w, plan):
+    d = X.shape[1]
+    shape = (*plan.roots.shape[:1], d, d) if plan.roots.ndim == 3 else plan.roots.shape
+    first, second, mass, log_likelihood = np.zeros(plan.origin.shape), np.zeros(shape), np.zeros(len(plan.origin)), 0.0
+    for part in blocks(len(X), DIRECT_ROWS):
+        x = X[part]
+        r, log_p = _softmax(_direct_joint(x, plan))
+        log_likelihood += float(w[part] @ log_p)
+        r *= w[part][:, None]
+        mass += r.sum(axis=0)
+        for k, mean in enumerate(plan.origin):
+            live = r[:, k] > _negligible(r.dtype)  # few, where components are apart
+            y = (x[live] - mean) * np.sqrt(r[live, k])[:, None]
+            first[k] += np.sqrt(r[live, k]) @ y
+            if plan.roots.ndim == 3:
+                second[k % len(second)] += y.T @ y
+            else:
+                second[k] += np.einsum("nd,nd->d", y, y)
+    return mass, first, second.sum(axis=1, keepdims=True) if plan.spherical else second, log_likelihood
+
+
+def log_joint(X: np.ndarray, plan: Plan) -> np.ndarray:
+    """log pi_k N(x; mu_k, C_k) of rows X (n, d), float32 or float64: (n, K), in the dtype of X."""
+    if isinstance(plan, DirectPlan):
+        return np.concatenate([_direct_joint(X[part], plan) for part in blocks(len(X) or 1, DIRECT_ROWS)]).astype(
+            X.dtype
+        )
     out = np.empty((len(X), len(plan.A)), X.dtype)
     _fill(np.ascontiguousarray(X), plan.origin, plan.A, False, out, np.empty(0, X.dtype))
     return out
 
 
-def posteriors(X: np.ndarray, plan: MixturePlan) -> tuple[np.ndarray, np.ndarray]:
+def posteriors(X: np.ndarray, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
     """The E-step: p(k | x) (n, K) and log p(x) (n,) of rows X (n, d), in the dtype of X."""
+    if isinstance(plan, DirectPlan):
+        pairs = [_softmax(_direct_joint(X[part], plan)) for part in blocks(len(X) or 1, DIRECT_ROWS)]
+        r, log_p = (np.concatenate(parts).astype(X.dtype) for parts in zip(*pairs, strict=True))
+        return r, log_p
     out, log_p = np.empty((len(X), len(plan.A)), X.dtype), np.empty(len(X), X.dtype)
     _fill(np.ascontiguousarray(X), plan.origin, plan.A, True, out, log_p)
     return out, log_p
 
 
-def em_sums(X: np.ndarray, weights: np.ndarray, plan: MixturePlan) -> MixtureSums:
+def em_sums(X: np.ndarray, weights: np.ndarray, plan: Plan) -> MixtureSums:
     """The E-step and its sums over rows X (n, d), float32 or float64, of weights (n,)."""
-    S, d, w = np.zeros(plan.A.shape), X.shape[1], np.asarray(weights, np.float64)
+    w = np.asarray(weights, np.float64)
+    total, n_samples = float(w.sum()), int(np.count_nonzero(w))
+    if isinstance(plan, DirectPlan):
+        mass, first, second, log_likelihood = _direct_sums(X, w, plan)
+        return MixtureSums(mass, first, second, log_likelihood, total, n_samples)
+    S, d = np.zeros(plan.A.shape), X.shape[1]
     log_likelihood = _em_sums(np.ascontiguousarray(X), w, plan.origin, plan.A, _negligible(plan.A.dtype), S)
-    return MixtureSums(
-        S[:, -1], S[:, -d - 1 : -1], S[:, : -d - 1], log_likelihood, float(w.sum()), int(np.count_nonzero(w))
-    )
+    return MixtureSums(S[:, -1], S[:, -d - 1 : -1], S[:, : -d - 1], log_likelihood, total, n_samples)
 
 
-def maximized(sums: MixtureSums, mixture: Mixture, plan: MixturePlan, reg_covar: float) -> Mixture:
-    """The M-step, in float64; a component without mass keeps its place."""
-    alive = sums.alive
+def maximized(sums: MixtureSums, mixture: Mixture, plan: Plan, reg_covar: np.ndarray) -> Mixture:
+    """The M-step, in float64; a component without mass keeps its place. ``reg_covar`` (d,) is added to variances."""
+    alive, kind = sums.alive, mixture.covariances.ndim
     mass = np.where(alive, sums.mass, 1)[:, None]
-    centers = sums.first / mass
-    squares = centers**2
-    if mixture.covariances.ndim == 1:
-        variances = np.maximum((sums.second / mass)[:, 0] - squares.sum(axis=1), 0) / centers.shape[1] + reg_covar
-        variances = np.where(alive, variances, mixture.covariances)
+    moves = np.where(alive[:, None], sums.first / mass, 0)  # from the origin of the plan
+    means = np.where(alive[:, None], plan.origin + moves, mixture.means)
+    if kind == 3:
+        squares = np.einsum("ki,kj->kij", moves, moves)
+        if len(mixture.covariances) == 1:
+            total = sums.mass.sum()
+            covariances = sums.second / total - np.tensordot(sums.mass / total, squares, 1)
+        else:
+            covariances = sums.second / mass[:, :, None] - squares
+        diagonal = np.arange(len(reg_covar))
+        if reg_covar.any():  # an outlier far out leaves a matrix that rounding alone makes singular
+            covariances[:, diagonal, diagonal] *= 1 + 8 * len(diagonal) * np.finfo(np.float64).eps
+        covariances[:, diagonal, diagonal] += reg_covar
+    elif kind == 1:
+        spread = np.maximum((sums.second / mass)[:, 0] - (moves**2).sum(axis=1), 0)
+        covariances = spread / moves.shape[1] + reg_covar.mean()
     else:
-        variances = np.maximum(sums.second / mass - squares, 0) + reg_covar
-        variances = np.where(alive[:, None], variances, mixture.covariances)
-    means = np.where(alive[:, None], centers + plan.origin, mixture.means)
-    return Mixture(means, variances, sums.mass / sums.mass.sum())
+        covariances = np.maximum(sums.second / mass - moves**2, 0) + reg_covar
+    if len(covariances) == len(alive):
+        kept = alive.reshape(-1, *(1,) * (kind - 1))
+        covariances = np.where(kept, covariances, mixture.covariances)
+    return Mixture(means, covariances, sums.mass / sums.mass.sum())
 
 
-def fisher_sums(X: np.ndarray, groups: np.ndarray, n_groups: int, mixture: Mixture, plan: MixturePlan) -> np.ndarray:
+def fisher_sums(X: np.ndarray, groups: np.ndarray, n_groups: int, mixture: Mixture, plan: Plan) -> np.ndarray:
     """Sums of the rows' Fisher vectors by group: (n_groups, 2, K, d), by means and by standard deviations.
 
     Parameters
@@ -271,8 +418,8 @@ def fisher_sums(X: np.ndarray, groups: np.ndarray, n_groups: int, mixture: Mixtu
         The group of each row, in [0, n_groups).
     n_groups : int
         Number of groups; with one row each, the sums are the Fisher vectors themselves.
-    mixture, plan : Mixture, MixturePlan
-        The mixture, and what `prepared` makes of it.
+    mixture, plan : Mixture, Plan
+        The mixture, of variances, and what `prepared` makes of it.
 
     Returns
     -------
@@ -281,8 +428,15 @@ def fisher_sums(X: np.ndarray, groups: np.ndarray, n_groups: int, mixture: Mixtu
     """
     out = np.zeros((n_groups, 2, *mixture.means.shape), X.dtype)
     inverse = np.ascontiguousarray(1 / np.sqrt(_variances(mixture.covariances, mixture.means)), X.dtype)
-    means = np.ascontiguousarray(mixture.means, X.dtype)
-    _fisher_sums(np.ascontiguousarray(X), groups, plan.origin, plan.A, means, inverse, _negligible(plan.A.dtype), out)
+    if isinstance(plan, DirectPlan):
+        r = posteriors(X, plan)[0]
+        for k, mean in enumerate(plan.origin):
+            u = (X - mean) * plan.roots[k]
+            np.add.at(out[:, 0, k], groups, r[:, k, None] * u)
+            np.add.at(out[:, 1, k], groups, r[:, k, None] * (u * u - 1))
+    else:
+        means, negligible = np.ascontiguousarray(mixture.means, X.dtype), _negligible(plan.A.dtype)
+        _fisher_sums(np.ascontiguousarray(X), groups, plan.origin, plan.A, means, inverse, negligible, out)
     root = np.sqrt(np.maximum(mixture.weights.astype(np.float64), np.finfo(np.float32).tiny))[:, None]
     out[:, 0] *= (1 / root).astype(X.dtype)
     out[:, 1] *= (np.sqrt(0.5) / root).astype(X.dtype)

@@ -1,14 +1,17 @@
-"""Newton's equation of `featlearn.kernels.newton`, three ways; `newton_system` picks one from the shape of the rows.
+"""Newton's equation of `featlearn.kernels.newton`, in several ways; `newton_system` picks from the shape of the rows.
 
 For class j with gradient g and weights a_i = 2 C c_i on active rows (0 elsewhere), find the step p with::
 
     (diag(penalty) + sum_i a_i x_i x_i') p = -g
 
+* few features (D up to 2,000 and fewer than rows): exactly, from each class's Hessian (D, D), which follows the rows
+  that become active or cease to be; at once where D is small, else as soon as conjugate gradients prove dearer;
 * tall rows, d up to 20,000: conjugate gradients on all classes, preconditioned by the Cholesky factor of
   ``diag(penalty) + scale * Gram``;
 * few rows (n up to 1.5 d and 12,000), where conjugate gradients are slow: exactly, in dual variables u with w = X'u,
   from the kernel matrix X X' of the active rows, in float64;
-* anything larger: conjugate gradients with a diagonal preconditioner, in many more walks.
+* anything larger: conjugate gradients with a diagonal preconditioner, in many more walks;
+* small tables and sparse rows have systems of their own: `newton_table` and `dual_descent`.
 
 Symbols as in `newton`. Chapelle (2007), "Training a support vector machine in the primal", Neural Computation 19.
 """
@@ -16,29 +19,113 @@ Symbols as in `newton`. Chapelle (2007), "Training a support vector machine in t
 from typing import Any
 
 import numpy as np
-from scipy.linalg import get_lapack_funcs
+from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
+from featlearn.kernels.dual_descent import DualDescent
 from featlearn.kernels.newton import Problem, gradient, gradient_of, hessian_product, margins
+from featlearn.kernels.newton_table import Table
 from featlearn.streaming import accumulate, map_chunks
 from featlearn.threads import as_float, blocks, map_in_order, n_threads
 
 TILE = 1024
 LARGEST_KERNEL = 12_000
 LARGEST_GRAM = 20_000
+LARGEST_HESSIAN = 2_000
+HESSIAN_BYTES = 256 << 20
 SMALL = 500
 CG_STEPS = 300
 FORCING = 0.2
 
 
-def newton_system(problem: Problem, s: np.ndarray) -> "ConjugateGradients | RowKernel":
+def newton_system(problem: Problem, s: np.ndarray) -> "ConjugateGradients | RowKernel | Table | DualDescent":
     """The cheapest way to solve Newton's equation; s (n,) are the row weights, which add to one."""
-    n, d = problem.X.shape
-    if d > SMALL and n <= min(1.5 * d, LARGEST_KERNEL):
+    (n, d), (D, k) = problem.X.shape, (len(problem.penalty), problem.Y.shape[1])
+    if problem.is_table:
+        return Table(problem)
+    if d > SMALL and n <= min(1.5 * d, LARGEST_KERNEL) and not problem.is_sparse:
         return RowKernel(problem)
-    tall = d <= max(SMALL, min(n, LARGEST_GRAM))
-    return ConjugateGradients(
-        problem, CholeskyPreconditioner(problem, s) if tall else DiagonalPreconditioner(problem, s)
-    )
+    exact = D <= LARGEST_HESSIAN and k * D * D * problem.dtype.itemsize <= HESSIAN_BYTES
+    if problem.is_sparse:
+        newton = ConjugateGradients(
+            problem, DiagonalPreconditioner(problem, s), ActiveHessian(problem) if exact else None
+        )
+        return DualDescent(problem, newton)
+    if d > max(SMALL, min(n, LARGEST_GRAM)):
+        return ConjugateGradients(problem, DiagonalPreconditioner(problem, s))
+    return ConjugateGradients(problem, CholeskyPreconditioner(problem, s), ActiveHessian(problem) if exact else None)
+
+
+class ActiveHessian:
+    """Exact steps from the Hessian of each class (D, D), which is kept and follows the rows that change sides.
+
+    S (k, D, D) holds ``sum_i a_i x_i x_i'`` above the diagonal, in units of the
+    row weights c so that it outlives a change of C, and ``a`` (k, n) what each row counts in it.
+    """
+
+    def __init__(self, problem: Problem):
+        self.dtype, self.width, self.threads = problem.dtype, len(problem.penalty), n_threads(problem.n_jobs)
+        self.k = problem.Y.shape[1]
+        self.S: Any = None
+        self.a: Any = None
+
+    def cost(self, problem: Problem, M: np.ndarray) -> float:
+        """What an exact step costs at slacks M (n, k), in walks of conjugate gradients, as far as flops tell."""
+        D, active = self.width, int(((M > 0) & (problem.c > 0)).sum()) / M.shape[1]
+        # A walk does four flops per entry, in thin products at a quarter of the speed, sparse ones at a tenth.
+        walk = 40 * problem.X.nnz if problem.is_sparse else 16 * len(M) * D
+        return (active * D * D + D**3 / 3) / walk
+
+    def solve(self, problem: Problem, G: np.ndarray, M: np.ndarray, C: float, live: np.ndarray) -> np.ndarray:
+        """The exact steps P (k, D) of the ``live`` classes from their gradients G (k, D) and slacks M (n, k)."""
+        if self.S is None:
+            self.S = np.zeros((self.k, self.width, self.width), self.dtype)
+            self.a = np.zeros((self.k, len(M)), self.dtype)
+        P = np.empty_like(G)
+
+        def one(i):
+            j, a = live[i], np.where(M[:, i] > 0, problem.c[:, i], 0).astype(self.dtype, copy=False)
+            self._follow(problem, j, a)
+            step = self._inverse(problem, self.S[j], 2 * C, -G[i], ridges(self.dtype)[:1])
+            if step is None:  # what was added and taken away again may have left too much rounding
+                self.S[j], self.a[j] = 0, 0
+                self._follow(problem, j, a)
+                step = self._inverse(problem, self.S[j], 2 * C, -G[i], ridges(self.dtype))
+            if step is None:
+                raise_too_large(self.S[j], self.S[j].diagonal())
+            P[i] = step
+
+        for _ in map_in_order(one, range(len(live)), self.threads if len(live) > 1 else 1):
+            pass
+        return P
+
+    def _follow(self, problem, j, a):
+        """Bring S[j] to row weights a (n,), from those it has or from nothing, whichever is less work."""
+        changed, active = np.flatnonzero(a != self.a[j]), np.flatnonzero(a)
+        change = a - self.a[j]
+        if len(active) <= len(changed):
+            self.S[j] = 0
+            changed, change = active, a
+        syrk = get_blas_funcs("syrk", dtype=self.dtype)
+        for sign in (1, -1):
+            rows = changed[sign * change[changed] > 0]
+            for part in blocks(len(rows), TILE):
+                x = _shifted(problem, rows[part], np.empty((len(rows[part]), self.width), self.dtype))
+                x *= np.sqrt(sign * change[rows[part], None])
+                syrk(sign, x.T, beta=1, c=self.S[j].T, lower=1, overwrite_c=1)
+        self.a[j] = a
+
+    def _inverse(self, problem, S, scale, right, ridges):
+        """The inverse times ``right`` (D,) with the first ridge that lets Cholesky succeed, or None."""
+        potrf, potrs = get_lapack_funcs(("potrf", "potrs"), dtype=self.dtype)
+        diagonal = problem.penalty + scale * check_finite(S)
+        diagonal[diagonal == 0] = 1  # a coordinate that no active row knows
+        for ridge in ridges:
+            H = self.dtype.type(scale) * S.T
+            np.fill_diagonal(H, (1 + ridge) * diagonal)
+            factor, failed = potrf(H, lower=1, clean=0, overwrite_a=1)
+            if not failed and np.isfinite(factor.diagonal()).all():
+                return potrs(factor, right.astype(self.dtype), lower=1)[0]
+        return None
 
 
 class ConjugateGradients:
@@ -50,8 +137,18 @@ class ConjugateGradients:
 
     walks_of_margins, walks_of_coefficients = 1, 0
 
-    def __init__(self, problem: Problem, preconditioner: "CholeskyPreconditioner | DiagonalPreconditioner"):
+    def __init__(
+        self,
+        problem: Problem,
+        preconditioner: "CholeskyPreconditioner | DiagonalPreconditioner",
+        exact: ActiveHessian | None = None,
+    ):
         self.dtype, self.width, self.preconditioner = problem.dtype, len(problem.penalty), preconditioner
+        self.exact, self.slow = exact, np.zeros(problem.Y.shape[1], dtype=bool)
+
+    def fresh(self, problem: Problem) -> "ConjugateGradients":
+        """Itself: it remembers nothing of the active rows that would mislead other ones."""
+        return self
 
     def coordinates(self, problem: Problem, V: np.ndarray, C: float) -> np.ndarray:
         """V, as it is."""
@@ -69,16 +166,34 @@ class ConjugateGradients:
         """The gradient of half the penalty at V, where f is F (n, k)."""
         return problem.penalty * V
 
-    def step(self, problem: Problem, V: np.ndarray, M: np.ndarray, A: np.ndarray, enough: np.ndarray) -> tuple:
+    def step(
+        self, problem: Problem, V: np.ndarray, M: np.ndarray, A: np.ndarray, enough: np.ndarray, C: float, live: Any
+    ) -> tuple:
         """Steps P (k, D) from V, f at P (n, k), the objectives' slopes (k,) along P, and the number of walks.
 
-        M (n, k): the slacks at V; A (n, k): the active a_i.
+        M (n, k): the slacks at V; A (n, k): the active a_i; ``live``: which classes these are. Classes whose gradients
+        take more walks than an exact step would cost take exact steps from then on.
         """
         G = gradient(problem, V, M, A)
-        P, F, walks = self._solve(problem, G, A, enough)
-        return P, F, (G * P).sum(axis=1), walks + 1
+        if self.exact is None:
+            P, F, walks, _ = self._solve(problem, G, A, enough, CG_STEPS)
+            return P, F, (G * P).sum(axis=1), walks + 1
+        P, F, walks = np.empty_like(G), np.empty_like(A), 1
+        quick = np.flatnonzero(~self.slow[live])
+        if len(quick):
+            most = int(np.ceil(self.exact.cost(problem, M)))
+            part = problem.columns(quick)
+            P[quick], F[:, quick], more, left = self._solve(part, G[quick], _take(A, quick), enough[quick], most)
+            self.slow[live[quick[left]]], walks = True, walks + more
+        slow = np.flatnonzero(self.slow[live])
+        if len(slow):
+            part = problem.columns(slow)
+            P[slow] = self.exact.solve(part, G[slow], _take(M, slow), C, live[slow])
+            F[:, slow], walks = margins(part, P[slow]), walks + 1
+        return P, F, (G * P).sum(axis=1), walks
 
-    def _solve(self, problem, G, A, enough):
+    def _solve(self, problem, G, A, enough, most):
+        """P and F after at most so many walks, the walks made, and the classes that would need more."""
         solver = self.preconditioner
         share = np.maximum(A.sum(axis=0, dtype=np.float64), np.finfo(np.float32).tiny)
         solver.prepare(float(np.exp(np.log(share).mean())))
@@ -87,12 +202,10 @@ class ConjugateGradients:
         Z = solver.solve(R)
         S, rz = Z.copy(), (R * Z).sum(axis=1)
         goal = np.maximum(FORCING**2 * rz, enough)
-        live = np.flatnonzero(rz > 0)
-        for walk in range(CG_STEPS):
-            if len(live) == 0:
-                return P, F, walk
+        live, walk = np.flatnonzero(rz > 0), 0
+        while walk < most and len(live):
             f = np.empty((len(A), len(live)), dtype=A.dtype)
-            HS = hessian_product(problem, S[live], np.ascontiguousarray(A[:, live]), f)
+            HS = hessian_product(problem, S[live], _take(A, live), f)
             alpha = rz[live] / (S[live] * HS).sum(axis=1)
             P[live] += alpha[:, None] * S[live]
             F[:, live] += f * alpha.astype(f.dtype)
@@ -101,8 +214,13 @@ class ConjugateGradients:
             new = (R[live] * Z).sum(axis=1)
             S[live] = Z + (new / rz[live])[:, None] * S[live]
             rz[live] = new
-            live = live[new > goal[live]]
-        return P, F, CG_STEPS
+            live, walk = live[new > goal[live]], walk + 1
+        return P, F, walk, live
+
+
+def _take(a, columns):
+    """Columns of an array, rows first in memory."""
+    return a if len(columns) == a.shape[1] else np.take(a, columns, axis=1)
 
 
 class CholeskyPreconditioner:
@@ -157,6 +275,9 @@ class DiagonalPreconditioner:
     def __init__(self, problem: Problem, s: np.ndarray):
         shift, d = problem.shift.astype(problem.dtype), problem.X.shape[1]
         self.penalty, self.diagonal, self.scale = problem.penalty, np.ones(len(problem.penalty)), 0.0
+        if problem.is_sparse:  # s adds to one, and the shift is the mean or zero: sum s (x - shift)^2
+            self.diagonal[:d] = np.maximum(problem.X.squares(s) - problem.shift**2, 0)
+            return
         self.diagonal[:d] = accumulate(
             lambda x, a: (a @ (as_float(x) - shift) ** 2).astype(np.float64),
             problem.X,
@@ -195,7 +316,7 @@ class RowKernel:
     def coordinates(self, problem: Problem, V: np.ndarray, C: float) -> np.ndarray:
         """W where the model of V (k, D) is least: V itself may lie outside the span of the rows; a walk."""
         M = (1 - problem.Y * margins(problem, V)).astype(self.dtype)
-        return self.step(problem, np.zeros((len(V), self.width)), M, 2 * C * problem.c * (M > 0), np.zeros(len(V)))[0]
+        return self.step(problem, np.zeros((len(V), self.width)), M, 2 * C * problem.c * (M > 0))[0]
 
     def coefficients(self, problem: Problem, W: np.ndarray) -> np.ndarray:
         """V (k, D) in float64; a walk."""
@@ -215,7 +336,20 @@ class RowKernel:
         n, d = problem.X.shape
         return np.hstack([(F - W[:, n:].sum(axis=1)).T, problem.penalty[d:] * W[:, n:]])
 
-    def step(self, problem: Problem, W: np.ndarray, M: np.ndarray, A: np.ndarray, enough: np.ndarray) -> tuple:
+    def fresh(self, problem: Problem) -> "RowKernel":
+        """Itself: it knows nothing of the active rows."""
+        return self
+
+    def step(
+        self,
+        problem: Problem,
+        W: np.ndarray,
+        M: np.ndarray,
+        A: np.ndarray,
+        enough: np.ndarray | None = None,
+        C: float = 0,
+        live: Any = None,
+    ) -> tuple:
         """Steps P (k, width) from W, f at P (n, k), the objectives' slopes (k,) along P, and the number of walks.
 
         M (n, k): the slacks at W; A (n, k): the active a_i.
@@ -288,7 +422,7 @@ def gram(problem: Problem, s: np.ndarray) -> np.ndarray:
 
     Threads share the tiles of the result, not the rows, so there is one buffer whatever their number.
     """
-    n, D = len(problem.X), len(problem.penalty)
+    n, D = problem.X.shape[0], len(problem.penalty)
     G = np.zeros((D, D), dtype=problem.dtype)
     tiles = blocks(D, TILE)
     pairs = [(i, j) for i in tiles for j in tiles if i.start <= j.start]
@@ -327,8 +461,12 @@ def kernel_matrix(problem: Problem) -> np.ndarray:
 
 
 def _shifted(problem, part, out):
-    """The shifted rows of a part, and ones in the last column if ``out`` has it."""
+    """The shifted rows of a part, dense, and ones in the last column if ``out`` has it."""
     d = problem.X.shape[1]
-    np.subtract(problem.X[part], problem.shift.astype(out.dtype), out=out[:, :d], dtype=out.dtype)
+    if problem.is_sparse:
+        problem.X.dense(part, out[:, :d])
+        out[:, :d] -= problem.shift.astype(out.dtype)
+    else:
+        np.subtract(problem.X[part], problem.shift.astype(out.dtype), out=out[:, :d], dtype=out.dtype)
     out[:, d:] = 1
     return out

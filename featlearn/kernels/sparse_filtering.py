@@ -257,3 +257,11 @@ def gram(X: np.ndarray, center: bool = True) -> np.ndarray:
     if center:
         X = X - X.mean(axis=1, keepdims=True)
     return X.T @ X
+
+
+def square(X: np.ndarray, center: bool = True) -> float:
+    """Sum of squares of a chunk X (n, d), in float64; of rows less their mean, if asked."""
+    X = np.asarray(X, dtype=np.float64)
+    if center:
+        X = X - X.mean(axis=1, keepdims=True)
+    return float(np.einsum("nd,nd->", X, X))

@@ -11,11 +11,13 @@ Coates, Lee, Ng (2011), "An analysis of single-layer networks in unsupervised fe
 machine with C = 100 reads the features; Newton's method of Keerthi and DeCoste (2005), JMLR 6.
 """
 
-import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import assert_all_finite, check_array, compute_class_weight
@@ -24,10 +26,14 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
 from featlearn.kernels.newton import Problem, Solution, minimize, row_mean
+from featlearn.kernels.newton_sparse import SparseRows
 from featlearn.kernels.newton_systems import newton_system
+from featlearn.kernels.newton_table import fits_table, table
+from featlearn.notices import notify
 from featlearn.streaming import is_out_of_core, map_chunks
 from featlearn.threads import as_float
 from featlearn.validation import (
+    Rule,
     boolean,
     check_parameters,
     check_rows,
@@ -40,26 +46,31 @@ from featlearn.validation import (
     unchanged_on_failure,
 )
 
-RULES = {
+ONE_THREAD = 8_192  # multiplications, too few for BLAS to take another thread
+RULES: dict[str, Rule] = {
     "loss": one_of("squared_hinge"),
     "fit_intercept": boolean(),
     "penalize_intercept": boolean(),
     "tol": real(above=0),
     "max_iter": integer(1),
-    "class_weight": either(optional(one_of("balanced")), instance(dict)),
-    "n_jobs": optional(integer()),
+    "class_weight": either(optional(one_of("balanced")), instance(Mapping)),
 }
 
 
 class LinearPredictor(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """What LinearSVM and LinearSVMCV share: how coefficients become scores and labels."""
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     def decision_function(self, X: Any) -> np.ndarray:
         """Signed scores of the rows.
 
         Parameters
         ----------
-        X : array or np.memmap of shape (n_samples, n_features)
+        X : array, sparse matrix or np.memmap of shape (n_samples, n_features)
 
         Returns
         -------
@@ -67,10 +78,19 @@ class LinearPredictor(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Positive where the class (``classes_[1]`` for two) is predicted against the rest.
         """
         check_is_fitted(self)
-        X = check_rows(self, refuse_streams(self, X), reset=False)
-        dtype = np.result_type(as_float(X[:0]), self.coef_)
+        X = self._rows(X, reset=False)
+        dtype = np.result_type(as_float(X[:0]).dtype, self.coef_.dtype)
         w, b = self.coef_.T.astype(dtype), self.intercept_.astype(dtype)
-        scores = map_chunks(lambda x: as_float(x) @ w + b, X, n_jobs=self.n_jobs)
+        w = np.ascontiguousarray(w) if issparse(X) else w
+        if X.shape[0] * w.size < ONE_THREAD:
+            scores = as_float(X) @ w + b
+        else:
+            scores = map_chunks(lambda x: as_float(x) @ w + b, X, n_jobs=self.n_jobs)
+        if not np.isfinite(scores).all():
+            raise ValueError(
+                f"{type(self).__name__}: the scores overflow {scores.dtype}, since X holds values far beyond those of "
+                "fit. Scale X as the training rows were, or look for wrong values."
+            )
         return scores.ravel() if len(self.classes_) == 2 else scores
 
     def predict(self, X: Any) -> np.ndarray:
@@ -78,28 +98,28 @@ class LinearPredictor(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         scores = self.decision_function(X)
         return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
 
-
-def refuse_streams(estimator: Any, X: Any) -> Any:
-    """X, unless it is a stream of chunks or a Dask collection, which a machine cannot index by rows."""
-    if is_out_of_core(X):
-        raise TypeError(
-            f"{type(estimator).__name__} takes an array or an np.memmap of shape (n_samples, n_features), not "
-            f"{type(X).__name__}. Write the features to a file and open it with np.lib.format.open_memmap."
-        )
-    return X
+    def _rows(self, X, reset):
+        """X, checked; neither a stream of chunks nor a Dask collection, which a machine cannot index by rows."""
+        if is_out_of_core(X):
+            raise TypeError(
+                f"{type(self).__name__} takes an array or an np.memmap of shape (n_samples, n_features), not "
+                f"{type(X).__name__}. Write the features to a file and open it with np.lib.format.open_memmap."
+            )
+        return check_rows(self, X, reset=reset, squared=reset, accept_sparse=True)
 
 
 def check_targets(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Any, np.ndarray, np.ndarray]:
     """Rows X, labels y (n,) and float64 weights (n,), checked; what fit begins with."""
     name = type(estimator).__name__
-    check_class_weight(estimator)
     if y is None:
         raise ValueError(f"{name} requires y to be passed, but the target y is None.")
-    X = check_rows(estimator, refuse_streams(estimator, X), reset=True)
+    X = estimator._rows(X, reset=True)
     y = column_or_1d(y, warn=True)
     check_consistent_length(X, y)
-    assert_all_finite(y, input_name="y")
-    check_classification_targets(y)
+    if y.dtype.kind not in "iubU":  # which are labels whatever they say
+        assert_all_finite(y, input_name="y")
+        check_classification_targets(y)
+    check_class_weight(estimator, y)
     if sample_weight is None:
         return X, y, np.ones(len(y))
     s = np.full(len(y), sample_weight) if np.isscalar(sample_weight) else sample_weight
@@ -114,21 +134,34 @@ def check_targets(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[A
     return X, y, s / s.max()  # only ratios matter, and the sum of large weights may overflow
 
 
-def check_class_weight(estimator: Any) -> None:
-    """Refuse weights of classes that are not finite numbers of at least zero: the objective must be convex."""
-    if not isinstance(estimator.class_weight, dict):
+def check_class_weight(estimator: Any, y: np.ndarray) -> None:
+    """Refuse weights of classes that are not finite numbers of at least zero, or of no class while others have none."""
+    if not isinstance(estimator.class_weight, Mapping):
         return
+    name = type(estimator).__name__
     for label, weight in estimator.class_weight.items():
         if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
             raise ValueError(
-                f"{type(estimator).__name__}: class_weight={{{label!r}: {weight!r}}} is not valid; a class needs a "
-                "finite weight of at least 0 (below 1 counts its samples less, 0 not at all)."
+                f"{name}: class_weight={{{label!r}: {weight!r}}} is not valid; a class needs a finite weight of at "
+                "least 0 (below 1 counts its samples less, 0 not at all)."
             )
+    classes = np.unique(y).tolist()
+    unknown = [label for label in estimator.class_weight if label not in classes]
+    if unknown and not all(label in estimator.class_weight for label in classes):
+        raise ValueError(
+            f"{name}: class_weight={estimator.class_weight!r} names {unknown}, but the classes are "
+            f"{_short(classes)}. Use the labels of y as keys."
+        )
+
+
+def _short(labels):
+    """A list of labels that fits a message."""
+    return str(labels) if len(labels) <= 10 else f"{str(labels[:10])[:-1]}, ... {len(labels)} in all]"
 
 
 def check_classes(estimator: Any, y: np.ndarray, s: np.ndarray) -> np.ndarray:
     """The classes that have weight, two at least."""
-    classes = np.unique(y[s > 0])
+    classes = np.unique(y if s.all() else y[s > 0])
     if len(classes) < 2:
         raise ValueError(
             f"{type(estimator).__name__} needs rows of at least 2 classes with positive weight to learn from; got "
@@ -143,54 +176,75 @@ def signs(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return np.where(y[:, None] == positive, 1, -1).astype(np.int8)
 
 
-def row_weights(
-    Y: np.ndarray, y: np.ndarray, s: np.ndarray, classes: np.ndarray, class_weight: Any, dtype: np.dtype
-) -> np.ndarray:
+def row_weights(estimator: Any, y: np.ndarray, s: np.ndarray, classes: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Weights (n, k) of the squared slacks: s / sum(s), times the weight of the class that a column tells apart.
 
     As in liblinear: of two classes each has its weight, one-vs-rest the rest has weight 1.
     """
-    seen = s > 0
     share = (s / s.sum())[:, None]
-    if class_weight is None:
-        return np.repeat(share.astype(dtype), Y.shape[1], axis=1)
-    present = np.isin(classes, y[seen])
-    v = np.ones(len(classes))
-    v[present] = compute_class_weight(class_weight, classes=classes[present], y=y[seen], sample_weight=s[seen])
+    k = 1 if len(classes) == 2 else len(classes)
+    if estimator.class_weight is None:
+        return np.repeat(share.astype(dtype), k, axis=1)
+    if isinstance(estimator.class_weight, dict):
+        v = np.array([float(estimator.class_weight.get(label, 1)) for label in classes.tolist()])
+    else:
+        seen = s > 0
+        v = compute_class_weight("balanced", classes=classes, y=y[seen], sample_weight=s[seen])
     positive, negative = (v[1:], v[:1]) if len(classes) == 2 else (v, np.ones(len(v)))
-    return (share * np.where(Y > 0, positive, negative)).astype(dtype)
+    return (share * np.where(signs(y, classes) > 0, positive, negative)).astype(dtype)
 
 
-def build_problem(
-    estimator: Any, X: Any, y: np.ndarray, s: np.ndarray, classes: np.ndarray
-) -> tuple[Problem, np.ndarray]:
-    """The problem of all rows, and the weights (n,) that add to one.
+@dataclass(frozen=True)
+class Machines:
+    """The solver's problem of all rows, their weights (n,) that add to one, and how to read its coefficients.
 
     An intercept without penalty makes any shift of the rows a mere change of variables; the mean makes it a good one.
     """
-    dtype = as_float(X[:0]).dtype
+
+    problem: Problem
+    share: np.ndarray
+    shift: np.ndarray
+    intercept: bool
+    dtype: np.dtype
+
+    @property
+    def walks(self) -> int:
+        """Walks over X that it took to set up the problem and the system."""
+        return 1 + int(self.shift.any())
+
+    def coefficients(self, V: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients (k, d) and intercepts (k,) of unshifted rows, in the rows' dtype, from the solver's V (k, D)."""
+        d = len(self.shift)
+        b = V[:, d] - V[:, :d] @ self.shift if self.intercept else np.zeros(len(V))
+        return V[:, :d].astype(self.dtype), b.astype(self.dtype)
+
+    def start(self, coef: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """The solver's V (k, D) from coefficients (k, d) and intercepts (k,)."""
+        V = coef.astype(np.float64)
+        return np.column_stack([V, b + V @ self.shift]) if self.intercept else V
+
+
+def build(estimator: Any, X: Any, y: np.ndarray, s: np.ndarray, classes: np.ndarray) -> Machines:
+    """One machine per class, or one for two classes."""
+    rows = SparseRows(X) if issparse(X) else X
+    dtype, d = as_float(X[:0]).dtype, X.shape[1]
+    D = d + estimator.fit_intercept
     Y = signs(y, classes)
-    share = (s / s.sum()).astype(dtype)
-    c = row_weights(Y, y, s, classes, estimator.class_weight, dtype)
-    d = X.shape[1]
-    penalty = np.ones(d + estimator.fit_intercept)
-    problem = Problem(X, Y, c, np.zeros(d), penalty, estimator.n_jobs)
+    share = s / s.sum()
+    small = fits_table(len(y), D)
+    precise = np.dtype(np.float64) if small else dtype
+    c = row_weights(estimator, y, s, classes, precise)
+    penalty, shift = np.ones(D), np.zeros(d)
+    problem = Problem(rows, Y, c, shift, penalty, estimator.n_jobs)
     if estimator.fit_intercept and not estimator.penalize_intercept:
         penalty[-1] = 0
-        problem.shift[:] = row_mean(X, share, problem.rows, estimator.n_jobs)
-    return problem, share
-
-
-def coefficients(problem: Problem, V: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients (k, d) and intercepts (k,) of unshifted rows, in the rows' dtype, from the solver's V (k, D)."""
-    d = problem.X.shape[1]
-    b = V[:, d] - V[:, :d] @ problem.shift if problem.has_intercept else np.zeros(len(V))
-    return V[:, :d].astype(problem.dtype), b.astype(problem.dtype)
+        shift[:] = row_mean(rows, share.astype(precise), problem.rows, estimator.n_jobs)
+    return Machines(table(problem) if small else problem, share.astype(precise), shift, estimator.fit_intercept, dtype)
 
 
 def warn_unless_converged(estimator: Any, solution: Solution, C: float) -> None:
-    """A ConvergenceWarning with the numbers and the cure."""
-    if solution.converged:
+    """A ConvergenceWarning with the numbers and the cure, unless the user stopped the fit."""
+    if solution.converged or solution.stopped:
         return
     name, left = type(estimator).__name__, int((solution.gap > estimator.tol).sum())
     where = f"at C={C:g} with an estimated relative gap of {solution.gap.max():.2g} > tol={estimator.tol:g} in {left} "
@@ -206,11 +260,11 @@ def warn_unless_converged(estimator: Any, solution: Solution, C: float) -> None:
             f"{name} stopped after {solution.n_iter} of at most max_iter={estimator.max_iter} Newton iterations "
             f"{where}. Raise max_iter, scale the features (StandardScaler, say) or lower C."
         )
-    warnings.warn(message, ConvergenceWarning, stacklevel=3)
+    notify(message, ConvergenceWarning)
 
 
 class LinearSVM(LinearPredictor):
-    """One-vs-rest linear support vector machine with squared hinge loss, for dense features in any number.
+    """One-vs-rest linear support vector machine with squared hinge loss, for features in any number, dense or sparse.
 
     Minimizes, per class, ``1/2 |w|^2 + C mean(max(0, 1 - y f(x))^2)``. Note the mean: liblinear and `LinearSVC`
     multiply the sum, so ``LinearSVC(C=C / n_samples)`` has the same optimum. Newton's method works on all classes at
@@ -237,7 +291,7 @@ class LinearSVM(LinearPredictor):
     warm_start : bool, default=False
         Start from the coefficients of the last fit, if its classes and features were the same.
     n_jobs : int or None, default=None
-        Threads; None takes every core. No effect on the result.
+        Threads; None takes every core, -1 too, -2 all but one. No effect on the result.
 
     Attributes
     ----------
@@ -250,7 +304,7 @@ class LinearSVM(LinearPredictor):
     objective_ : array of shape (n_classes,) or (1,)
         Objective reached, per class.
     n_iter_ : int
-        Newton iterations.
+        Newton iterations, or rounds for sparse rows.
     n_passes_ : int
         Walks over X, all told.
     n_features_in_ : int
@@ -261,20 +315,33 @@ class LinearSVM(LinearPredictor):
     Raises
     ------
     ValueError
-        If a parameter or a weight is out of range, or fewer than two classes have weight.
+        If a parameter or a weight is out of range, fewer than two classes have weight, X is an array of images or maps
+        (add `Flatten`), or the structure of a sparse X is damaged.
     TypeError
-        If X is sparse, a stream or a Dask collection.
+        If X is a stream or a Dask collection.
 
     Notes
     -----
     With sample weights s the mean is ``sum(s m^2) / sum(s)``: integer weights equal repeated rows, and C keeps its
-    meaning when all weights are scaled. Extra memory is one (n, n) matrix in float64, and up to one more per thread,
-    where n is at most 1.5 d and 12,000, else one (d, d) matrix where d is at most n and 20,000; beyond both the method
-    takes more walks instead.
+    meaning when all weights are scaled. Ctrl-C keeps the coefficients of the last whole iteration, with a warning.
+
+    Tables of up to 8 MB and 127 features are copied in float64. Of larger ones extra memory is one (n, n) matrix in
+    float64, and up to one more per thread, where n is at most 1.5 d and 12,000, else one (d, d) matrix where d is at
+    most n and 20,000, and one more per class (256 MB at most) where d is below 2,000; beyond both the method takes
+    more walks instead. Sparse rows (any format; CSR is taken as it is) are held twice, by rows and by columns, and
+    never made dense beyond those 8 MB; an iteration is then a round of coordinate descent in the dual (`n_iter_`
+    counts rounds), and the gap that ``tol`` bounds is the duality gap.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the fit ends before ``tol``, or is interrupted.
 
     References
     ----------
     Keerthi, DeCoste (2005), "A modified finite Newton method for fast solution of large scale linear SVMs", JMLR 6.
+    Hsieh, Chang, Lin, Keerthi, Sundararajan (2008), "A dual coordinate descent method for large-scale linear SVM",
+    ICML, for sparse rows.
 
     Examples
     --------
@@ -314,8 +381,8 @@ class LinearSVM(LinearPredictor):
 
         Parameters
         ----------
-        X : array or np.memmap of shape (n_samples, n_features)
-            Dense features; integers of up to 16 bits are converted chunk by chunk.
+        X : array, sparse matrix or np.memmap of shape (n_samples, n_features)
+            Features; dense integers of up to 16 bits are converted chunk by chunk.
         y : array-like of shape (n_samples,)
             Labels.
         sample_weight : array-like of shape (n_samples,), float or None, default=None
@@ -331,35 +398,27 @@ class LinearSVM(LinearPredictor):
         classes = check_classes(self, y, s)
         context = begin_fit(self, self.max_iter, X, y)
 
-        problem, share = build_problem(self, X, y, s, classes)
-        system = newton_system(problem, share)
+        machines, C = build(self, X, y, s, classes), float(self.C)
+        problem = machines.problem
+        system = newton_system(problem, machines.share)
 
         def fitted(V):
-            coef, intercept = coefficients(problem, V)
+            coef, intercept = machines.coefficients(V)
             return {"classes_": classes, "coef_": coef, "intercept_": intercept}
 
         def report(V, objective):
             return end_iteration(context, self, {"objective": float(objective.sum())}, lambda: fitted(V()))
 
-        start = self._start(problem, classes, earlier)
-        start = None if start is None else system.coordinates(problem, start, self.C)
-        solution = minimize(problem, self.C, system, start, self.tol, self.max_iter, report)
-        if not solution.stopped:
-            warn_unless_converged(self, solution, self.C)
+        start = None
+        shape = (problem.Y.shape[1], X.shape[1])
+        if "coef_" in earlier and earlier["coef_"].shape == shape and np.array_equal(earlier["classes_"], classes):
+            start = system.coordinates(problem, machines.start(earlier["coef_"], earlier["intercept_"]), C)
+        solution = minimize(problem, C, system, start, self.tol, self.max_iter, report, type(self).__name__)
+        warn_unless_converged(self, solution, C)
 
         self.classes_ = classes
-        self.coef_, self.intercept_ = coefficients(problem, solution.V)
+        self.coef_, self.intercept_ = machines.coefficients(solution.V)
         self.objective_, self.n_iter_ = solution.objective, solution.n_iter
-        self.n_passes_ = solution.n_passes + 1 + int(problem.shift.any())
+        self.n_passes_ = solution.n_passes + machines.walks
         end_fit(context, self)
         return self
-
-    def _start(self, problem, classes, earlier):
-        """The solver's V (k, D) from an earlier fit of the same shape, or None."""
-        k, d = problem.Y.shape[1], problem.X.shape[1]
-        if "coef_" not in earlier or not np.array_equal(earlier["classes_"], classes):
-            return None
-        V = earlier["coef_"].astype(np.float64)
-        if V.shape != (k, d):
-            return None
-        return np.column_stack([V, earlier["intercept_"] + V @ problem.shift]) if problem.has_intercept else V

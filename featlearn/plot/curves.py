@@ -119,7 +119,7 @@ class LossCurveDisplay:
     >>> from featlearn import KMeansDictionary
     >>> from featlearn.plot import LossCurveDisplay
     >>> X, _ = load_digits(return_X_y=True)
-    >>> learners = {f"{k} atoms": KMeansDictionary(k, random_state=0, max_iter=5).fit(X) for k in (5, 10)}
+    >>> learners = {f"{k} atoms": KMeansDictionary(k, random_state=0, max_iter=5, tol=0).fit(X) for k in (5, 10)}
     >>> display = LossCurveDisplay.from_estimator(learners, log_scale=True)
     >>> display.ax_.get_ylabel(), [line.get_label() for line in display.lines_]
     ('inertia', ['5 atoms', '10 atoms'])

@@ -47,7 +47,7 @@ class SparsityDisplay:
     >>> from featlearn import KMeansDictionary
     >>> from featlearn.plot import SparsityDisplay
     >>> X, _ = load_digits(return_X_y=True)
-    >>> learner = KMeansDictionary(20, encode="hard", random_state=0, max_iter=5).fit(X)
+    >>> learner = KMeansDictionary(20, encode="hard", random_state=0, max_iter=5, tol=0).fit(X)
     >>> display = SparsityDisplay.from_estimator(learner, X)
     >>> float(display.zeros_)
     0.95

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from featlearn.images.maps import axes_rule, infer_shape
+from featlearn.images.maps import as_images, axes_rule, infer_shape
 
 
 def picture_shape(n_features: int, shape: tuple[int, ...] | None = None) -> tuple[int, ...]:
@@ -89,7 +89,7 @@ def tile(
     array([[0.25, 0.5 ,  nan, 0.  , 0.  ],
            [0.75, 1.  ,  nan, 0.  , 1.  ]])
     """
-    filters = np.asarray(filters)
+    filters = as_images(filters, "tile", "pictures")
     if filters.ndim not in (2, 3, 4) or filters.size == 0:
         raise ValueError(
             f"There is nothing to show: filters of shape {filters.shape}. Pass at least one row of pixels."

@@ -9,7 +9,7 @@ from importlib import import_module as _import_module
 _HOME = {
     "ICA": "ica",
     "RBM": "rbm",
-    "RICA": "ica",
+    "RICA": "rica",
     "ZCA": "whitening",
     "ClusterClassifier": "clusters",
     "ContractiveAutoencoder": "contractive_autoencoder",

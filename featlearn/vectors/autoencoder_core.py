@@ -47,14 +47,15 @@ def corrupted(x: np.ndarray, corruption: str | None, level: float, rng: np.rando
     """A corrupted copy of x: zeros or zeros and ones in a share ``level`` of the places, or noise of that deviation."""
     if corruption is None or level == 0:
         return x
+    # Drawn in float32 whatever the dtype, so that the same numbers are corrupted alike.
     if corruption == "gaussian":
-        noise = rng.standard_normal(x.shape, x.dtype)
+        noise = rng.standard_normal(x.shape, np.float32).astype(x.dtype, copy=False)
         noise *= x.dtype.type(level)
         noise += x
         return noise
-    u = rng.random(x.shape, x.dtype)
+    u = rng.random(x.shape, np.float32)
     if corruption == "masking":
-        return np.multiply(x, u >= level, out=u)
+        return np.multiply(x, u >= level, out=u if x.dtype == u.dtype else None)
     return np.where(u < level, (u < level / 2).astype(x.dtype), x)
 
 
@@ -67,8 +68,8 @@ def corrupted_tensor(x: Any, corruption: str | None, level: float, seed: Any) ->
     if corruption is None or level == 0:
         return x
     if corruption == "gaussian":
-        return x + level * normal(x.shape, seed, x.dtype)
-    u = uniform(x.shape, seed, x.dtype)
+        return x + level * ops.cast(normal(x.shape, seed, "float32"), x.dtype)
+    u = uniform(x.shape, seed, "float32")
     if corruption == "masking":
         return x * ops.cast(u >= level, x.dtype)
     return ops.where(u < level, ops.cast(u < level / 2, x.dtype), x)

@@ -1,5 +1,8 @@
 """What the autoencoders share: codes, reconstructions, the score, and the fitted layers.
 
+Where outputs have no bounds the objective sees each feature less its mean m and over its scale s (standardizer.py), and
+the scale is folded into the layers that are published: A_1 / s before the first, A_2L s and b_2L s behind the last.
+
 The objective is in autoencoder_core.py, the gradient loop in training.py; each estimator has a file of its own.
 """
 

@@ -12,10 +12,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, sub_fit, with_callbacks
 from featlearn.kernels.assign import nearest
-from featlearn.streaming import accumulate, map_chunks
 from featlearn.threads import as_float
-from featlearn.validation import check_parameters, check_rows, integer, one_of, unchanged_on_failure
-from featlearn.vectors.kmeans import KMeansDictionary
+from featlearn.validation import check_parameters, check_rows, integer, one_of, optional, real, unchanged_on_failure
+from featlearn.vectors.dictionary import accumulate_dense, map_dense
+from featlearn.vectors.kmeans import INIT, KMeansDictionary, _sample
+
+CLUSTERS = 25  # as many as in the lecture notes
 
 
 def majority_labels(counts: np.ndarray) -> np.ndarray:
@@ -33,18 +35,24 @@ def count_classes(chunk, y, *, atoms: np.ndarray, assignment: str, n_classes: in
     return np.bincount(labels * n_classes + y, minlength=len(atoms) * n_classes).reshape(len(atoms), n_classes)
 
 
+def n_distinct(X, assignment: str, most: int) -> int:
+    """How many distinct samples (directions, for cosine) X holds, counting to ``most``; at least 1."""
+    sample = accumulate_dense(partial(_sample, size=most, seed=0, assignment=assignment), X)
+    return max(1, len(sample.rows))
+
+
 class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     """Label the clusters of K-means by the majority of their training samples.
 
     Parameters
     ----------
-    n_components : int, default=25
-        Number of clusters.
+    n_components : int or None, default=None
+        Number of clusters; None takes 25, or the number of distinct samples where there are fewer.
     metric : {"euclidean", "cosine"}, default="euclidean"
         Distance of the clustering and of the prediction.
-    max_iter : int, default=50
+    max_iter : int, default=300
         Most K-means iterations.
-    tol : float, default=0.0
+    tol : float, default=1e-4
         Stop when the inertia falls by less than this fraction; 0 runs until nothing moves, or max_iter.
     init, n_init, random_state
         As in `KMeansDictionary`.
@@ -71,6 +79,11 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     ValueError
         For more clusters than samples, or labels that are not classes.
 
+    Warns
+    -----
+    ConvergenceWarning, UserWarning
+        As `KMeansDictionary` does: at ``max_iter``, for clusters without samples, for features that are drowned.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits
@@ -82,11 +95,11 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_components: int = 25,
+        n_components: int | None = None,
         metric: str = "euclidean",
-        max_iter: int = 50,
-        tol: float = 0.0,
-        init="random",
+        max_iter: int = 300,
+        tol: float = 1e-4,
+        init="auto",
         n_init: int = 1,
         random_state=None,
     ):
@@ -105,7 +118,7 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array (n_samples, n_features) or memmap
+        X : array (n_samples, n_features), sparse matrix or memmap
             Training samples.
         y : array (n_samples,)
             Their classes; not used for the clustering.
@@ -114,13 +127,21 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         -------
         self
         """
-        check_parameters(self, n_components=integer(1), metric=one_of("euclidean", "cosine"))
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+        check_parameters(
+            self,
+            n_components=optional(integer(1)),
+            metric=one_of("euclidean", "cosine"),
+            max_iter=integer(1),
+            tol=real(0),
+            init=INIT,
+            n_init=integer(1),
+        )
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32])
         check_classification_targets(y)
         classes, y = np.unique(y, return_inverse=True)
         context = begin_fit(self, 1, X=X, y=y)
         dictionary = KMeansDictionary(
-            self.n_components,
+            n_distinct(X, self.metric, CLUSTERS) if self.n_components is None else self.n_components,
             assignment=self.metric,
             encode="hard",
             max_iter=self.max_iter,
@@ -132,7 +153,7 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         with sub_fit(context, self, dictionary, "cluster"):
             dictionary.fit(X)
         count = partial(count_classes, atoms=dictionary.components_, assignment=self.metric, n_classes=len(classes))
-        counts = accumulate(count, X, y)
+        counts = accumulate_dense(count, X, y)
         self.classes_, self.dictionary_, self.cluster_counts_ = classes, dictionary, counts
         self.cluster_labels_ = classes[majority_labels(counts)]
         self.distance_curve_ = dictionary.inertia_curve_ / dictionary.n_samples_seen_
@@ -145,7 +166,7 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+        X : array (n_samples, n_features), sparse matrix, memmap, stream of chunks or Dask array
             The samples.
 
         Returns
@@ -154,8 +175,13 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             Predicted classes.
         """
         check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
-        return map_chunks(_Lookup(self.dictionary_.components_, self.metric, self.cluster_labels_), X)
+        X = check_rows(self, X, reset=False, accept_sparse=True)
+        return map_dense(_Lookup(self.dictionary_.components_, self.metric, self.cluster_labels_), X)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
 
 class _Lookup:

@@ -112,9 +112,11 @@ class ContractiveAutoencoder(AutoencoderMixin, BaseEstimator):
     Examples
     --------
     >>> import numpy as np
+    >>> from sklearn.base import clone
     >>> from featlearn import ContractiveAutoencoder
     >>> X = np.random.default_rng(0).random((200, 6))
-    >>> loose, tight = (ContractiveAutoencoder(4, contraction=c, random_state=0).fit(X) for c in (0.0, 10.0))
+    >>> learner = ContractiveAutoencoder(4, contraction=0, learning_rate=0.05, random_state=0)
+    >>> loose, tight = learner.fit(X), clone(learner).set_params(contraction=10).fit(X)
     >>> bool((tight.transform(X).std(axis=0) < loose.transform(X).std(axis=0)).all())
     True
     """

@@ -9,22 +9,33 @@ With atoms a_k (K, d), responses g_k = x.a_k and distances z_k = ||x - a_k||:
     omp        the winner by |g_k| / ||a_k|| gets g_k / ||a_k||^2, the others 0           one step of matching pursuit
 """
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from featlearn.kernels.assign import about_origin, nearest
+from featlearn.kernels.assign import nearest
 from featlearn.kernels.encode import EncoderPlan, encode_images
-from featlearn.streaming import map_chunks
-from featlearn.threads import as_float
+from featlearn.streaming import CHUNK_BYTES, accumulate, map_chunks
+from featlearn.threads import as_float, cache_rows
 from featlearn.validation import check_codes, check_parameters, check_rows, one_of, real
+from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_idle_units
 
 ENCODE = one_of("triangle", "hard", "threshold", "split", "omp")
 
 
 def unit_rows(X: np.ndarray) -> np.ndarray:
     """Rows of X scaled to length 1; a row of zeros stays."""
-    norms = np.sqrt(np.einsum("nd,nd->n", X, X))
+    squares = np.einsum("nd,nd->n", X, X)
+    limits = np.finfo(squares.dtype)
+    if (squares < limits.tiny / limits.eps).any():  # squares that vanish, of rows that do not
+        largest = np.abs(X).max(axis=1, keepdims=True)
+        X = X / np.where(largest > 0, largest, 1)
+        squares = np.einsum("nd,nd->n", X, X)
+    norms = np.sqrt(squares)
     return X / np.where(norms > 0, norms, 1)[:, None]
 
 
@@ -38,8 +49,6 @@ def codes(X: np.ndarray, atoms: np.ndarray, encode: str, threshold: float, assig
         out = np.zeros((len(X), len(atoms)), X.dtype)
         out[np.arange(len(X)), labels] = values / norms[labels] if encode == "omp" else 1
         return out
-    if encode in ("triangle", "hard"):
-        X, atoms = about_origin(X, atoms)
     # A chunk of rows is an image one pixel wide, each pixel a patch of its own.
     plan = EncoderPlan(atoms, encode, threshold, patch=(1, 1))
     return encode_images(np.ascontiguousarray(X)[None, :, None, :], plan)[0, :, 0, :]
@@ -59,6 +68,31 @@ def reconstruct(codes: np.ndarray, atoms: np.ndarray, encode: str, threshold: fl
     return responses @ np.linalg.pinv(atoms).T
 
 
+class OnDense:
+    """A function of a chunk of rows that gets sparse chunks as dense ones; picklable for a Dask cluster."""
+
+    def __init__(self, f: Callable[..., Any]):
+        self.f = f
+
+    def __call__(self, chunk, *aligned, **named):
+        return self.f(chunk.toarray() if sp.issparse(chunk) else chunk, *aligned, **named)
+
+
+def _dense_rows(X):
+    """Rows in a chunk of a sparse matrix: as many as if it were dense, so both give the same numbers."""
+    return cache_rows(X.dtype.itemsize * X.shape[1], CHUNK_BYTES) if sp.issparse(X) else None
+
+
+def map_dense(f: Callable[[np.ndarray], np.ndarray], X: Any) -> Any:
+    """`map_chunks`, with sparse rows made dense chunk by chunk."""
+    return map_chunks(OnDense(f), X, rows=_dense_rows(X))
+
+
+def accumulate_dense(statistic: Callable[..., Any], X: Any, *aligned: Any) -> Any:
+    """`accumulate`, with sparse rows made dense chunk by chunk."""
+    return accumulate(OnDense(statistic), X, *aligned, rows=_dense_rows(X))
+
+
 class _Encode:
     """`codes` with its parameters, picklable for a Dask cluster."""
 
@@ -69,8 +103,21 @@ class _Encode:
         return codes(chunk, *self.parameters)
 
 
+class _Score:
+    """Minus the squared error (n,) of rows rebuilt from their codes, picklable for a Dask cluster."""
+
+    def __init__(self, *parameters):
+        self.parameters = parameters
+
+    def __call__(self, chunk):
+        X = as_float(chunk)
+        atoms, encode, threshold, _ = self.parameters
+        rest = X - reconstruct(codes(X, *self.parameters), atoms.astype(X.dtype), encode, threshold)
+        return -np.einsum("nd,nd->n", rest, rest)
+
+
 class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
-    """`transform`, `predict` and `inverse_transform` of an estimator with ``components_`` (K, d) and ``encode``."""
+    """What an estimator with ``components_`` (K, d) and ``encode`` does with samples: codes, winners, the way back."""
 
     def _rule(self) -> str:
         """How the winning atom is found; one of the assignments."""
@@ -81,7 +128,7 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
         Parameters
         ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+        X : array (n_samples, n_features), sparse matrix, memmap, stream of chunks or Dask array
             The samples.
 
         Returns
@@ -91,15 +138,15 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         check_is_fitted(self)
         check_parameters(self, encode=ENCODE, threshold=real(0))
-        X = check_rows(self, X, reset=False)
-        return map_chunks(_Encode(self.components_, self.encode, self.threshold, self._rule()), X)
+        X = check_rows(self, X, reset=False, accept_sparse=True)
+        return map_dense(_Encode(self.components_, self.encode, self.threshold, self._rule()), X)
 
     def predict(self, X):
         """The winning atom of each sample.
 
         Parameters
         ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+        X : array (n_samples, n_features), sparse matrix, memmap, stream of chunks or Dask array
             The samples.
 
         Returns
@@ -108,8 +155,39 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             Index of the nearest atom, or of the largest (absolute) response.
         """
         check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
-        return map_chunks(_Predict(self.components_, self._rule()), X)
+        X = check_rows(self, X, reset=False, accept_sparse=True)
+        return map_dense(_Predict(self.components_, self._rule()), X)
+
+    def score_samples(self, X):
+        """Minus the squared reconstruction error of each sample: the higher, the more like the training samples.
+
+        The reconstruction is what `inverse_transform` makes of the sample's codes: the nearest atom for triangle and
+        hard (the atom of the largest response for hard with another assignment than euclidean), the best atom times its
+        code for omp, least squares from the codes for threshold and split. A pipeline that ends in this learner has the
+        method too.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), sparse matrix, memmap, stream of chunks or Dask array
+            The samples.
+
+        Returns
+        -------
+        scores : array (n_samples,), a generator of chunks, or a Dask array
+            ``-|x - reconstruction|^2``; 0 is a perfect reconstruction. float32 if X is.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from featlearn import KMeansDictionary
+        >>> X = np.repeat([[0.0, 0.0], [4.0, 0.0]], 5, axis=0)
+        >>> KMeansDictionary(2, random_state=0).fit(X).score_samples([[4.0, 0.0], [4.0, 3.0]])
+        array([-0., -9.])
+        """
+        check_is_fitted(self)
+        check_parameters(self, encode=ENCODE, threshold=real(0))
+        X = check_rows(self, X, reset=False, accept_sparse=True)
+        return map_dense(_Score(self.components_, self.encode, self.threshold, self._rule()), X)
 
     def inverse_transform(self, X):
         """Reconstruct samples from their codes.
@@ -132,6 +210,20 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X = check_codes(self, X)
         return reconstruct(X, self.components_.astype(X.dtype), self.encode, self.threshold)
 
+    def _warn_of_scale(self, X):
+        """After a fit: warn of features that distances do not see, and of codes that are nearly all 0."""
+        who, rule = type(self).__name__, self._rule()
+        if isinstance(X, Iterator):  # walked already
+            return
+        rows = probe(X)
+        if rule == "euclidean" and not sp.issparse(rows):  # rare words are meant to weigh little
+            # the atoms bring in outliers that a probe of the rows misses
+            warn_of_drowned_features(who, np.vstack([rows, self.components_]), "distances add up the features' squares")
+        if self.encode in ("threshold", "split"):
+            found = OnDense(_Encode(self.components_, self.encode, self.threshold, rule))(rows)
+            cure = f"Lower threshold={self.threshold:g}, which is in the units of the data, or scale the data up."
+            warn_of_idle_units(who, found, cure)
+
     @property
     def _n_features_out(self):
         return len(self.components_) * (2 if self.encode == "split" else 1)
@@ -139,6 +231,7 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.sparse = True
         return tags
 
 

@@ -116,8 +116,10 @@ class GradientLearnerMixin(CallbackSupportMixin):
         if validation is None and hasattr(self, "validation_curve_"):
             del self.validation_curve_
         if not trained.converged and solver.tol > 0:
-            gain = trained.loss_curve[-2] / trained.loss_curve[-1] - 1 if trained.n_iter > 1 else np.inf
-            reached = f"the last of them still lowered the loss by {gain:.2g} of itself"
+            reached = "the loss was still falling"
+            if trained.n_iter > 1:
+                before, now = trained.loss_curve[-2:]
+                reached = f"the last of them still lowered the loss from {before:.6g} to {now:.6g}"
             warn_at_limit(
                 type(self).__name__, trained.n_iter, solver.tol, reached, "pass an LBFGS with a larger tol as solver"
             )

@@ -1,33 +1,28 @@
-"""Independent components: ICA with orthonormal filters, and RICA, its overcomplete relative, both by L-BFGS.
+"""Independent components: orthonormal filters of whitened samples whose responses are as far from Gaussian as can be.
 
-X (n, d) whitened samples, W (K, d) filters, responses h = W x, g a smooth measure of size, E the mean over samples:
+x (d,) samples of mean m, whitened to z = P'(x - m), E z z' = I; W (K, K) filters, y = W z the sources, g a smooth
+measure of size, E the mean over samples:
 
-    ICA    max  sum_k (E g(w_k.x) - E g(v))^2    subject to W W' = I, K <= d           v ~ N(0, 1)
-    RICA   min  E sum_k g(w_k.x) + lambda E |W'W x - x|^2,                              any K
-    g      sqrt(u^2 + eps) or log cosh u
+    max  sum_k (E g(y_k) - E g(v))^2    subject to W W' = I            v ~ N(0, 1),  g = log cosh u or sqrt(u^2 + eps)
 
 A response of unit variance is far from Gaussian if E g is far from what a Gaussian gives: below for sparse sources,
-above for flat ones. ICA is the contrast of FastICA (Hyvarinen 1999), summed over components as in Miettinen et al.
-(2017), who find it more efficient than the usual sum of magnitudes in many cases. FastICA climbs by fixed points;
-here W = (V V')^-1/2 V makes the constraint a parametrization, and L-BFGS climbs in V without step sizes to choose.
-RICA (Le, Karpenko, Ngiam & Ng 2011) drops the constraint for a reconstruction cost, so K may exceed d; with K <= d and
-large lambda W W' tends to I, and it is ICA for sparse sources. Since |W'W x - x|^2 = x'M M x with M = W'W - I,
+above for flat ones. This is the contrast of FastICA (Hyvarinen 1999), squared before it is summed over components as
+in Miettinen et al. (2017), who find it more efficient than the sum of magnitudes in many cases. Their fixed points,
 
-    lambda E |W'W x - x|^2 = lambda tr(M C M),  C = E x x',  gradient 2 lambda W (C M + M C)
+    W := (M M')^-1/2 M,   m_k = (E g(y_k) - E g(v)) (E g'(y_k) z - E g''(y_k) w_k)
 
-takes the second moments alone: each evaluation walks once over the data for sum g and sum g'(h) x', in two products.
+climb fast where there are sources to find, and may circle where there are none. So they are followed while the
+objective grows; then W = (V V')^-1/2 V makes the constraint a parametrization, and L-BFGS climbs the rest in V.
+Only directions that vary are whitened, so none of the sources is a direction without variance.
 """
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from functools import cache, partial
 
 import numpy as np
 from scipy import integrate
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -35,6 +30,7 @@ from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_it
 from featlearn.kernels.encode import AffineCode
 from featlearn.kernels.lbfgs import lbfgs
 from featlearn.kernels.rica import logcosh_rows, smooth_l1_rows
+from featlearn.notices import interruptible, notify, warn_at_limit
 from featlearn.streaming import accumulate, first_chunk, map_chunks
 from featlearn.threads import as_float, cache_rows, one_blas_thread
 from featlearn.validation import (
@@ -49,34 +45,67 @@ from featlearn.validation import (
     unchanged_on_failure,
 )
 from featlearn.vectors.affine import AffineCodesMixin
-from featlearn.vectors.whitening import Moments, _Affine
+from featlearn.vectors.usefulness import probe, warn_of_drowned_features
+from featlearn.vectors.whitening import (
+    Moments,
+    _Affine,
+    _Scores,
+    apply,
+    check_moments,
+    coarse_rounding,
+    moments_of,
+    principal_axes,
+    sphering,
+    warn_of_too_few,
+)
 
-COLLAPSED = 1e-2  # length of the longest filter below which RICA has found nothing
+FIXED_POINTS = 30  # iterations after which L-BFGS, which needs twice the time for one, gains more
+LANES = 64  # numbers a row on which the kernels run at full speed
+TIED = 1e-3  # relative difference of variances below which principal directions have no order
+WHITE = 0.25  # how far covariances of whitened samples may be from the identity
 
 
 @dataclass(frozen=True)
 class Sparseness:
-    """Sums over samples: g(w_k.x) as (K,), g'(w_k.x) x as (K, d), in float64, and the number of samples. They add."""
+    """Sums over n samples: g(w_k.z) (K,), g'(w_k.z) z (K, d), and g''(w_k.z) (K,), in float64. They add."""
 
     values: np.ndarray
     slopes: np.ndarray
+    curvatures: np.ndarray
     n: int
 
     def __add__(self, other: "Sparseness") -> "Sparseness":
-        return Sparseness(self.values + other.values, self.slopes + other.slopes, self.n + other.n)
+        return Sparseness(
+            self.values + other.values,
+            self.slopes + other.slopes,
+            self.curvatures + other.curvatures,
+            self.n + other.n,
+        )
 
 
-def sparseness(chunk: np.ndarray, W: np.ndarray, g: str, eps: float) -> Sparseness:
-    """The statistic of a chunk (m, d) under filters W (K, d)."""
-    X = as_float(chunk)
-    H, values = X @ W.T.astype(X.dtype), np.zeros(len(W))
-    if g == "logcosh":
-        logcosh_rows(H, values)
-    else:
-        smooth_l1_rows(H, eps, values)
-    return Sparseness(values, (H.T @ X).astype(np.float64), len(X))
+def sparseness(
+    chunk: np.ndarray, W: np.ndarray, g: str, eps: float, before: Callable | None = None, curved: bool = False
+) -> Sparseness:
+    """The statistic of a chunk (m, d) under filters W (K, d); ``before`` whitens the chunk first.
+
+    Curvatures are those of log cosh, 1 - tanh^2, and 0 unless they are asked for.
+    """
+    Z = as_float(chunk) if before is None else before(chunk)
+    H, K = Z @ W.T.astype(Z.dtype), len(W)
+    # Of few filters several rows are taken for one, since the kernels want long rows.
+    lanes = max(1, LANES // K)
+    whole = len(H) // lanes * lanes
+    sums = np.zeros((lanes, K))
+    for rows, into in ((H[:whole].reshape(-1, lanes * K), sums.reshape(-1)), (H[whole:], sums[0])):
+        if g == "logcosh":
+            logcosh_rows(rows, into)
+        else:
+            smooth_l1_rows(rows, eps, into)
+    curvatures = len(Z) - np.einsum("nk,nk->k", H, H).astype(np.float64) if curved else np.zeros(K)
+    return Sparseness(sums.sum(axis=0), (H.T @ Z).astype(np.float64), curvatures, len(Z))
 
 
+@cache
 def gaussian_mean(g: str, eps: float) -> float:
     """E g(v) for v ~ N(0, 1)."""
 
@@ -104,30 +133,173 @@ def orthonormal(V: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.nd
     return U @ R, pull_back
 
 
-def unit_length(V: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-    """Rows of V (K, d) at length 1, and the function that takes the gradient in them to the gradient in V."""
-    lengths = np.linalg.norm(V, axis=1, keepdims=True)
-    W = V / lengths
-    return W, lambda G: (G - W * np.einsum("kd,kd->k", G, W)[:, None]) / lengths
-
-
 def non_gaussianity(sums: Sparseness, gaussian: float) -> tuple[float, np.ndarray]:
     """sum_k (E g(w_k.x) - E g(v))^2 and its gradient (K, d)."""
     gaps = sums.values / sums.n - gaussian
     return float(gaps @ gaps), 2 * gaps[:, None] * sums.slopes / sums.n
 
 
-def reconstruction_cost(W: np.ndarray, C: np.ndarray) -> tuple[float, np.ndarray]:
-    """E |W'W x - x|^2 = tr(M C M) with M = W'W - I and C = E x x' (d, d), and its gradient (K, d)."""
-    M = W.T @ W - np.eye(len(C))
-    CM = C @ M
-    return float(np.einsum("ij,ij->", M, CM)), 2 * W @ (CM + CM.T)
+def fixed_point(W: np.ndarray, sums: Sparseness, gaussian: float) -> np.ndarray:
+    """The step of squared symmetric FastICA from W (K, d)."""
+    gaps = sums.values / sums.n - gaussian
+    return orthonormal(gaps[:, None] * (sums.slopes - sums.curvatures[:, None] * W) / sums.n)[0]
 
 
-class _Filters(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
-    """What ICA and RICA share: the fit by L-BFGS, linear responses and the way back."""
+def tangent(G: np.ndarray, W: np.ndarray) -> np.ndarray:
+    """The part of a gradient G (K, d) along which W (K, d) can turn and stay orthonormal."""
+    inner = G @ W.T
+    return G - 0.5 * (inner + inner.T) @ W
 
-    components_: np.ndarray
+
+def climb(
+    walk: Callable[[np.ndarray, bool], Sparseness],
+    W: np.ndarray,
+    gaussian: float,
+    *,
+    fixed_points: int,
+    max_iter: int,
+    tol: float,
+    report: Callable[[float, np.ndarray], bool],
+) -> tuple[np.ndarray, str]:
+    """From orthonormal filters W (K, d) to a maximum of the objective: V with W = (V V')^-1/2 V, and why it ended.
+
+    ``walk(W, curved)`` gives the sums of W over the samples; at most ``fixed_points`` of them while the objective
+    grows, then L-BFGS. ``report(objective, V)`` hears of every iteration and stops with True.
+    """
+    n_iter, sums = 0, walk(W, fixed_points > 0)
+    objective, gradient = non_gaussianity(sums, gaussian)
+    while n_iter < min(fixed_points, max_iter):
+        if np.abs(tangent(gradient, W)).max() <= tol * objective:
+            return W, "converged"
+        step = fixed_point(W, sums, gaussian)
+        sums = walk(step, True)
+        grown, gradient = non_gaussianity(sums, gaussian)
+        if not grown > objective:
+            break
+        W, objective, n_iter = step, grown, n_iter + 1
+        if report(objective, W):
+            return W, "stopped"
+    if n_iter == max_iter:
+        return W, "max_iter"
+    unit = objective if objective > 0 else 1.0  # so that tol is relative
+
+    def loss(v):
+        W, pull_back = orthonormal(v.reshape(shape))
+        value, gradient = non_gaussianity(walk(W, False), gaussian)
+        return -value / unit, -pull_back(gradient).ravel() / unit
+
+    def after(value, v):
+        return report(-value * unit, v.reshape(shape))
+
+    shape = W.shape
+    end = lbfgs(loss, W.ravel(), max_iter=max_iter - n_iter, tol=tol, on_iteration=after, who="ICA")
+    return end.x.reshape(shape), end.ended
+
+
+class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
+    """Independent component analysis: sources of unit variance, uncorrelated and as far from Gaussian as can be.
+
+    Parameters
+    ----------
+    n_components : int or None, default=None
+        Number of sources K, at most the rank of the data; None takes as many as directions vary. Fewer are looked for
+        among the K leading principal directions, as FastICA does; of samples that are white already, among all.
+    whiten : bool, default=True
+        Whether to center and whiten the samples first, leaving out directions that do not vary. False for samples that
+        are whitened already, which is checked.
+    sparsity : {"logcosh", "smooth_l1"}, default="logcosh"
+        The g of the objective: log cosh u, or sqrt(u^2 + eps).
+    eps : float, default=1e-2
+        The eps of ``smooth_l1``.
+    max_iter : int, default=1000
+        Most iterations, of fixed points and of L-BFGS together.
+    tol : float, default=1e-3
+        Stop when every component of the gradient is below tol times the objective, or an iteration gains less than
+        1e-4 tol of it.
+    random_state : int, RandomState or None, default=None
+        Seed of the first filters.
+
+    Attributes
+    ----------
+    components_ : array (n_components, n_features)
+        The unmixing filters in the units of the data: ``transform(X) = (X - mean_) @ components_.T``. With
+        ``whiten=False`` orthonormal rows, and no mean is subtracted.
+    mixing_ : array (n_features, n_components)
+        The way back: ``X = sources @ mixing_.T + mean_``, by least squares where directions were left out.
+    mean_ : array (n_features,)
+        Mean of the samples, with ``whiten=True``.
+    whitening_ : array (n_components, n_features)
+        What whitened them, with ``whiten=True``: components_ is an orthonormal matrix times whitening_ (which has more
+        rows if n_components were looked for among more directions of equal variance).
+    loss_curve_ : array (n_iter_,)
+        The loss, minus the objective, after each iteration.
+    n_iter_ : int
+        Iterations made.
+    n_features_in_ : int
+        Number of features seen by `fit`.
+
+    Raises
+    ------
+    ValueError
+        For more components than directions vary, samples that do not vary, one sample, data that are not finite rows,
+        or a parameter out of range.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If max_iter or an interrupt (Ctrl-C) ended the fit before tol did.
+    UserWarning
+        If ``whiten=False`` and the samples are not whitened; if n_components is below the rank and a few features of
+        large variance decide alone which directions are kept; or if there are as many sources as samples less one.
+
+    Notes
+    -----
+    Sparse and flat sources (Laplace, uniform) are both found; at most one may be Gaussian. Their order and signs are
+    arbitrary. The result is a local optimum, as FastICA's is.
+
+    References
+    ----------
+    Hyvarinen (1999), "Fast and robust fixed-point algorithms for independent component analysis". Miettinen,
+    Nordhausen, Oja, Taskinen & Virta (2017), "The squared symmetric FastICA estimator".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featlearn import ICA
+    >>> sources = np.random.default_rng(0).laplace(size=(2000, 2))
+    >>> found = ICA(random_state=0).fit_transform(sources @ [[2, 1], [1, 1]])
+    >>> np.abs(np.corrcoef(sources.T, found.T)[:2, 2:]).max(axis=1) > 0.99
+    array([ True,  True])
+    """
+
+    def __init__(
+        self,
+        n_components: int | None = None,
+        whiten: bool = True,
+        sparsity: str = "logcosh",
+        eps: float = 1e-2,
+        max_iter: int = 1000,
+        tol: float = 1e-3,
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.whiten = whiten
+        self.sparsity = sparsity
+        self.eps = eps
+        self.max_iter = max_iter
+        self.tol = tol
+        self.random_state = random_state
+
+    def _check(self):
+        check_parameters(
+            self,
+            n_components=optional(integer(1)),
+            whiten=boolean(),
+            sparsity=one_of("logcosh", "smooth_l1"),
+            eps=real(0),
+            max_iter=integer(1),
+            tol=real(0),
+        )
 
     @with_callbacks
     @unchanged_on_failure
@@ -137,7 +309,8 @@ class _Filters(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         Parameters
         ----------
         X : array (n_samples, n_features), memmap, function returning chunks, or Dask array
-            The samples, whitened; at least two. They are walked over once an evaluation of the objective.
+            The samples; at least two. An array is whitened once; anything else is walked over, and whitened, once an
+            evaluation of the objective.
         y : ignored
             Present for the API.
 
@@ -146,73 +319,189 @@ class _Filters(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         self
         """
         self._check()
-        rng = check_random_state(self.random_state)
-        X = check_rows(self, X, reset=True, min_samples=2, passes=2)
+        rng, rounding = check_random_state(self.random_state), coarse_rounding(X)
+        X = check_rows(self, X, reset=True, min_samples=2, passes=2, squared=not self.whiten)
         context = begin_fit(self, self.max_iter, X=X)
-        d = self.n_features_in_
-        shape = (d if self.n_components is None else self.n_components, d)
-        self._check_shape(*shape)
-        dtype = as_float(np.asarray(first_chunk(X))[:0]).dtype
-        loss, constrained = self._objective(X), self._constrained
-
-        def evaluate(v):
-            W, pull_back = constrained(v.reshape(shape))
-            value, gradient = loss(W)
-            return value, pull_back(gradient).ravel()
-
-        def filters(v):
-            return constrained(v.reshape(shape))[0].astype(dtype)
-
-        def report(value, v):
-            return end_iteration(context, self, {"loss": value}, lambda: {"components_": filters(v)})
-
         with one_blas_thread():
-            start = constrained(rng.standard_normal(shape) / np.sqrt(d))[0].ravel()
-        # V is float64 whatever the data, so that small steps are not lost; only the walk is in the data's precision.
-        end = lbfgs(evaluate, start, max_iter=self.max_iter, tol=self.tol, on_iteration=report, who=type(self).__name__)
-        with one_blas_thread():
-            self.components_ = filters(end.x)
-        self.loss_curve_, self.n_iter_ = end.loss_curve, end.n_iter
-        self._judge()
+            moments = moments_of(X, rounding)
+            check_moments("ICA", moments)
+            P, B = self._whitening(moments, X) if self.whiten else self._checked_white(moments)
+            K = P.shape[1] if self.n_components is None else self.n_components
+            # Drawn among the features: axes of equal variance are turned by mere rounding, and B turns with them.
+            W = orthonormal(rng.standard_normal((K, len(B))) @ B)[0]
+            W, curve, ended = self._climb(X, moments, P, W, context)
+            for name in {"mean_", "whitening_"} & vars(self).keys():
+                delattr(self, name)  # of an earlier fit that whitened
+            for name, value in self._fitted(W, moments, P, as_float(np.asarray(first_chunk(X))[:0]).dtype).items():
+                setattr(self, name, value)
+        self.loss_curve_, self.n_iter_ = np.array(curve), len(curve)
+        if ended == "max_iter" and self.tol > 0:
+            gain = (curve[-2] - curve[-1]) / abs(curve[-1]) if len(curve) > 1 else np.inf
+            warn_at_limit("ICA", len(curve), self.tol, f"the objective still grew by {gain:.2g} of itself")
         end_fit(context, self)
         return self
 
-    def _walk(self, X, W):
-        rows = cache_rows(8 * sum(W.shape))
-        return accumulate(partial(sparseness, W=W, g=self.sparsity, eps=self.eps), X, rows=rows)
+    def _climb(self, X, moments, P, W, context):
+        """Filters (K, k) of the samples whitened by P, from the first ones W; the loss curve, and why it ended."""
+        before, rows = _Affine(P, before=moments.mean) if self.whiten else None, cache_rows(8 * sum(W.shape))
+        in_memory = isinstance(X, np.ndarray) and not isinstance(X, np.memmap)
+        if in_memory and before is not None:
+            X, before = map_chunks(before, X), None
+        at_once = in_memory and len(X) <= rows
 
-    def _judge(self):
-        """Warn if the filters are of no use."""
+        curve: list[float] = []
+        last, ended = W, "interrupted"
+
+        def walk(W, curved):
+            statistic = partial(sparseness, W=W, g=self.sparsity, eps=self.eps, before=before, curved=curved)
+            return statistic(X) if at_once else accumulate(statistic, X, rows=rows)
+
+        def report(objective, V):
+            nonlocal last
+            last = V
+            curve.append(-objective)
+            return end_iteration(context, self, {"loss": -objective}, lambda: self._fitted(V, moments, P, V.dtype))
+
+        with interruptible("ICA", lambda: len(curve)):
+            last, ended = climb(
+                walk,
+                W,
+                gaussian_mean(self.sparsity, self.eps),
+                fixed_points=FIXED_POINTS if self.sparsity == "logcosh" else 0,
+                max_iter=self.max_iter,
+                tol=self.tol,
+                report=report,
+            )
+        return last, curve, ended
+
+    def _fitted(self, V, moments, P, dtype):
+        """The fitted attributes that follow from V (K, k)."""
+        W = orthonormal(V)[0]
+        if not self.whiten:
+            return {"components_": W.astype(dtype), "mixing_": W.T.astype(dtype)}
+        return {
+            "components_": (W @ P.T).astype(dtype),
+            "mixing_": (moments.times(P @ W.T) / moments.n).astype(dtype),
+            "mean_": moments.mean,
+            "whitening_": P.T,
+        }
+
+    def _whitening(self, moments: Moments, X) -> tuple[np.ndarray, np.ndarray]:
+        """P (d, k) with E z z' = I for z = P'(x - m), and the axes (d, k) it scales.
+
+        k = K, or more where directions of equal variance tie.
+        """
+        n, d = moments.n, len(moments.mean)
+        P, B = sphering(moments)
+        rank = P.shape[1]
+        K = rank if self.n_components is None else self.n_components
+        if rank == 0:
+            raise ValueError(
+                f"ICA: each of the n_features={d} features is constant over the n_samples={n} samples, up to rounding. "
+                "Pass samples that vary."
+            )
+        if rank < K:
+            raise ValueError(
+                f"ICA: n_components={K} sources were asked for, and n_samples={n} samples of n_features={d} features "
+                f"have rank {rank}. Pass n_components={rank} or less, or None; RICA may be overcomplete."
+            )
+        if K == n - 1 > 1:
+            warn_of_too_few("ICA", n, d, f"n_components well below {n - 1}")
+        if rank > K:
+            axes = principal_axes(moments, K + 1)
+            if axes.values[K] > (1 - TIED) * axes.values[K - 1]:  # of white samples none of the directions leads
+                axes = principal_axes(moments)
+            kept = axes.varies & (axes.values > (1 - TIED) * axes.values[K - 1])
+            B = axes.vectors[:, kept]
+            P = B / np.sqrt(axes.values[kept])
+            warn_of_drowned_features("ICA", probe(X), f"it keeps the {K} principal directions of largest variance")
+        return P * np.sqrt(n / (n - 1)), B
+
+    def _checked_white(self, moments: Moments) -> tuple[np.ndarray, np.ndarray]:
+        """The identity (d, d) for both, after a look at samples that should be white."""
+        d, K = len(moments.mean), self.n_components
+        if K is not None and d < K:
+            raise ValueError(
+                f"ICA: n_components={K} filters cannot be orthonormal in n_features={d} dimensions. Pass at most {d}, "
+                "or take RICA, which may be overcomplete."
+            )
+        values = np.linalg.eigvalsh(moments.scatter / (moments.n - 1))
+        if np.abs(values - 1).max() > WHITE or np.abs(moments.mean).max() > WHITE:
+            notify(
+                "ICA: whiten=False and the samples are not whitened: their variances lie between "
+                f"{max(values[0], 0):.3g} and {values[-1]:.3g} along their axes, their means reach "
+                f"{np.abs(moments.mean).max():.3g}, and filters then follow the variance. Leave whiten=True."
+            )
+        return np.eye(d), np.eye(d)
 
     def _affine_code(self):
         W = self.components_
-        return AffineCode(weights=W, bias=np.zeros(len(W), W.dtype), activation="linear")
+        if not hasattr(self, "mean_"):
+            return AffineCode(weights=W, bias=np.zeros(len(W), W.dtype), activation="linear")
+        origin = self.mean_.astype(np.float32).astype(np.float64)  # the same in either precision; the bias has the rest
+        bias = ((origin - self.mean_) @ W.T).astype(W.dtype)
+        return AffineCode(weights=W, bias=bias, activation="linear", origin=origin)
+
+    def transform(self, X):
+        """The sources of samples.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
+
+        Returns
+        -------
+        sources : array (n_samples, n_components), a generator of chunks, or a Dask array
+            float32 if X is.
+        """
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False, squared=False)
+        return apply(self._encoder(), X)
+
+    def _encoder(self):
+        return _Affine(self.components_.T, before=getattr(self, "mean_", None))
 
     def inverse_transform(self, X):
-        """Samples from their responses, by least squares; exact if the filters span the space.
+        """Samples from their sources: exact on the directions that were kept, by least squares.
 
         Parameters
         ----------
         X : array (n_samples, n_components)
-            Responses, as `transform` gives them.
+            Sources, as `transform` gives them.
 
         Returns
         -------
         X : array (n_samples, n_features)
-            The samples, whitened.
+            The samples.
         """
         check_is_fitted(self)
-        X = check_codes(self, X)
-        with one_blas_thread():
-            return map_chunks(_Affine(np.linalg.pinv(self.components_).T), X)
+        return map_chunks(_Affine(self.mixing_.T, after=getattr(self, "mean_", None)), check_codes(self, X))
 
-    def score(self, X, y=None):
-        """Minus the objective on samples.
+    def score_samples(self, X):
+        """How well each sample is rebuilt: minus the squared error of ``inverse_transform(transform(X))``.
 
         Parameters
         ----------
-        X : array (n_samples, n_features), memmap, function returning chunks, or Dask array
-            The samples, whitened as for `fit`.
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
+
+        Returns
+        -------
+        scores : array (n_samples,), a generator of chunks, or a Dask array
+            At most 0; low for samples unlike those of the fit, in the directions that were left out.
+        """
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False, squared=False)
+        return map_chunks(_Scores(getattr(self, "mean_", 0.0), _Affine(self.components_.T), _Affine(self.mixing_.T)), X)
+
+    def score(self, X, y=None):
+        """The objective on samples.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
         y : ignored
             Present for the API.
 
@@ -223,235 +512,7 @@ class _Filters(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         """
         check_is_fitted(self)
         self._check()
-        X = check_rows(self, X, reset=False, passes=2)
-        with one_blas_thread():
-            return -self._objective(X)(self.components_.astype(np.float64))[0]
-
-
-class ICA(_Filters):
-    """Independent component analysis: orthonormal filters whose responses are as far from Gaussian as can be.
-
-    Parameters
-    ----------
-    n_components : int or None, default=8
-        Number of filters K, at most the number of features; None takes that many.
-    sparsity : {"logcosh", "smooth_l1"}, default="logcosh"
-        The g of the objective: log cosh u, or sqrt(u^2 + eps).
-    eps : float, default=1e-2
-        The eps of ``smooth_l1``.
-    max_iter : int, default=300
-        Most iterations of L-BFGS.
-    tol : float, default=1e-6
-        Stop when every component of the gradient is below tol, or an iteration gains less than 1e-4 tol of the loss.
-    random_state : int, RandomState or None, default=None
-        Seed of the first filters.
-
-    Attributes
-    ----------
-    components_ : array (n_components, n_features)
-        The filters W, with orthonormal rows.
-    loss_curve_ : array (n_iter_,)
-        The loss, minus the objective, after each iteration.
-    n_iter_ : int
-        Iterations of L-BFGS.
-    n_features_in_ : int
-        Number of features seen by `fit`.
-
-    Raises
-    ------
-    ValueError
-        For more components than features, one sample, data that are not finite rows, or a parameter out of range.
-
-    Notes
-    -----
-    The samples must be whitened: centered, uncorrelated, of unit variance. Put `PCAWhitening` or `ZCA` with a small
-    eps before it in a pipeline; this is not checked. Sparse and flat sources (Laplace, uniform) are both found; at most
-    one may be Gaussian. With fewer components than features the result is a local optimum, as FastICA's is.
-
-    References
-    ----------
-    Hyvarinen (1999), "Fast and robust fixed-point algorithms for independent component analysis". Miettinen,
-    Nordhausen, Oja, Taskinen & Virta (2017), "The squared symmetric FastICA estimator".
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from featlearn import ICA, PCAWhitening
-    >>> sources = np.random.default_rng(0).laplace(size=(2000, 2))
-    >>> found = make_pipeline(PCAWhitening(eps=0), ICA(2, random_state=0)).fit_transform(sources @ [[2, 1], [1, 1]])
-    >>> np.abs(np.corrcoef(sources.T, found.T)[:2, 2:]).max(axis=1) > 0.99
-    array([ True,  True])
-    """
-
-    def __init__(
-        self,
-        n_components: int | None = 8,
-        sparsity: str = "logcosh",
-        eps: float = 1e-2,
-        max_iter: int = 300,
-        tol: float = 1e-6,
-        random_state=None,
-    ):
-        self.n_components = n_components
-        self.sparsity = sparsity
-        self.eps = eps
-        self.max_iter = max_iter
-        self.tol = tol
-        self.random_state = random_state
-
-    def _check(self):
-        check_parameters(
-            self,
-            n_components=optional(integer(1)),
-            sparsity=one_of("logcosh", "smooth_l1"),
-            eps=real(0),
-            max_iter=integer(1),
-            tol=real(0),
-        )
-
-    def _check_shape(self, K, d):
-        if d < K:
-            raise ValueError(
-                f"ICA: n_components={K} filters cannot be orthonormal in n_features={d} dimensions. Pass at most {d}, "
-                "or take RICA, which may be overcomplete."
-            )
-
-    def _constrained(self, V):
-        return orthonormal(V)
-
-    def _objective(self, X) -> Callable[[np.ndarray], Any]:
-        gaussian = gaussian_mean(self.sparsity, self.eps)
-
-        def loss(W):
-            value, gradient = non_gaussianity(self._walk(X, W), gaussian)
-            return -value, -gradient
-
-        return loss
-
-
-class RICA(_Filters):
-    """Reconstruction ICA: sparse responses from which the samples can be rebuilt; may be overcomplete.
-
-    Parameters
-    ----------
-    n_components : int or None, default=8
-        Number of filters K, also more than features; None takes as many as features.
-    reconstruction_cost : float, default=1.0
-        The lambda that weighs the reconstruction against sparsity. Large values give orthonormal rows (K <= d) or
-        a tight frame (K > d).
-    sparsity : {"smooth_l1", "logcosh"}, default="smooth_l1"
-        The g of the objective: sqrt(u^2 + eps), or log cosh u.
-    eps : float, default=1e-2
-        The eps of ``smooth_l1``.
-    normalize_rows : bool, default=True
-        Whether the objective scales every filter to length 1, as the authors' code does. Without it the filters shrink
-        towards zero where lambda is small.
-    max_iter : int, default=300
-        Most iterations of L-BFGS.
-    tol : float, default=1e-5
-        Stop when every component of the gradient is below tol, or an iteration gains less than 1e-4 tol of the loss.
-    random_state : int, RandomState or None, default=None
-        Seed of the first filters.
-
-    Attributes
-    ----------
-    components_ : array (n_components, n_features)
-        The filters W; rows of length 1 with ``normalize_rows``.
-    loss_curve_ : array (n_iter_,)
-        The objective after each iteration.
-    n_iter_ : int
-        Iterations of L-BFGS.
-    n_features_in_ : int
-        Number of features seen by `fit`.
-
-    Raises
-    ------
-    ValueError
-        For one sample, data that are not finite rows, or a parameter out of range.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If all filters shrank to nothing, without ``normalize_rows`` and with too small a lambda.
-
-    Notes
-    -----
-    The samples should be whitened, but need not be perfectly so: put `ZCA` or `PCAWhitening` before it in a pipeline.
-    `inverse_transform` solves least squares; the reconstruction of the objective is ``transform(X) @ components_``.
-    In the authors' code the weight is on the sparsity and the reconstruction is halved: their lambda is 1 / (2 lambda).
-
-    References
-    ----------
-    Le, Karpenko, Ngiam & Ng (2011), "ICA with reconstruction cost for efficient overcomplete feature learning".
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from featlearn import RICA
-    >>> X = np.random.default_rng(0).laplace(size=(500, 4))
-    >>> rica = RICA(6, random_state=0).fit(X)
-    >>> rica.components_.shape, np.allclose(rica.inverse_transform(rica.transform(X)), X)
-    ((6, 4), True)
-    """
-
-    def __init__(
-        self,
-        n_components: int | None = 8,
-        reconstruction_cost: float = 1.0,
-        sparsity: str = "smooth_l1",
-        eps: float = 1e-2,
-        normalize_rows: bool = True,
-        max_iter: int = 300,
-        tol: float = 1e-5,
-        random_state=None,
-    ):
-        self.n_components = n_components
-        self.reconstruction_cost = reconstruction_cost
-        self.sparsity = sparsity
-        self.eps = eps
-        self.normalize_rows = normalize_rows
-        self.max_iter = max_iter
-        self.tol = tol
-        self.random_state = random_state
-
-    def _check(self):
-        check_parameters(
-            self,
-            n_components=optional(integer(1)),
-            reconstruction_cost=real(0),
-            sparsity=one_of("smooth_l1", "logcosh"),
-            eps=real(0),
-            normalize_rows=boolean(),
-            max_iter=integer(1),
-            tol=real(0),
-        )
-
-    def _check_shape(self, K, d):
-        """Any number of filters will do."""
-
-    def _constrained(self, V):
-        return unit_length(V) if self.normalize_rows else (V, lambda G: G)
-
-    def _objective(self, X) -> Callable[[np.ndarray], Any]:
-        moments = accumulate(Moments.of, X)
-        C = moments.scatter / moments.n + np.outer(moments.mean, moments.mean)
-
-        def loss(W):
-            rebuilt, by_rebuilding = reconstruction_cost(W, C)
-            sums = self._walk(X, W)
-            value = sums.values.sum() / sums.n + self.reconstruction_cost * rebuilt
-            return float(value), sums.slopes / sums.n + self.reconstruction_cost * by_rebuilding
-
-        return loss
-
-    def _judge(self):
-        longest = float(np.linalg.norm(self.components_, axis=1).max())
-        if longest < COLLAPSED:
-            warnings.warn(
-                f"RICA: all filters shrank to nothing (the longest has length {longest:.2g}), because "
-                f"reconstruction_cost={self.reconstruction_cost} weighs less than sparsity. Raise it, or pass "
-                "normalize_rows=True.",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
+        X = check_rows(self, X, reset=False, squared=False)
+        known = {"g": self.sparsity, "eps": self.eps, "before": self._encoder()}
+        sums = accumulate(partial(sparseness, W=np.eye(len(self.components_)), **known), X)
+        return non_gaussianity(sums, gaussian_mean(self.sparsity, self.eps))[0]

@@ -14,24 +14,26 @@ atom that wins no sample is drawn anew from the data, with probability in propor
 dictionary (the rule of k-means++). Samples are told apart by what they hold, so shuffling changes nothing but rounding.
 """
 
-import warnings
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.cluster import kmeans_plusplus
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
-from featlearn.kernels.assign import about_origin, assign, cluster_sums, far_center, prepared_atoms
+from featlearn.kernels.assign import cluster_sums, fits
 from featlearn.kernels.bounds import RememberingSearch
+from featlearn.kernels.direct import direct_step, is_direct
 from featlearn.kernels.sample import RowSample
-from featlearn.streaming import accumulate, chunk_rows, first_chunk, is_out_of_core
-from featlearn.threads import as_float
+from featlearn.kernels.seeding import spread_rows
+from featlearn.notices import interruptible, notify, warn_at_limit
+from featlearn.streaming import CHUNK_BYTES, accumulate, chunk_rows, first_chunk, is_out_of_core
+from featlearn.threads import as_float, one_blas_thread
 from featlearn.validation import (
     check_parameters,
     check_rows,
@@ -44,10 +46,16 @@ from featlearn.validation import (
     real,
     unchanged_on_failure,
 )
-from featlearn.vectors.dictionary import ENCODE, DictionaryMixin, unit_rows
+from featlearn.vectors.dictionary import ENCODE, DictionaryMixin, accumulate_dense, unit_rows
 
+INIT = either(one_of("auto", "k-means++", "normal", "random"), instance(np.ndarray, list))
 COVERED = 64  # roundings of a sample's length within which it lies at its atom
 REMEMBER = 400  # atoms from which bounds pay for themselves
+SPREAD = 20  # rows an atom that k-means++ chooses from
+TRIED_ROWS, TRIED_ATOMS, TRIED_STEPS = 1280, 64, 5  # the trial of first atoms
+WHITE = 3.0  # how far deviations may be from 1, and means from 0 in deviations / 3, for samples to look whitened
+LONELY = 0.05  # share of k-means++ atoms with a single sample that says: outliers, not clusters
+GAIN = 0.05  # inertia that k-means++ must save to be preferred all the same
 
 
 @dataclass(frozen=True)
@@ -74,21 +82,6 @@ def as_samples(chunk: np.ndarray, assignment: str) -> np.ndarray:
     return unit_rows(chunk) if assignment == "cosine" else chunk
 
 
-def fits(X: np.ndarray, atoms: np.ndarray, assignment: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Labels, codes and errors (n,) of samples X (n, d): the error is what the inertia sums."""
-    if assignment == "euclidean":
-        X, atoms = about_origin(X, atoms)
-    A, bias, signless = prepared_atoms(atoms, assignment, X.dtype)
-    labels, values = np.empty(len(X), np.int32), np.empty(len(X), X.dtype)
-    assign(X, A, bias, signless, labels, values)
-    if assignment == "cosine":
-        return labels, np.ones_like(values), 1 + values
-    squares = np.einsum("nd,nd->n", X, X)
-    if assignment == "euclidean":
-        return labels, np.ones_like(values), np.maximum(squares + values, 0)
-    return labels, -values, np.maximum(squares - values**2, 0)
-
-
 def cluster_step(chunk, weights=None, *, atoms: np.ndarray, assignment: str) -> ClusterSums:
     """The statistic of one chunk under the present atoms."""
     X = as_samples(chunk, assignment)
@@ -96,12 +89,12 @@ def cluster_step(chunk, weights=None, *, atoms: np.ndarray, assignment: str) -> 
     w = chunk_weights(X, weights)
     sums = np.zeros(atoms.shape)
     cluster_sums(X, labels, w * s, sums)
-    by_atom = np.bincount(labels, weights=w * s.astype(np.float64) ** 2, minlength=len(atoms))
+    by_atom = np.bincount(labels, weights=w * s**2, minlength=len(atoms))
     return ClusterSums(sums, by_atom, float(w @ errors), float(w.sum()))
 
 
 def worth_remembering(X, dtype: np.dtype) -> bool:
-    """Whether rows lie in memory as they are needed, and near enough to the origin for products not to cancel.
+    """Whether rows lie in memory as they are needed.
 
     A copy of the data, or 12 bytes a row of a file larger than memory, would be too much.
     """
@@ -110,7 +103,7 @@ def worth_remembering(X, dtype: np.dtype) -> bool:
     owner: Any = X
     while isinstance(owner, np.ndarray) and not isinstance(owner, np.memmap):
         owner = owner.base
-    return not isinstance(owner, np.memmap) and far_center(X[:: max(1, len(X) // 4096)]) is None
+    return not isinstance(owner, np.memmap)
 
 
 class RememberedRows:
@@ -152,15 +145,68 @@ def _sample(chunk, weights=None, *, size, seed, assignment, atoms=None):
     if assignment != "euclidean":  # a row of zeros has no direction
         drawn *= X.any(axis=1)
     if atoms is not None:
-        labels, s, _ = fits(X, atoms, assignment)
-        rest = X - s[:, None] * atoms[labels]  # by difference: a sample is covered if only rounding is left of it
-        errors = np.einsum("nd,nd->n", rest, rest, dtype=np.float64)
+        errors = fits(X, atoms, assignment)[2].astype(np.float64)
         rounding = (COVERED * np.finfo(X.dtype).eps) ** 2 * np.einsum("nd,nd->n", X, X, dtype=np.float64)
-        drawn *= np.where(errors > rounding, errors, 0)
-    return RowSample.of(X, size, seed, drawn)
+        drawn *= np.where(errors > rounding, errors, 0)  # a sample is covered if only rounding is left of it
+    # By the rows as they came: scaled to unit length, copies in other dtypes would differ by rounding.
+    return RowSample.of(np.ascontiguousarray(as_float(chunk)), size, seed, drawn, chunk_weights(X, weights))
 
 
-class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
+def step(chunk, weights=None, *, atoms: np.ndarray, assignment: str) -> ClusterSums:
+    """`cluster_step`, by differences where that is the faster way."""
+    if assignment != "euclidean" or not is_direct(chunk, atoms):
+        return cluster_step(chunk, weights, atoms=atoms, assignment=assignment)
+    return direct(chunk, weights, None, atoms, np.zeros(atoms.shape))
+
+
+def settle(chunk, weights=None, labels=None, *, atoms: np.ndarray, assignment: str) -> ClusterSums:
+    """`step` without the sums, for atoms that move no more; ``labels`` (n,) are written if given."""
+    if assignment == "euclidean" and is_direct(chunk, atoms):
+        return direct(chunk, weights, labels, atoms, np.empty((0, 0)))
+    X = as_samples(chunk, assignment)
+    found, s, errors = fits(X, atoms, assignment)
+    if labels is not None:
+        labels[:] = found
+    w = chunk_weights(X, weights)
+    by_atom = np.bincount(found, weights=w * s.astype(np.float64) ** 2, minlength=len(atoms))
+    return ClusterSums(np.zeros(0), by_atom, float(w @ errors), float(w.sum()))
+
+
+def direct(chunk, weights, labels, atoms, sums) -> ClusterSums:
+    """The statistic of one chunk by `direct_step`."""
+    X = as_samples(chunk, "euclidean")
+    w, won = chunk_weights(X, weights), np.zeros(len(atoms))
+    labels = np.empty(0, np.int32) if labels is None else labels
+    inertia = direct_step(X, np.ascontiguousarray(atoms, np.float64), w, labels, sums, won)
+    return ClusterSums(sums, won, inertia, float(w.sum()))
+
+
+def only_rounding(stats: ClusterSums, atoms: np.ndarray, assignment: str) -> bool:
+    """Whether the inertia is no more than rounding leaves of samples that lie at their atoms."""
+    rounding = COVERED * np.finfo(atoms.dtype).eps
+    squares = stats.weights @ np.einsum("kd,kd->k", atoms, atoms)
+    return bool(stats.inertia <= (rounding**2 if assignment == "euclidean" else rounding) * squares)
+
+
+def look_whitened(rows: np.ndarray) -> bool:
+    """Whether features have means of about 0 and deviations of about 1."""
+    deviations = rows.std(axis=0, dtype=np.float64)
+    means = np.abs(rows.mean(axis=0, dtype=np.float64))
+    return bool((deviations < WHITE).all() and (deviations > 1 / WHITE).all() and (means < WHITE / 3).all())
+
+
+class Run:
+    """One run of K-means: its atoms and the inertia of each iteration, always replaced as one ``state``."""
+
+    def __init__(self, atoms: np.ndarray, memory: "RememberedRows | None" = None):
+        self.state: tuple[np.ndarray, list[float]] = (atoms, [])
+        self.memory = memory
+        self.ended = ""  # "settled", "stopped" by a callback, at the "limit"; empty if interrupted
+        self.stats: ClusterSums | None = None
+        self.labels: np.ndarray | None = None
+
+
+class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, BaseEstimator):
     """A dictionary learned by K-means, with the encoders of Coates and Ng.
 
     Parameters
@@ -176,15 +222,19 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
         step of orthogonal matching pursuit, a signed code for the best atom.
     threshold : float, default=0.25
         The threshold of ``threshold`` and ``split``, in the units of the responses.
-    max_iter : int, default=50
+    max_iter : int, default=300
         Most iterations.
     tol : float, default=1e-4
         Stop when the inertia falls by less than this fraction in an iteration; 0 runs until nothing moves, or
-        ``max_iter``.
-    init : {"normal", "random", "k-means++"} or array (n_components, n_features), default="normal"
-        First atoms: 0.1 N(0, 1), the authors' rule, whatever the scale of the data; distinct samples; k-means++ on a
-        random sample of 20 K samples; or the atoms themselves. On whitened patches "normal" spreads the atoms best:
-        "random" leaves one atom in a hundred to a single outlier, and cost 0.8 points of accuracy on CIFAR-10.
+        ``max_iter``, and then says nothing of convergence.
+    init : {"auto", "k-means++", "normal", "random"} or array (n_components, n_features), default="auto"
+        First atoms: greedy k-means++ on a random sample of the larger of 20 K and 1,280 samples; 0.1 N(0, 1), the
+        authors' rule, whatever the scale of the data; distinct samples; or the atoms themselves. On whitened patches
+        "normal" spreads the atoms best: the others leave one atom in a hundred to a single outlier, and cost 0.8
+        points of accuracy on CIFAR-10. On clusters k-means++ finds more of them. "auto" takes k-means++, unless the
+        samples look whitened (features with means of about 0 and deviations of about 1), k-means++ leaves more than
+        5 % of up to 64 atoms to single samples of 1,280, and after 5 iterations there has saved less than 5 % of the
+        inertia of "normal".
     n_init : int, default=1
         Runs from different first atoms; the one of least inertia is kept.
     damping : float, default=1.0
@@ -203,6 +253,9 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
         The inertia at the start of each iteration.
     n_iter_ : int
         Iterations of the kept run.
+    labels_ : array (n_samples,)
+        Index of the winning atom of each training sample, the same that `predict` gives. Not for streams and Dask
+        arrays, whose labels may not fit in memory, nor after `partial_fit`.
     counts_ : array (n_components,)
         Weight of the samples each atom won; for spherical, of their squared codes.
     n_features_in_ : int
@@ -213,8 +266,20 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
     ValueError
         For more atoms than samples of an array, data that are not finite rows, or a parameter out of range.
 
+    Warns
+    -----
+    ConvergenceWarning
+        If ``max_iter`` ends the fit before ``tol`` does; if atoms win nothing because every sample lies at an atom; if
+        Ctrl-C ends the fit, which then keeps the best atoms so far.
+    UserWarning
+        If one feature's scale, or an outlier, drowns the other features in euclidean distances; if more than half of
+        the atoms hold outliers; if more than half of the codes are constant on training samples (a threshold too large
+        for the scale of the data).
+
     Notes
     -----
+    Sparse matrices are made dense one chunk at a time, and give what the dense matrix gives.
+
     Arrays, memmaps, functions that return iterators of chunks and Dask arrays are walked once an iteration, in memory
     that does not grow with the number of samples; arrays in memory take 12 bytes a sample more (20 in float64), for
     bounds that spare most distances once the atoms have settled. Results do not depend on the number of threads, nor,
@@ -240,9 +305,9 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
         assignment: str = "euclidean",
         encode: str = "triangle",
         threshold: float = 0.25,
-        max_iter: int = 50,
+        max_iter: int = 300,
         tol: float = 1e-4,
-        init="normal",
+        init="auto",
         n_init: int = 1,
         damping: float = 1.0,
         random_state=None,
@@ -270,7 +335,7 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
             threshold=real(0),
             max_iter=integer(1),
             tol=real(0),
-            init=either(one_of("random", "k-means++", "normal"), instance(np.ndarray, list)),
+            init=INIT,
             n_init=integer(1),
             damping=real(0),
         )
@@ -282,7 +347,7 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array (n_samples, n_features), memmap, function returning chunks, or Dask array
+        X : array (n_samples, n_features), sparse matrix, memmap, function returning chunks, or Dask array
             The samples. A stream may yield ``(chunk, weights)``.
         y : ignored
             Present for the API.
@@ -296,100 +361,214 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
         self._check()
         rng = check_random_state(self.random_state)
         X, weights, dtype = self._gate(X, sample_weight, reset=True, passes=3)
-        context = begin_fit(self, self.n_init * self.max_iter, X=X)
-        runs = [self._run(X, weights, dtype, rng, context) for _ in range(self.n_init)]
-        atoms, stats, curve = min(runs, key=lambda run: run[1].inertia)
-        self.components_ = atoms
-        self.inertia_, self.counts_ = stats.inertia, stats.weights
-        self.inertia_curve_, self.n_iter_ = np.array(curve), len(curve)
-        self.n_samples_seen_ = stats.total
+        context = begin_fit(self, int(self.n_init) * int(self.max_iter), X=X)
+        runs: list[Run] = []
+        with one_blas_thread():  # entered here once: every walk enters it
+            with interruptible("KMeansDictionary", lambda: sum(len(run.state[1]) for run in runs)):
+                for _ in range(self.n_init):
+                    runs.append(Run(self._first_atoms(X, weights, rng), self._memory(X, weights, dtype)))
+                    self._iterate(runs[-1], X, weights, dtype, rng, context)
+                    runs[:] = [self._best(runs, X, weights)]
+            best = self._best(runs, X, weights)
+            self._warn_of_idle_atoms(best, X, weights, rng)
+        self._keep(best)
         end_fit(context, self)
+        self._warn_at_limit(best)
+        if self.assignment == "euclidean" and not sp.issparse(X):
+            self._warn_of_outliers(best)
+        self._warn_of_scale(X)
         return self
 
+    def fit_predict(self, X, y=None, sample_weight=None):
+        """Learn the atoms and give the winning atom of each sample.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), sparse matrix, memmap, function returning chunks, or Dask array
+            The samples.
+        y : ignored
+            Present for the API.
+        sample_weight : array (n_samples,) or None, default=None
+            A sample of weight w counts as w samples.
+
+        Returns
+        -------
+        labels : array (n_samples,) of int, a generator of chunks, or a Dask array
+            ``labels_``, or what `predict` gives for a stream or a Dask array.
+        """
+        self.fit(X, sample_weight=sample_weight)
+        return self.labels_ if hasattr(self, "labels_") else self.predict(X)
+
     def _gate(self, X, sample_weight, *, reset, passes):
-        X = check_rows(self, X, reset=reset, passes=passes, weights=True)
+        X = check_rows(self, X, reset=reset, passes=passes, weights=True, accept_sparse=True)
         if is_out_of_core(X):
-            head = np.asarray(first_chunk(X))[:0] if passes > 1 else np.empty(0)
+            head = np.empty(0, first_chunk(X).dtype if passes > 1 else np.float64)
             return X, sample_weight, as_float(head).dtype
-        if len(X) < self.n_components and reset:
+        n = X.shape[0]
+        if n < self.n_components and reset:
             raise ValueError(
-                f"KMeansDictionary: n_samples={len(X)} is fewer than n_components={self.n_components} atoms. Pass at "
+                f"KMeansDictionary: n_samples={n} is fewer than n_components={self.n_components} atoms. Pass at "
                 f"least {self.n_components} samples, or ask for fewer components."
             )
-        return X, check_weights(sample_weight, X), as_float(X[:0]).dtype
+        weights = check_weights(sample_weight, X)
+        if not sp.issparse(X) and X.nbytes <= CHUNK_BYTES:  # one chunk: converted here, not at every walk
+            X = np.ascontiguousarray(as_float(X))
+        return X, weights, as_float(np.empty(0, X.dtype)).dtype
 
-    def _run(self, X, weights, dtype, rng, context):
-        """One run from fresh atoms: the atoms, their statistics and the inertia of each iteration."""
-        atoms, curve = self._first_atoms(X, weights, rng), []
-        memory = None
-        if self.assignment == "euclidean" and self.n_components >= REMEMBER and worth_remembering(X, dtype):
-            memory = RememberedRows(X, weights)
+    def _memory(self, X, weights, dtype):
+        many = self.assignment == "euclidean" and self.n_components >= REMEMBER
+        return RememberedRows(X, weights) if many and worth_remembering(X, dtype) else None
+
+    def _iterate(self, run, X, weights, dtype, rng, context):
+        """The iterations of one run."""
         for _ in range(self.max_iter):
-            stats = self._walk(X, weights, atoms, memory)
+            atoms, curve = run.state
+            stats = self._walk(X, weights, atoms, run.memory)
             if not np.isfinite(stats.inertia):
                 raise ValueError(
                     f"KMeansDictionary: squared distances overflow {dtype}, whose largest number is "
                     f"{np.finfo(dtype).max:.3g}. Scale the data down."
                 )
-            curve.append(stats.inertia)
             new = updated_atoms(stats, atoms, self.assignment, self.damping).astype(dtype)
             new = self._revived(X, weights, new, stats.weights <= 0, rng)
-            moved = not np.array_equal(new, atoms)
-            atoms = new
-            stop = end_iteration(context, self, {"inertia": stats.inertia}, partial(dict, components_=atoms))
-            settled = len(curve) > 1 and abs(curve[-2] - curve[-1]) <= self.tol * abs(curve[-2]) and self.tol > 0
-            if stop or settled or not moved:
-                break
-        stats = self._walk(X, weights, atoms, memory)
-        idle = np.count_nonzero(stats.weights <= 0)
-        if idle and len(self._drawn(X, weights, rng, 1, atoms)) == 0:
-            warnings.warn(
+            run.state = new, [*curve, stats.inertia]
+            stop = end_iteration(context, self, {"inertia": stats.inertia}, partial(dict, components_=new))
+            small = bool(curve) and abs(curve[-1] - stats.inertia) <= self.tol * abs(curve[-1])
+            small = self.tol > 0 and (small or only_rounding(stats, atoms, self.assignment))
+            if stop or small or np.array_equal(new, atoms):
+                run.ended = "stopped" if stop else "settled"
+                return
+        run.ended = "limit"
+
+    def _best(self, runs, X, weights):
+        """The run of least inertia, with its statistics and, for an array, its labels."""
+        for run in (run for run in runs if run.stats is None and run.state[1]):
+            atoms = run.state[0]
+            if run.memory is not None and run.ended:  # an interrupt may have left its bounds half done
+                run.stats, run.labels = run.memory.step(atoms), run.memory.nearest.labels
+            else:
+                run.labels = None if is_out_of_core(X) else np.empty(X.shape[0], np.int32)
+                statistic = partial(settle, atoms=atoms, assignment=self.assignment)
+                run.stats = self._fold(statistic, X, weights, run.labels)
+            run.memory = None
+        return min((run for run in runs if run.stats is not None), key=lambda run: run.stats.inertia)
+
+    def _keep(self, run):
+        """The attributes of a fitted estimator."""
+        self.components_, curve = run.state
+        self.inertia_, self.counts_ = run.stats.inertia, run.stats.weights
+        self.inertia_curve_, self.n_iter_ = np.array(curve), len(curve)
+        self.n_samples_seen_ = run.stats.total
+        self.__dict__.pop("labels_", None)
+        if run.labels is not None:
+            self.labels_ = run.labels
+
+    def _warn_at_limit(self, run):
+        if run.ended == "limit" and self.tol > 0:
+            last = run.state[1][-1]
+            fall = abs(last - run.stats.inertia)
+            if fall > self.tol * abs(last):
+                reached = f"the inertia still changed by {fall / abs(last):.2g} of itself"
+                warn_at_limit("KMeansDictionary", self.max_iter, self.tol, reached, "set tol=0 to run max_iter unasked")
+
+    def _warn_of_outliers(self, run):
+        """Warn of atoms most of which hold next to nothing, so that few are left for the bulk of the samples."""
+        K, share = len(run.stats.weights), run.stats.total / len(run.stats.weights)
+        lonely = int(np.count_nonzero((run.stats.weights > 0) & (run.stats.weights < share / 10)))
+        if lonely > K / 2 and share >= SPREAD:
+            notify(
+                f"KMeansDictionary: {lonely} of n_components={K} atoms hold less than a tenth of their share of the "
+                "samples, so most of the dictionary describes outliers. Look for wrong values, or scale the features "
+                "so that tails are shorter (StandardScaler, RobustScaler, logarithms)."
+            )
+
+    def _warn_of_idle_atoms(self, run, X, weights, rng):
+        idle = np.count_nonzero(run.stats.weights <= 0)
+        if idle and len(self._drawn(X, weights, rng, 1, run.state[0]).rows) == 0:
+            notify(
                 f"KMeansDictionary: {idle} of n_components={self.n_components} atoms win nothing, because every sample "
                 "already lies at an atom. Ask for fewer components, or pass more samples that differ.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
-        return atoms, stats, curve
+
+    @staticmethod
+    def _fold(statistic, X, weights, *more):
+        """`accumulate` with weights where there are any; a stream carries its own."""
+        return accumulate_dense(statistic, X, *(() if is_out_of_core(X) and weights is None else (weights, *more)))
 
     def _walk(self, X, weights, atoms, memory=None):
         if memory is not None:
             return memory.step(atoms)
-        statistic = partial(cluster_step, atoms=atoms, assignment=self.assignment)
-        return accumulate(statistic, X) if weights is None else accumulate(statistic, X, weights)
+        return self._fold(partial(step, atoms=atoms, assignment=self.assignment), X, weights)
 
     def _drawn(self, X, weights, rng, size, atoms=None):
         seed = int(rng.randint(2**31 - 1))
-        statistic = partial(_sample, size=size, seed=seed, assignment=self.assignment, atoms=atoms)
-        return (accumulate(statistic, X) if weights is None else accumulate(statistic, X, weights)).rows
+        return self._fold(partial(_sample, size=size, seed=seed, assignment=self.assignment, atoms=atoms), X, weights)
 
     def _first_atoms(self, X, weights, rng):
-        K, d = self.n_components, self.n_features_in_
+        K, d = int(self.n_components), self.n_features_in_
         if not isinstance(self.init, str):
-            atoms = np.array(self.init, dtype=np.float64 if is_out_of_core(X) else as_float(X[:0]).dtype)
+            atoms = np.array(self.init, dtype=np.float64 if is_out_of_core(X) else as_float(np.empty(0, X.dtype)).dtype)
             if atoms.shape != (K, d):
                 raise ValueError(f"KMeansDictionary: init has shape {atoms.shape}; pass {K} atoms of {d} features.")
             if not np.isfinite(atoms).all():
                 raise ValueError("KMeansDictionary: init contains NaN or infinity; pass finite atoms.")
-        else:
-            rows = self._drawn(X, weights, rng, {"normal": 1, "random": K, "k-means++": 20 * K}[self.init])
-            if len(rows) == 0:
-                raise ValueError(
-                    "KMeansDictionary: no sample can be an atom: all have weight 0, or are rows of zeros, which have "
-                    f"no direction for assignment={self.assignment!r}. Pass other samples or weights."
-                )
-            if self.init == "normal":
-                rows = (0.1 * rng.standard_normal((K, d))).astype(rows.dtype)
-            if len(rows) < K:
-                rows = rows[np.arange(max(K, len(rows))) % len(rows)]
-            if self.init == "k-means++":
-                rows = kmeans_plusplus(rows, K, random_state=rng)[0]
-            atoms = rows[:K]
+            return atoms if self.assignment == "euclidean" else unit_rows(atoms)
+        by_distance = self.init in ("auto", "k-means++")
+        sample = self._drawn(X, weights, rng, TRIED_ROWS if by_distance else K if self.init == "random" else 1)
+        rows, masses = sample.rows, sample.masses
+        if len(rows) == 0:
+            raise ValueError(
+                "KMeansDictionary: no sample can be an atom: all have weight 0, or are rows of zeros, which have "
+                f"no direction for assignment={self.assignment!r}. Pass other samples or weights."
+            )
+        if self.init == "normal":
+            rows = self._normal(rows, rng)
+        elif by_distance:
+            rows = self._spread_or_normal(X, weights, rows, masses, rng)
+        atoms = rows[np.arange(K) % len(rows)]
         return atoms if self.assignment == "euclidean" else unit_rows(atoms)
+
+    def _spread_or_normal(self, X, weights, rows, masses, rng):
+        """First atoms by k-means++; for "auto" normal ones where those serve better."""
+        K = int(self.n_components)
+        if K <= TRIED_ATOMS or (self.init == "auto" and look_whitened(rows)):
+            spread, won = self._spread(rows, masses, min(K, TRIED_ATOMS), rng)
+            if self.init == "auto" and self._normal_serves(rows, masses, spread, won, rng):
+                return self._normal(rows, rng)
+            if K <= TRIED_ATOMS:
+                return spread
+        if SPREAD * K > TRIED_ROWS:
+            sample = self._drawn(X, weights, rng, SPREAD * K)
+            rows, masses = sample.rows, sample.masses
+        return self._spread(rows, masses, K, rng)[0]
+
+    def _normal(self, rows, rng):
+        return (0.1 * rng.standard_normal((self.n_components, rows.shape[1]))).astype(rows.dtype)
+
+    def _spread(self, rows, masses, n_atoms, rng):
+        """Rows by k-means++ and how many rows each has won; for unit atoms, by angles."""
+        rows = rows if self.assignment == "euclidean" else unit_rows(rows)
+        return spread_rows(rows, masses, n_atoms, rng, signless=self.assignment == "spherical")
+
+    def _normal_serves(self, rows, masses, spread, won, rng):
+        """Whether k-means++ has left atoms to outliers of whitened samples, and saves little by it."""
+        if np.mean(won == 1) < LONELY or not look_whitened(rows):
+            return False
+        least = []
+        for atoms in (spread, self._normal(rows, rng)[: len(spread)]):
+            atoms = atoms if self.assignment == "euclidean" else unit_rows(atoms)
+            for _ in range(TRIED_STEPS):
+                stats = self._walk(rows, masses, atoms)
+                atoms = updated_atoms(stats, atoms, self.assignment, self.damping).astype(rows.dtype)
+                atoms = self._revived(rows, masses, atoms, stats.weights <= 0, rng)
+            least.append(stats.inertia)
+        return least[0] > (1 - GAIN) * least[1]
 
     def _revived(self, X, weights, atoms, dead, rng):
         """Atoms with the dead ones drawn anew from samples that the others cover worst."""
         if dead.any():
-            rows = self._drawn(X, weights, rng, int(dead.sum()), atoms)
+            rows = self._drawn(X, weights, rng, int(dead.sum()), atoms).rows
             rows = rows if self.assignment == "euclidean" else unit_rows(rows)
             atoms = atoms.copy()
             atoms[np.flatnonzero(dead)[: len(rows)]] = rows
@@ -404,7 +583,7 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array (n_samples, n_features)
+        X : array (n_samples, n_features) or sparse matrix
             A batch of samples; the first of at least n_components.
         y : ignored
             Present for the API.
@@ -433,6 +612,7 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
         self.counts_, self.inertia_ = memory.weights, stats.inertia
         self.n_samples_seen_ = stats.total + (0 if first else self.n_samples_seen_)
         self.n_iter_ = 1 if first else self.n_iter_ + 1
+        self.__dict__.pop("labels_", None)
         return self
 
     def score(self, X, y=None, sample_weight=None):
@@ -440,7 +620,7 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+        X : array (n_samples, n_features), sparse matrix, memmap, stream of chunks or Dask array
             The samples.
         y : ignored
             Present for the API.
@@ -454,4 +634,5 @@ class KMeansDictionary(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X, weights, _ = self._gate(X, sample_weight, reset=False, passes=1)
-        return -self._walk(X, weights, self.components_).inertia
+        statistic = partial(settle, atoms=self.components_, assignment=self.assignment)
+        return -self._fold(statistic, X, weights).inertia

@@ -1,14 +1,16 @@
 """Gaussian mixtures by expectation-maximization, and three codes: posterior, joint density and Fisher vector.
 
-X (n, d) samples with weights w_i; K components with weights pi_k, means mu_k and variances s_k^2, for each feature
-("diag") or one for all ("spherical"). Each iteration walks over the data once and updates:
+X (n, d) samples with weights w_i; K components with weights pi_k, means mu_k and covariances C_k: variances s_k^2, for
+each feature ("diag") or one for all ("spherical"), a matrix each ("full") or one for all ("tied"). Each iteration walks
+over the data once and updates:
 
-    E   r_ik = pi_k N(x_i; mu_k, s_k^2) / p(x_i),   p(x) = sum_k pi_k N(x; mu_k, s_k^2)
+    E   r_ik = pi_k N(x_i; mu_k, C_k) / p(x_i),   p(x) = sum_k pi_k N(x; mu_k, C_k)
     M   N_k  = sum_i w_i r_ik,   pi_k = N_k / sum_i w_i,   mu_k = sum_i w_i r_ik x_i / N_k
-        s_k^2 = sum_i w_i r_ik (x_i - mu_k)^2 / N_k + reg_covar,   for "spherical" its mean over the features
+        C_k  = sum_i w_i r_ik (x_i - mu_k)'(x_i - mu_k) / N_k + diag(reg_covar),   "tied": sum_k N_k C_k / sum_i w_i
+        diag its diagonal, spherical the mean of that
 
     posterior   r_k                                                     often misprinted as the joint density
-    density     pi_k N(x; mu_k, s_k^2)                                  the joint density itself
+    density     pi_k N(x; mu_k, C_k)                                    the joint density itself
     fisher      r_k (x - mu_k) / (s_k sqrt(pi_k))   and   r_k ((x - mu_k)^2 / s_k^2 - 1) / sqrt(2 pi_k)
 
 The likelihood log p(X) never falls, but for rounding, what reg_covar adds, and the weight of one sample that a
@@ -18,7 +20,6 @@ Dempster, Laird & Rubin (1977), "Maximum likelihood from incomplete data via the
 Mensink (2010), "Improving the Fisher kernel for large-scale image classification".
 """
 
-import warnings
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,21 +33,25 @@ from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_it
 from featlearn.kernels.assign import nearest
 from featlearn.kernels.encode import AffineCode
 from featlearn.kernels.mixture import (
+    DIRECT_ROWS,
+    DirectPlan,
     Mixture,
-    MixturePlan,
     MixtureSums,
+    Plan,
+    affine,
     affine_logits,
     em_sums,
     fisher_sums,
-    ill_conditioned,
     log_joint,
     maximized,
     posteriors,
     prepared,
+    prepared_for,
 )
 from featlearn.kernels.sample import RowSample
+from featlearn.notices import interruptible, notify, warn_at_limit
 from featlearn.streaming import accumulate, first_chunk, is_out_of_core, map_chunks
-from featlearn.threads import as_float, cache_rows
+from featlearn.threads import as_float, cache_rows, one_blas_thread
 from featlearn.validation import (
     boolean,
     check_parameters,
@@ -61,37 +66,73 @@ from featlearn.validation import (
     unchanged_on_failure,
 )
 from featlearn.vectors.kmeans import KMeansDictionary
+from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_idle_units
 
+COVARIANCE = one_of("diag", "spherical", "full", "tied")
 ENCODE = one_of("posterior", "density", "fisher")
 CHUNK_ROWS = 4096  # rows a thread takes at a time: enough for the products, and few enough to share evenly
 START_ROWS = 50  # samples for each component from which K-means starts
+FEWEST_ROWS = 1000  # of them in all
 START_ITERATIONS = 10
+OUTLYING = 100  # quartile ranges from which a deviation is that of outliers
+GRID = 2.0**-20  # of rows from which K-means starts, in units of about a deviation: other units, the same draws
+REGULAR = 1e-6  # of a variance: what reg_covar="auto" adds
+ROWS_A_COMPONENT = 10  # of training rows looked at, from which a component without any is idle
 
 
 @dataclass(frozen=True)
-class Spread:
-    """How samples lie about the nearest mean: ``squares`` (d,) sum w (x - mean)^2, ``total`` sum w, ``n_samples``."""
+class Glance:
+    """A first look at samples: sum w, mean (d,), sum w (x - mean)^2 (d,), how many weigh, and some rows; they add.
 
-    squares: np.ndarray
+    Chan, Golub & LeVeque (1979): no square is taken of anything but a distance from a mean.
+    """
+
     total: float
+    mean: np.ndarray
+    squares: np.ndarray
     n_samples: int
+    sample: RowSample
 
-    def __add__(self, other: "Spread") -> "Spread":
-        return Spread(self.squares + other.squares, self.total + other.total, self.n_samples + other.n_samples)
+    def __add__(self, other: "Glance") -> "Glance":
+        total = self.total + other.total
+        share, move = other.total / total if total > 0 else 0.0, other.mean - self.mean
+        return Glance(
+            total,
+            self.mean + share * move,
+            self.squares + other.squares + self.total * share * move**2,
+            self.n_samples + other.n_samples,
+            self.sample + other.sample,
+        )
 
 
-def em_step(chunk, weights=None, *, plan: MixturePlan) -> MixtureSums:
+def em_step(chunk, weights=None, *, plan: Plan) -> MixtureSums:
     """The statistic of one chunk under the present mixture."""
     X = as_float(chunk)
     return em_sums(X, chunk_weights(X, weights), plan)
 
 
-def _spread(chunk, weights=None, *, means):
-    """`Spread` of one chunk."""
-    X = as_float(chunk)
+def _glance(chunk, weights=None, *, size, seed):
+    """`Glance` at one chunk, with ``size`` random distinct rows."""
+    X = np.ascontiguousarray(as_float(chunk))
     w = chunk_weights(X, weights)
-    rest = X - means.astype(np.float64)[nearest(X, means.astype(X.dtype), "euclidean")[0]]
-    return Spread(w @ (rest * rest), float(w.sum()), int(np.count_nonzero(w)))
+    sample = RowSample.of(X, size, seed, (w > 0).astype(np.float64))
+    total = float(w.sum())
+    first = X[0].astype(np.float64)
+    rest = X - first
+    move = w @ rest / total if total > 0 else np.zeros(len(first))
+    rest -= move
+    return Glance(total, first + move, w @ (rest * rest), int(np.count_nonzero(w)), sample)
+
+
+def _spread(chunk, weights=None, *, means, center, scale, matrix):
+    """Sum w (x - mean)^2 (d,), or sum w (x - mean)'(x - mean), of a chunk about the nearest of some means.
+
+    All in units of ``scale`` about ``center``.
+    """
+    X = (as_float(chunk) - center) / scale
+    w = chunk_weights(X, weights)
+    rest = X - means[nearest(X, means, "euclidean")[0]]
+    return (w[:, None] * rest).T @ rest if matrix else w @ (rest * rest)
 
 
 def _sample(chunk, weights=None, *, size, seed):
@@ -104,17 +145,37 @@ def _score(chunk, weights=None, *, mixture):
     """sum w log p, sum w and the number of rows of one chunk."""
     X = as_float(chunk)
     w = chunk_weights(X, weights)
-    log_p = posteriors(X, prepared(mixture, X.dtype))[1]
+    log_p = posteriors(X, prepared_for(mixture, X))[1]
     return np.array([w @ log_p, w.sum(), len(X)])
 
 
-def fisher_vectors(X: np.ndarray, mixture: Mixture, plan: MixturePlan) -> np.ndarray:
+def units(rows: np.ndarray, deviations: np.ndarray) -> np.ndarray:
+    """Units (d,) in which K-means takes distances: the deviation, but no outlier may swell it, and 1 for constants."""
+    low, high = np.quantile(rows, [0.25, 0.75], axis=0)
+    most = np.where(high > low, OUTLYING * (high - low), np.inf)
+    return np.where(deviations > 0, np.minimum(deviations, most), 1.0)
+
+
+def regularizer(within: np.ndarray, overall: np.ndarray) -> np.ndarray:
+    """What ``reg_covar="auto"`` adds (d,): a share of the variance about the nearest first mean.
+
+    Not of the variance over all samples, beside which groups far apart would all be points. A feature without variance
+    within groups takes the median of the others, or its own over all samples if that is less.
+    """
+    present, varies = within[within > 0], overall > 0
+    typical = np.median(present) if len(present) else np.inf
+    least = np.minimum(np.where(within > 0, within, overall), np.where(within > 0, np.inf, typical))
+    constant = typical if len(present) else np.median(overall[varies]) if varies.any() else 1.0
+    return REGULAR * np.where(varies, least, constant)
+
+
+def fisher_vectors(X: np.ndarray, mixture: Mixture, plan: Plan) -> np.ndarray:
     """Fisher vectors (n, 2 K d) of single rows X (n, d): all gradients by means, then all by standard deviations."""
     return fisher_sums(X, np.arange(len(X)), len(X), mixture, plan).reshape(len(X), -1)
 
 
-def joint_density(X: np.ndarray, plan: MixturePlan) -> np.ndarray:
-    """pi_k N(x; mu_k, s_k^2) (n, K) of rows X (n, d), no larger than the largest number."""
+def joint_density(X: np.ndarray, plan: Plan) -> np.ndarray:
+    """pi_k N(x; mu_k, C_k) (n, K) of rows X (n, d), no larger than the largest number."""
     largest = np.nextafter(np.log(np.finfo(X.dtype).max), X.dtype.type(0))
     return np.exp(np.minimum(log_joint(X, plan), largest))
 
@@ -127,7 +188,7 @@ class _PerRow:
 
     def __call__(self, chunk):
         X = as_float(chunk)
-        plan = prepared(self.mixture, X.dtype)
+        plan = prepared_for(self.mixture, X)
         if self.what == "fisher":
             return fisher_vectors(X, self.mixture, plan)
         if self.what == "density":
@@ -145,24 +206,26 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     ----------
     n_components : int, default=8
         Number of Gaussians K.
-    covariance : {"diag", "spherical"}, default="diag"
-        A variance for each feature of each component, or one for each component.
+    covariance : {"diag", "spherical", "full", "tied"}, default="diag"
+        A variance for each feature of each component; one for each component; a matrix for each; or one matrix for all.
     encode : {"posterior", "density", "fisher"}, default="posterior"
         How samples are coded: ``posterior`` gives p(k | x), K numbers that sum to 1; ``density`` the joint density
-        pi_k N(x; mu_k, s_k^2), K numbers; ``fisher`` the gradients of log p(x) by means and by standard deviations,
+        pi_k N(x; mu_k, C_k), K numbers; ``fisher`` the gradients of log p(x) by means and by standard deviations,
         each divided by the root of its approximate Fisher information, 2 K d numbers: those by means first, component
         by component. Signed square root and scaling to unit length are left to later steps (`FisherVector` has them).
-        Spherical components are taken as diagonal ones of equal variances.
+        Spherical components are taken as diagonal ones of equal variances; "full" and "tied" have no Fisher vectors.
     max_iter : int, default=100
         Most iterations.
     tol : float, default=1e-3
         Stop when the mean log-likelihood of a sample gains less than this in an iteration; 0 runs ``max_iter``.
     init : {"kmeans", "random"} or array (n_components, n_features), default="kmeans"
-        First means: a few iterations of `KMeansDictionary` on 50 K random samples; distinct random samples; or the
-        means themselves. The first weights are equal, and the first variances those of the samples about the nearest
-        mean, the same for each component.
-    reg_covar : float, default=1e-6
-        Added to every variance, so that a component of equal samples stays finite.
+        First means: a few iterations of `KMeansDictionary` on 50 K random samples (at least 1,000), each feature in
+        units of about its deviation; distinct random samples; or the means themselves. The first weights are equal, and
+        the first covariances those of the samples about the nearest mean, the same for each component.
+    reg_covar : "auto" or float, default="auto"
+        Added to every variance, so that a component of equal samples stays finite. "auto" takes 1e-6 of each
+        feature's variance about the nearest first mean (of the median one, where there is none), so that volts and
+        microvolts give the same mixture; a number is absolute, as scikit-learn's 1e-6. ``warm_start`` keeps it.
     warm_start : bool, default=False
         Whether `fit` goes on from the mixture of the last fit.
     random_state : int, RandomState or None, default=None
@@ -174,8 +237,11 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         The means.
     weights_ : array (n_components,)
         The weights of the components; they sum to 1.
-    covariances_ : array (n_components, n_features) or (n_components,)
-        The variances, by ``covariance``.
+    covariances_ : array (K, n_features), (K,), (K, n_features, n_features) or (n_features, n_features)
+        The covariances, by ``covariance`` in the order above. Matrices are float64 whatever X is, since rounding would
+        cost narrow ones their inverse.
+    reg_covar_ : array (n_features,)
+        What was added to each variance.
     log_likelihood_curve_ : array (n_iter_,)
         The mean log-likelihood of a sample at the start of each iteration.
     n_iter_ : int
@@ -194,8 +260,10 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     Warns
     -----
     ConvergenceWarning
-        If ``max_iter`` is reached before ``tol``, unless ``tol=0``; or the samples hold fewer distinct rows than there
-        are components.
+        If ``max_iter`` is reached before ``tol``, unless ``tol=0``; if the samples hold fewer distinct rows than there
+        are components; or if a fit is interrupted, which keeps what was learned.
+    UserWarning
+        If more than half of the codes are constant on the training rows.
 
     Notes
     -----
@@ -231,7 +299,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         max_iter: int = 100,
         tol: float = 1e-3,
         init="kmeans",
-        reg_covar: float = 1e-6,
+        reg_covar: float | str = "auto",
         warm_start: bool = False,
         random_state=None,
     ):
@@ -249,18 +317,35 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         check_parameters(
             self,
             n_components=integer(1),
-            covariance=one_of("diag", "spherical"),
+            covariance=COVARIANCE,
             encode=ENCODE,
             max_iter=integer(1),
             tol=real(0),
             init=either(one_of("kmeans", "random"), instance(np.ndarray, list)),
-            reg_covar=real(0),
+            reg_covar=either(one_of("auto"), real(0)),
             warm_start=boolean(),
         )
+        self._check_encode(self.covariance)
+
+    def _check_encode(self, covariance):
+        check_parameters(self, encode=ENCODE)
+        if self.encode == "fisher" and covariance in ("full", "tied"):
+            raise ValueError(
+                f"GaussianMixtureEncoder: encode='fisher' is defined for variances, not for {covariance!r}. Pass "
+                "covariance='diag' (after PCAWhitening, say) or 'spherical', or another encode."
+            )
 
     @property
     def _mixture(self) -> Mixture:
-        return Mixture(self.components_, self.covariances_, self.weights_)
+        matrix = self.covariances_.ndim == 3 or self._tied
+        covariances = self.covariances_[None] if matrix and self.covariances_.ndim == 2 else self.covariances_
+        return Mixture(self.components_, covariances, self.weights_)
+
+    @property
+    def _tied(self) -> bool:
+        """Whether the fitted covariance is one matrix for all, whatever the parameter says now."""
+        (K, d), shape = self.components_.shape, self.covariances_.shape
+        return shape == (d, d) and (d != K or self.covariance == "tied")
 
     @with_callbacks
     @unchanged_on_failure
@@ -286,39 +371,60 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         X, weights = self._gate(X, sample_weight, reset=True, passes=3)
         dtype = as_float(np.asarray(first_chunk(X))[:0]).dtype
         context = begin_fit(self, self.max_iter, X=X)
-        mixture = self._last() if warm else self._first(X, weights, rng)
-        curve: list[float] = []
+        mixture, floor = self._start(X, weights, rng, dtype, warm)
+        state: tuple[Mixture, list[float]] = mixture, []  # of whole iterations: an interrupt finds the two in step
         stop = converged = False
-        while len(curve) < self.max_iter and not stop and not converged:
-            plan = prepared(mixture, dtype)
-            stats = self._accumulate(partial(em_step, plan=plan), X, weights)
-            self._check_sums(stats, dtype)
-            curve.append(stats.log_likelihood / stats.total)
-            mixture = maximized(stats, mixture, plan, self.reg_covar)
-            mixture = self._revived(mixture, stats, X, weights, rng)
-            self._check_variances(mixture)
-            now = partial(self._fitted, mixture, curve, dtype)
-            stop = end_iteration(context, self, {"log_likelihood": curve[-1]}, now)
-            converged = len(curve) > 1 and abs(curve[-1] - curve[-2]) < self.tol
-        if not (converged or stop) and self.tol > 0:
-            warnings.warn(
-                f"GaussianMixtureEncoder: max_iter={self.max_iter} iterations did not bring the gain below "
-                f"tol={self.tol}. Raise max_iter or tol; tol=0 runs max_iter iterations without this warning.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        for name, value in self._fitted(mixture, curve, dtype).items():
+        with one_blas_thread(), interruptible("GaussianMixtureEncoder", lambda: len(state[1])):
+            while len(state[1]) < self.max_iter and not stop and not converged:
+                mixture, curve = state
+                plan = self._prepared(mixture, dtype)
+                stats = self._accumulate(partial(em_step, plan=plan), X, weights, isinstance(plan, DirectPlan))
+                self._check_sums(stats, dtype)
+                mixture = maximized(stats, mixture, plan, floor)
+                mixture = self._revived(mixture, stats, X, weights, rng)
+                self._check_variances(mixture)
+                state = mixture, [*curve, stats.log_likelihood / stats.total]
+                now = partial(self._fitted, *state, dtype, floor)
+                stop = end_iteration(context, self, {"log_likelihood": state[1][-1]}, now)
+                converged = len(curve) > 0 and abs(state[1][-1] - curve[-1]) < self.tol
+        mixture, curve = state
+        if len(curve) == self.max_iter and not (converged or stop) and self.tol > 0:
+            gain = f"the mean log-likelihood still changed by {abs(np.diff(curve[-2:]).sum()):.2g}"
+            warn_at_limit(
+                "GaussianMixtureEncoder", self.max_iter, self.tol, gain if len(curve) > 1 else "one cannot tell",
+                "pass tol=0 for max_iter iterations without this warning",
+            )  # fmt: skip
+        for name, value in self._fitted(mixture, curve, dtype, floor).items():
             setattr(self, name, value)
         self.converged_ = converged
+        self._warn_if_idle(X)
         end_fit(context, self)
         return self
 
+    def _warn_if_idle(self, X):
+        rows = as_float(probe(X))
+        if self.covariance == "spherical":
+            warn_of_drowned_features("GaussianMixtureEncoder", rows, "covariance='spherical' has one variance for all")
+        if len(rows) < ROWS_A_COMPONENT * self.n_components:
+            return  # too few to tell: many a component has none
+        density = self.encode == "density"
+        cure = (
+            f"Densities of {self.n_features_in_} features leave the range of {rows.dtype}: take encode='posterior'."
+            if density
+            else "Leave reg_covar at 'auto', look for outliers, or ask for another number of components."
+        )
+        warn_of_idle_units(
+            "GaussianMixtureEncoder", _PerRow(self._mixture, "density" if density else "posterior")(rows), cure
+        )
+
     @staticmethod
-    def _fitted(mixture, curve, dtype):
+    def _fitted(mixture, curve, dtype, floor):
+        C = mixture.covariances
         return {
             "components_": mixture.means.astype(dtype),
-            "covariances_": mixture.covariances.astype(dtype),
+            "covariances_": C.astype(dtype) if C.ndim < 3 else C[0] if len(C) < len(mixture.means) else C,
             "weights_": mixture.weights.astype(dtype),
+            "reg_covar_": floor,
             "log_likelihood_curve_": np.array(curve),
             "n_iter_": len(curve),
         }
@@ -348,16 +454,27 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             )
 
     def _check_variances(self, mixture):
-        least = mixture.covariances.min()
+        C = mixture.covariances
+        least = (np.diagonal(C, axis1=1, axis2=2) if C.ndim == 3 else C).min()
         if not least > np.finfo(np.float64).tiny:
-            raise ValueError(
-                f"GaussianMixtureEncoder: a component collapsed onto equal values: its least variance is {least:.3g} "
-                f"with reg_covar={self.reg_covar}. Pass reg_covar above 0, fewer components, or drop constant features."
-            )
+            self._refuse_collapse(f"equal values: its least variance is {least:.3g}")
+
+    def _prepared(self, mixture, dtype):
+        try:
+            return prepared(mixture, dtype)
+        except np.linalg.LinAlgError:
+            self._refuse_collapse("a plane: its covariance has no inverse")
+
+    def _refuse_collapse(self, what):
+        raise ValueError(
+            f"GaussianMixtureEncoder: a component collapsed onto {what} with reg_covar={self.reg_covar}. Pass "
+            "reg_covar='auto' or a larger one, fewer components, or drop constant features."
+        )
 
     @staticmethod
-    def _accumulate(statistic, X, weights):
-        return accumulate(statistic, X, *(() if weights is None else (weights,)), rows=CHUNK_ROWS)
+    def _accumulate(statistic, X, weights, matrices=False):
+        rows = DIRECT_ROWS if matrices else CHUNK_ROWS
+        return accumulate(statistic, X, *(() if weights is None else (weights,)), rows=rows)
 
     def _drawn(self, X, weights, rng, size):
         statistic = partial(_sample, size=size, seed=int(rng.randint(2**31 - 1)))
@@ -366,7 +483,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def _last(self):
         """The mixture of the last fit, to go on from."""
         K, d = self.n_components, self.n_features_in_
-        shape = (K, d) if self.covariance == "diag" else (K,)
+        shape = {"diag": (K, d), "spherical": (K,), "full": (K, d, d), "tied": (d, d)}[self.covariance]
         if self.components_.shape != (K, d) or self.covariances_.shape != shape:
             raise ValueError(
                 f"GaussianMixtureEncoder: warm_start=True goes on from {self.components_.shape[0]} components of "
@@ -375,22 +492,48 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             )
         return Mixture(*(array.astype(np.float64) for array in self._mixture))
 
-    def _first(self, X, weights, rng):
-        """The first mixture: means by ``init``, one variance for all, equal weights."""
+    def _start(self, X, weights, rng, dtype, warm):
+        """The first mixture, and what is added to variances (d,)."""
+        if warm:
+            last = self._last()
+            return last, self._floor(lambda: self.reg_covar_)
         K = self.n_components
-        means = self._first_means(X, weights, rng)
-        spread = self._accumulate(partial(_spread, means=means), X, weights)
-        self._check_count(spread.n_samples)
-        variances = spread.squares / spread.total + self.reg_covar
-        mixture = Mixture(
-            means.astype(np.float64),
-            np.tile(variances, (K, 1)) if self.covariance == "diag" else np.full(K, variances.mean()),
-            np.full(K, 1 / K),
-        )
+        init = self.init if isinstance(self.init, str) else "given"
+        size = {"given": 0, "random": K, "kmeans": max(START_ROWS * K, FEWEST_ROWS)}[init]
+        seed = int(rng.randint(2**31 - 1)) if size else 0
+        glance = self._accumulate(partial(_glance, size=size, seed=seed), X, weights)
+        if not glance.total > 0:
+            raise ValueError("GaussianMixtureEncoder: all samples have weight 0. Give some a weight above 0.")
+        self._check_count(glance.n_samples)
+        rows, matrix = glance.sample.rows, self.covariance in ("full", "tied")
+        if init == "kmeans":  # all is told from the sample: what few samples far out would do to it, EM can undo
+            X, weights = rows, None
+            glance = _glance(rows, size=0, seed=0)
+        rounding = (np.finfo(dtype).eps * glance.mean) ** 2 / 12
+        overall = glance.squares / glance.total
+        overall = np.where(overall > rounding, overall, 0)
+        center, scale = glance.mean, np.ones(len(overall))
+        if init == "kmeans":
+            scale = units(rows, np.sqrt(overall))
+            scale = np.full(len(scale), scale.max()) if self.covariance == "spherical" else scale
+        means = self._first_means(rows, center, scale, rng)
+        statistic = partial(_spread, means=means, center=center, scale=scale, matrix=matrix)
+        C = self._accumulate(statistic, X, weights) / glance.total * (np.outer(scale, scale) if matrix else scale**2)
+        within = np.diag(C) if matrix else C
+        floor = self._floor(lambda: regularizer(within, overall) + rounding)
+        if matrix:
+            C = np.tile(C + np.diag(floor), (K if self.covariance == "full" else 1, 1, 1))
+        else:
+            C = np.tile(C + floor, (K, 1)) if self.covariance == "diag" else np.full(K, (C + floor).mean())
+        mixture = Mixture(means * scale + center, C, np.full(K, 1 / K))
         self._check_variances(mixture)
-        return mixture
+        return mixture, floor
 
-    def _first_means(self, X, weights, rng):
+    def _floor(self, auto):
+        return auto() if self.reg_covar == "auto" else np.full(self.n_features_in_, float(self.reg_covar))
+
+    def _first_means(self, rows, center, scale, rng):
+        """First means (K, d), about ``center`` in units of ``scale``."""
         K, d = self.n_components, self.n_features_in_
         if not isinstance(self.init, str):
             means = np.array(self.init, dtype=np.float64)
@@ -400,22 +543,19 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
                 )
             if not np.isfinite(means).all():
                 raise ValueError("GaussianMixtureEncoder: init contains NaN or infinity; pass finite means.")
-            return means
-        rows = self._drawn(X, weights, rng, K if self.init == "random" else START_ROWS * K)
-        if len(rows) == 0:
-            raise ValueError("GaussianMixtureEncoder: all samples have weight 0. Give some a weight above 0.")
+            return (means - center) / scale
+        rows = np.round((rows - center) / scale / GRID) * GRID
         if len(rows) < K:
-            warnings.warn(
+            notify(
                 f"GaussianMixtureEncoder: the samples hold {len(rows)} distinct rows for n_components={K}, so some "
                 "components are copies of others. Ask for fewer components.",
                 ConvergenceWarning,
-                stacklevel=6,
             )
             rows = rows[np.arange(K) % len(rows)]
         if self.init == "random" or len(rows) == K:
             return rows[:K]
         seed = int(rng.randint(2**31 - 1))
-        start = KMeansDictionary(K, init="k-means++", max_iter=START_ITERATIONS, random_state=seed)
+        start = KMeansDictionary(K, init="k-means++", max_iter=START_ITERATIONS, tol=0, random_state=seed)
         return start.fit(rows).components_
 
     def _revived(self, mixture, stats, X, weights, rng):
@@ -427,7 +567,8 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         rows = self._drawn(X, weights, rng, len(dead))
         dead = dead[: len(rows)]
         means[dead] = rows
-        covariances[dead] = np.average(covariances, axis=0, weights=shares)
+        if len(covariances) == len(shares):
+            covariances[dead] = np.average(covariances, axis=0, weights=shares)
         shares[dead] = 1 / stats.n_samples
         return Mixture(means, covariances, shares / shares.sum())
 
@@ -450,13 +591,14 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         codes : array (n_samples, n_outputs), a generator of chunks, or a Dask array
             ``n_outputs`` is n_components, and 2 n_components n_features for ``encode="fisher"``. float32 if X is.
         """
-        check_parameters(self, encode=ENCODE)
+        check_is_fitted(self)
+        self._check_encode("full" if self.covariances_.ndim == 3 else "tied" if self._tied else "diag")
         return self._map(X, self.encode)
 
     def _affine_code(self) -> AffineCode | None:
         """The posteriors as a softmax of affine responses, for the fused image encoder; None where that would err."""
         mixture = self._mixture
-        if self.encode != "posterior" or ill_conditioned(mixture):
+        if self.encode != "posterior" or not affine(mixture):
             return None
         origin = mixture.means.mean(axis=0, dtype=np.float64)
         A, c = affine_logits(mixture.means - origin, mixture.covariances, mixture.weights, np.float64)
@@ -531,7 +673,9 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return float(log_p / total)
 
     def _n_parameters(self):
-        return self.components_.size + self.covariances_.size + len(self.weights_) - 1
+        C, d = self.covariances_, self.components_.shape[1]
+        free = C.size if C.ndim < 3 and not self._tied else C.size // d * (d + 1) // 2
+        return self.components_.size + free + len(self.weights_) - 1
 
     def bic(self, X):
         """Bayesian information criterion, -2 log p(X) + parameters log n_samples; lower is better.
@@ -583,8 +727,14 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         rng = check_random_state(self.random_state)
         shares = self.weights_.astype(np.float64)
         labels = rng.choice(len(shares), n_samples, p=shares / shares.sum())
-        deviations = np.sqrt(self.covariances_[labels]).reshape(n_samples, -1)
-        X = self.components_[labels] + deviations * rng.standard_normal((n_samples, self.components_.shape[1]))
+        noise = rng.standard_normal((n_samples, self.components_.shape[1]))
+        C = self._mixture.covariances
+        if C.ndim == 3:
+            for k in np.unique(labels):
+                noise[labels == k] = noise[labels == k] @ np.linalg.cholesky(C[k % len(C)]).T
+        else:
+            noise *= np.sqrt(C[labels]).reshape(n_samples, -1)
+        X = self.components_[labels] + noise
         return X.astype(self.components_.dtype), labels
 
     @property

@@ -1,6 +1,7 @@
 """Predictive sparse decomposition: sparse coding with an encoder that learns to predict the codes.
 
-X (n, d) samples, D (K, d) atoms of unit length, W (K, d), b (K,) and g (K,) the encoder, z (n, K) codes:
+X (n, d) samples, each feature less its mean and over its scale (standardizer.py), D (K, d) atoms of unit length,
+W (K, d), b (K,) and g (K,) the encoder, z (n, K) codes:
 
     prediction  p(x) = g tanh(x W' + b)
     loss        E(x) = min_z  1/2 |x - z D|^2 + alpha |z|_1 + beta/2 |z - p(x)|^2

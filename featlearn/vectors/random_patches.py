@@ -12,10 +12,9 @@ from sklearn.utils import check_random_state
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
 from featlearn.kernels.sample import RowSample
-from featlearn.streaming import accumulate
 from featlearn.threads import as_float
 from featlearn.validation import check_parameters, check_rows, integer, real, unchanged_on_failure
-from featlearn.vectors.dictionary import ENCODE, DictionaryMixin, unit_rows
+from featlearn.vectors.dictionary import ENCODE, DictionaryMixin, accumulate_dense, unit_rows
 
 
 def _sample(chunk, size, seed):
@@ -35,7 +34,8 @@ class RandomPatches(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
     threshold : float, default=0.25
         The t of threshold and split, in the units of the responses.
     random_state : int, RandomState or None, default=None
-        Which samples are drawn. They depend on the set of samples, not on their order.
+        Which samples are drawn. They depend on the set of samples, not on their order, nor on
+        their dtype.
 
     Attributes
     ----------
@@ -48,6 +48,12 @@ class RandomPatches(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
     ------
     ValueError
         If there are fewer distinct samples than atoms.
+
+    Warns
+    -----
+    UserWarning
+        If one feature's scale, or an outlier, drowns the other features; if more than half of the codes are constant on
+        training samples (a threshold too large for the scale of the data).
 
     References
     ----------
@@ -75,7 +81,7 @@ class RandomPatches(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+        X : array (n_samples, n_features), sparse matrix, memmap, stream of chunks or Dask array
             The samples.
         y : ignored
             Present for the API.
@@ -87,8 +93,8 @@ class RandomPatches(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
         check_parameters(self, n_components=integer(1), encode=ENCODE, threshold=real(0))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         context = begin_fit(self, 0, X=X)
-        X = check_rows(self, X, reset=True)
-        rows = accumulate(partial(_sample, size=self.n_components, seed=seed), X).rows
+        X = check_rows(self, X, reset=True, accept_sparse=True)
+        rows = accumulate_dense(partial(_sample, size=self.n_components, seed=seed), X).rows
         if len(rows) < self.n_components:
             raise ValueError(
                 f"RandomPatches: n_components={self.n_components} atoms were asked for and the data hold only "
@@ -97,4 +103,5 @@ class RandomPatches(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
             )
         self.components_ = unit_rows(rows) if self.encode in ("threshold", "split", "omp") else rows
         end_fit(context, self)
+        self._warn_of_scale(X)
         return self

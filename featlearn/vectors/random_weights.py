@@ -1,13 +1,14 @@
 """Random filters: the baseline that shows what learning them is worth, and at times all that is needed.
 
-    y = f(W x + b),   W (K, d) drawn once and never trained,   E |w_k|^2 = scale^2,   b_k ~ N(0, bias^2)
+    y = f(W (x - m) / s + b),   W (K, d) drawn once and never trained,   E |w_k|^2 = scale^2,   b_k ~ N(0, bias^2)
 
     normal       w_kj ~ N(0, scale^2 / d)
     uniform      w_kj ~ U(-a, a),  a = scale sqrt(3 / d)
     unit         w_k = scale g / |g|,  g ~ N(0, I)                            rows of one length
     orthogonal   as unit, and rows at right angles: all of them for K <= d, else in blocks of d
 
-So whitened inputs give responses of variance scale^2 under any of them. Jarrett et al. (2009) found two stages of
+The mean m (d,) and the scale s (d,) of each feature are those of the training rows, so that no feature's unit or level
+decides (`standardizer`); or 0 and 1, for inputs that have these already. Jarrett et al. (2009) found two stages of
 random filters, rectified, normalized and pooled, close to learned ones; Saxe et al. (2011) explain it by pooling.
 """
 
@@ -19,11 +20,14 @@ from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_c
 from featlearn.kernels.encode import AffineCode
 from featlearn.streaming import first_chunk
 from featlearn.threads import as_float, one_blas_thread
-from featlearn.validation import check_parameters, check_rows, integer, one_of, real, unchanged_on_failure
-from featlearn.vectors.affine import AffineCodesMixin
+from featlearn.validation import boolean, check_parameters, check_rows, integer, one_of, real, unchanged_on_failure
+from featlearn.vectors.affine import AffineCodesMixin, _Affine
 from featlearn.vectors.dictionary import unit_rows
+from featlearn.vectors.standardizer import Standardizer
+from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_idle_units
 
 ACTIVATION = one_of("linear", "relu", "abs", "tanh", "sigmoid")
+ENDS = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
 
 
 def orthogonal_rows(rng: np.random.RandomState, K: int, d: int) -> np.ndarray:
@@ -60,6 +64,9 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         Root mean square length of a filter; exact for ``unit`` and ``orthogonal``.
     bias : float, default=0.0
         Standard deviation of the biases, which are normal; 0 for none.
+    standardize : bool, default=True
+        Whether each feature is brought to mean 0 and one scale first, deviations about 1 (`Standardizer`). False takes
+        features as they come: for whitened inputs, or where their scales should count.
     random_state : int, RandomState or None, default=None
         Seed of filters and biases.
 
@@ -69,6 +76,8 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         The filters.
     intercept_ : array (n_components,)
         The biases.
+    mean_, scale_ : arrays (n_features,)
+        What is subtracted from each feature, and what the rest is divided by; 0 and 1 without ``standardize``.
     n_features_in_ : int
         Number of features seen by `fit`.
 
@@ -76,6 +85,12 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
     ------
     ValueError
         For data that are not finite rows, an iterator (its first chunk would be lost), or a parameter out of range.
+
+    Warns
+    -----
+    UserWarning
+        If most units are constant or saturated on training rows, or, without ``standardize``, one feature's scale
+        drowns the others.
 
     References
     ----------
@@ -98,6 +113,7 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         distribution: str = "normal",
         scale: float = 1.0,
         bias: float = 0.0,
+        standardize: bool = True,
         random_state=None,
     ):
         self.n_components = n_components
@@ -105,12 +121,13 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         self.distribution = distribution
         self.scale = scale
         self.bias = bias
+        self.standardize = standardize
         self.random_state = random_state
 
     @with_callbacks
     @unchanged_on_failure
     def fit(self, X, y=None):
-        """Draw the filters; of the data only the width and the precision matter.
+        """Draw the filters, whatever the data, and learn the scale of each feature.
 
         Parameters
         ----------
@@ -130,6 +147,7 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
             distribution=one_of("normal", "uniform", "unit", "orthogonal"),
             scale=real(above=0),
             bias=real(0),
+            standardize=boolean(),
         )
         rng = check_random_state(self.random_state)
         context = begin_fit(self, 0, X=X)
@@ -139,9 +157,28 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
             filters = random_filters(rng, self.n_components, self.n_features_in_, self.distribution)
         self.components_ = (self.scale * filters).astype(dtype)
         self.intercept_ = (self.bias * rng.standard_normal(self.n_components)).astype(dtype)
+        standard = Standardizer.of(X) if self.standardize else Standardizer.none(X)
+        self.mean_, self.scale_ = standard.mean, standard.scale
+        self._warn(as_float(probe(X)))
         end_fit(context, self)
         return self
 
+    def _warn(self, rows):
+        who, ends = type(self).__name__, ENDS.get(self.activation, (None, None))
+        if not self.standardize:
+            warn_of_drowned_features(who, rows, "filters weigh all features alike")
+        codes = _Affine(self._affine_code())(rows)
+        warn_of_idle_units(
+            who,
+            codes,
+            "Filters ask for inputs about 0, of variance about 1: pass standardize=True, put a whitening (ZCA) before "
+            "them, or lower scale.",
+            low=ends[0],
+            high=ends[1],
+        )
+
     def _affine_code(self):
         check_parameters(self, activation=ACTIVATION)
-        return AffineCode(self.components_, self.intercept_, self.activation)
+        origin = self.mean_ if self.mean_.any() else None
+        weights = self.components_ / self.scale_.astype(np.float64)
+        return AffineCode(weights, self.intercept_, self.activation, origin=origin)

@@ -2,14 +2,14 @@
 
 X (n, d) rows in time order, one sequence or several; h(x) = x, or x and all products x_i x_j (degree 2):
 
-    min_w  delta = E (y_{t+1} - y_t)^2,  y_t = w.(h(x_t) - E h)     subject to  E y = 0, E y^2 = 1, y uncorrelated
-    A w = delta B w,   B = cov h(x),   A = E (h(x_{t+1}) - h(x_t)) (h(x_{t+1}) - h(x_t))'
+    min_w  delta = E (y_{t+s} - y_t)^2,  y_t = w.(h(x_t) - E h)     subject to  E y = 0, E y^2 = 1, y uncorrelated
+    A w = delta B w,   B = cov h(x),   A = E (h(x_{t+s}) - h(x_t)) (h(x_{t+s}) - h(x_t))'      s the lag, 1 as a rule
 
 The K slowest outputs are the generalized eigenvectors of least delta (Wiskott & Sejnowski 2002, section 2.2), solved as
 they do: whiten B, then take the eigenvectors of the differences of the whitened signal. For degree 2 the input itself
 is whitened before it is expanded: the space of outputs is the same, and products of large and small inputs compare.
-Directions without variance have no unit variance to be scaled to, and are left out. Covariances divide by n - 1;
-differences never cross from one sequence to the next.
+Directions without variance, up to rounding, have no unit variance to be scaled to, and are left out. Covariances
+divide by n - 1; differences never cross from one sequence to the next.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from functools import partial
 import numpy as np
 from scipy import linalg
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
 from featlearn.streaming import accumulate, is_out_of_core, map_chunks
@@ -32,9 +32,17 @@ from featlearn.validation import (
     real,
     unchanged_on_failure,
 )
-from featlearn.vectors.whitening import Moments, _Affine
-
-MOST_ROWS = 1 << 20  # in a chunk: the mean of m equal numbers may be off by m roundings
+from featlearn.vectors.whitening import (
+    Moments,
+    _Affine,
+    _Scores,
+    apply,
+    check_moments,
+    coarse_rounding,
+    moments_of,
+    sphering,
+    warn_of_too_few,
+)
 
 
 @dataclass(frozen=True)
@@ -56,27 +64,12 @@ def expanded(Z: np.ndarray, degree: int) -> np.ndarray:
     return np.hstack([Z, Z[:, i] * Z[:, j]])
 
 
-def whitening(moments: Moments, eps: float) -> np.ndarray:
-    """P (d, r) with cov((x - m) P) = I, without the directions that do not vary.
-
-    Features are first brought to unit variance, so that their units do not decide; then directions whose share of the
-    largest variance is at most eps are left out.
-    """
-    deviations = np.sqrt(np.diag(moments.scatter) / (moments.n - 1))
-    rounding = np.finfo(np.float64).eps
-    varies = deviations > min(moments.n, MOST_ROWS) * rounding * np.abs(moments.mean)
-    scales = np.divide(1, deviations, out=np.zeros_like(deviations), where=varies)
-    values, vectors = linalg.eigh(moments.scatter / (moments.n - 1) * np.outer(scales, scales))
-    values, vectors = values[::-1], vectors[:, ::-1]
-    kept = values > max(eps, 8 * len(values) * rounding) * values.max(initial=0)
-    return scales[:, None] * vectors[:, kept] / np.sqrt(values[kept])
-
-
-def within_sequences(lengths: np.ndarray, n: int) -> np.ndarray:
-    """Which of the n - 1 neighboring pairs of rows lie within one sequence: (n - 1,) of bool."""
-    within = np.ones(n - 1, dtype=bool)
-    within[np.cumsum(lengths)[:-1] - 1] = False
-    return within
+def pairs(sequence: np.ndarray, lag: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (p,) and the rows (p,) that follow them by ``lag`` within the same sequence; sequence (n,) has their ids."""
+    order = np.argsort(sequence, kind="stable")
+    now, after = order[:-lag], order[lag:]
+    within = sequence[now] == sequence[after]
+    return now[within], after[within]
 
 
 def _expand(chunk, mean, P, degree):
@@ -88,9 +81,9 @@ def _moments(chunk, **expansion):
     return Moments.of(_expand(chunk, **expansion))
 
 
-def _differences(now, after, within, **expansion):
-    """The statistic of pairs of neighboring rows."""
-    steps = _expand(after[within], **expansion) - _expand(now[within], **expansion)
+def _differences(now, after, X, **expansion):
+    """The statistic of pairs of rows of X."""
+    steps = _expand(X[after], **expansion) - _expand(X[now], **expansion)
     return Differences(len(steps), steps.T @ steps)
 
 
@@ -109,11 +102,13 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
 
     Parameters
     ----------
-    n_components : int or None, default=8
+    n_components : int or None, default=None
         Number of outputs K; None takes as many as there are directions that vary.
     degree : {1, 2}, default=1
         1 for linear functions, 2 for quadratic ones: d features become up to d + d (d + 1) / 2, so reduce a wide input
         first (`PCAWhitening`).
+    lag : int, default=1
+        Rows from one moment to the one it is compared with: a signal sampled finely moves little within one row.
     eps : float, default=1e-9
         Directions with at most this share of the largest variance (of features scaled to unit variance) are taken for
         constant, and left out.
@@ -126,7 +121,8 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
     mean_ : array (n_features,)
         Mean of the samples.
     delta_ : array (n_components,)
-        Mean squared difference in time of each output, ascending. White noise has 2; a sine of period T, (2 pi / T)^2.
+        Mean squared difference in time of each output, ascending. White noise has 2; a sine of period T, about
+        (2 pi lag / T)^2.
     mixing_ : array (n_features, n_components)
         For degree 1, the way back: the covariance of features and outputs.
     whitening_ : array (n_features, n_directions)
@@ -139,8 +135,20 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
     Raises
     ------
     ValueError
-        For lengths that do not sum to the number of samples, a sequence of one row, more components than directions
-        that vary, a stream or a Dask array, or a parameter out of range.
+        For lengths that do not sum to the number of samples, a length of 1, groups of another length, no sequence
+        longer than the lag, more components than directions that vary, a stream or a Dask array, or a parameter out of
+        range.
+
+    Warns
+    -----
+    UserWarning
+        If the samples are so few that each has a direction of its own.
+
+    Notes
+    -----
+    What is learned depends on the order of the rows, so rows drawn or shuffled at random teach nothing. In
+    cross-validation pass ``groups``, an id per row, which is cut as X is; splitters that keep the order
+    (``TimeSeriesSplit``, ``KFold`` without shuffling, ``GroupKFold``) keep the sequences too.
 
     References
     ----------
@@ -158,14 +166,17 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
     np.float64(1.0)
     """
 
-    def __init__(self, n_components: int | None = 8, degree: int = 1, eps: float = 1e-9):
+    _needs_order = True  # for `Stage`, which draws patches: in time, and with their sequence as groups
+
+    def __init__(self, n_components: int | None = None, degree: int = 1, lag: int = 1, eps: float = 1e-9):
         self.n_components = n_components
         self.degree = degree
+        self.lag = lag
         self.eps = eps
 
     @with_callbacks
     @unchanged_on_failure
-    def fit(self, X, y=None, lengths=None):
+    def fit(self, X, y=None, lengths=None, groups=None):
         """Learn the slowest functions.
 
         Parameters
@@ -176,24 +187,48 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
             Present for the API.
         lengths : sequence of int or None, default=None
             Lengths of the sequences that X holds one after the other, each of at least 2; None for a single one.
+        groups : array (n_samples,) or None, default=None
+            The sequence of every row, any id: the rows of one id, in their order, are a sequence. Sequences of one row
+            have no difference in time and are merely rows. Instead of ``lengths``, where rows are chosen afterwards,
+            as in cross-validation.
 
         Returns
         -------
         self
         """
-        check_parameters(self, n_components=optional(integer(1)), degree=integer(1, 2), eps=real(0))
+        check_parameters(self, n_components=optional(integer(1)), degree=integer(1, 2), lag=integer(1), eps=real(0))
         if is_out_of_core(X):
             raise ValueError(
                 "SlowFeatureAnalysis.fit compares every row with the one after it, so it needs them in an array or an "
                 "np.memmap. Fit on one of these; transform takes streams and Dask arrays."
             )
-        context = begin_fit(self, 0, X=X)
-        X = check_rows(self, X, reset=True, min_samples=2)
-        within = within_sequences(self._checked_lengths(lengths, len(X)), len(X))
+        context, rounding = begin_fit(self, 0, X=X), coarse_rounding(X)
+        X = check_rows(self, X, reset=True, min_samples=2, squared=False)
+        now, after = pairs(self._sequences(lengths, groups, len(X)), self.lag)
+        if len(now) == 0:
+            raise ValueError(
+                f"SlowFeatureAnalysis: no sequence has more than lag={self.lag} rows (X has n_samples={len(X)}), so "
+                "there is no difference in time. Pass longer sequences, or a smaller lag."
+            )
         with one_blas_thread():
-            self._learn(X, within)
+            self._learn(X, now, after, rounding)
         end_fit(context, self)
         return self
+
+    def _sequences(self, lengths, groups, n):
+        """The sequence of every row, as ids (n,)."""
+        if groups is None:
+            lengths = self._checked_lengths(lengths, n)
+            return np.repeat(np.arange(len(lengths)), lengths)
+        if lengths is not None:
+            raise ValueError("SlowFeatureAnalysis: lengths and groups both tell the sequences; pass one of them.")
+        groups = column_or_1d(groups)
+        if len(groups) != n:
+            raise ValueError(
+                f"SlowFeatureAnalysis: groups has {len(groups)} ids and X has n_samples={n} rows. Pass the id of the "
+                "sequence of every row."
+            )
+        return np.unique(groups, return_inverse=True)[1]
 
     def _checked_lengths(self, lengths, n):
         if lengths is None:
@@ -214,19 +249,20 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
             )
         return lengths
 
-    def _learn(self, X, within):
-        moments = accumulate(Moments.of, X)
-        if not np.isfinite(moments.scatter).all():
-            raise ValueError("SlowFeatureAnalysis: squares of the samples overflow float64. Scale the data down.")
-        P = whitening(moments, self.eps)
+    def _learn(self, X, now, after, rounding):
+        moments = moments_of(X, rounding)
+        check_moments("SlowFeatureAnalysis", moments)
+        P = sphering(moments, self.eps)[0]
         r = P.shape[1]
+        if r == moments.n - 1 > 1:
+            warn_of_too_few("SlowFeatureAnalysis", moments.n, X.shape[1], "put PCAWhitening(n_components) before it")
         n_expanded = r if self.degree == 1 else r + r * (r + 1) // 2
         expansion = {"mean": moments.mean, "P": P, "degree": self.degree}
         rows = cache_rows(8 * max(n_expanded, 1))
         Q = np.eye(r)
         if self.degree == 2 and r > 0:
             h = accumulate(partial(_moments, **expansion), X, rows=rows)
-            Q = whitening(h, self.eps)
+            Q = sphering(h, self.eps)[0]
         K = Q.shape[1] if self.n_components is None else self.n_components
         if Q.shape[1] == 0:
             raise ValueError(
@@ -239,7 +275,7 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
                 f"directions vary: X has n_samples={len(X)}, n_features={X.shape[1]}, {r} of them independent, "
                 f"degree={self.degree}. Pass n_components={Q.shape[1]} or less, or samples that vary more."
             )
-        steps = accumulate(partial(_differences, **expansion), X[:-1], X[1:], within, rows=rows)
+        steps = accumulate(partial(_differences, X=X, **expansion), now, after, rows=rows)
         delta, vectors = linalg.eigh(Q.T @ (steps.scatter / steps.n) @ Q, subset_by_index=[0, K - 1])
         components = (Q @ vectors).T
         self.mean_, self.delta_ = moments.mean, np.maximum(delta, 0)
@@ -247,7 +283,7 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
             delattr(self, name)  # of an earlier fit of the other degree
         if self.degree == 1:
             self.components_ = _signed(components @ P.T)
-            self.mixing_ = moments.scatter @ self.components_.T / (moments.n - 1)
+            self.mixing_ = moments.times(self.components_.T) / (moments.n - 1)
         else:
             self.components_ = _signed(components)
             self.whitening_, self.expanded_mean_ = P, h.mean
@@ -266,9 +302,9 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
             float32 if X is.
         """
         check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
+        X = check_rows(self, X, reset=False, squared=False)
         if hasattr(self, "mixing_"):
-            return map_chunks(_Affine(self.components_.T, before=self.mean_), X)
+            return apply(_Affine(self.components_.T, before=self.mean_), X)
         encode = _Quadratic(self.mean_, self.whitening_, self.expanded_mean_, self.components_.T)
         return map_chunks(encode, X, rows=cache_rows(8 * self.components_.shape[1]))
 
@@ -285,11 +321,31 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
         X : array (n_samples, n_features)
             The samples.
         """
+        self._check_linear()
+        X = check_codes(self, X)
+        return map_chunks(_Affine(self.mixing_.T, after=self.mean_), X)
+
+    def _check_linear(self):
         check_is_fitted(self)
         if not hasattr(self, "mixing_"):
             raise ValueError("SlowFeatureAnalysis: quadratic outputs have no inverse; fit with degree=1.")
-        X = check_codes(self, X)
-        return map_chunks(_Affine(self.mixing_.T, after=self.mean_), X)
+
+    def score_samples(self, X):
+        """How well each sample is rebuilt, for degree 1: minus the squared error of the way back.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
+
+        Returns
+        -------
+        scores : array (n_samples,), a generator of chunks, or a Dask array
+            At most 0; low for samples that differ from those of the fit in what is not slow.
+        """
+        self._check_linear()
+        X = check_rows(self, X, reset=False, squared=False)
+        return map_chunks(_Scores(self.mean_, _Affine(self.components_.T), _Affine(self.mixing_.T)), X)
 
     @property
     def _n_features_out(self):

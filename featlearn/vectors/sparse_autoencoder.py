@@ -117,7 +117,7 @@ class SparseAutoencoder(AutoencoderMixin, BaseEstimator):
     >>> import numpy as np
     >>> from featlearn import SparseAutoencoder
     >>> X = np.random.default_rng(0).random((200, 6))
-    >>> learner = SparseAutoencoder(4, sparsity_target=0.2, solver="lbfgs", random_state=0).fit(X)
+    >>> learner = SparseAutoencoder(4, sparsity_target=0.2, solver="lbfgs", max_iter=1000, random_state=0).fit(X)
     >>> bool((abs(learner.transform(X).mean(axis=0) - 0.2) < 0.05).all())
     True
     """

@@ -14,7 +14,6 @@ afterwards, and may. An atom that no sample uses is drawn anew from the samples 
 omp, an atom that does what another does as well (Aharon, Elad & Bruckstein 2006), for greedy codes never part the two.
 """
 
-import warnings
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,6 +27,7 @@ from sklearn.utils.validation import check_is_fitted
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
 from featlearn.kernels.sample import RowSample
 from featlearn.kernels.sparse_codes import OMP, ProximalEncoder, fitted_atoms, lasso_objective, sparse_sums
+from featlearn.notices import interruptible, notify, warn_at_limit
 from featlearn.streaming import accumulate, first_chunk, is_out_of_core, map_chunks
 from featlearn.threads import as_float, one_blas_thread
 from featlearn.validation import (
@@ -44,10 +44,13 @@ from featlearn.validation import (
     unchanged_on_failure,
 )
 from featlearn.vectors.dictionary import unit_rows
+from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_idle_units
 
 ROWS = 1024  # in a chunk: enough to feed the products, few enough to share among cores
 EXPLAINED = 64  # roundings of a sample's length within which nothing is left of it
 TWIN = 0.97  # cosine above which two atoms are alike
+ALPHA = 0.1  # alpha="auto", in root mean squares of the data
+ROWS_AN_ATOM = 10  # of training rows looked at, from which an atom without any is idle
 FORGET = 8.0  # partial_fit: batch s of t counts (s / t)^FORGET, so that codes by early atoms fade
 
 
@@ -111,6 +114,18 @@ class Coder:
             return CodeSums((Z.T @ Z).astype(np.float64), (Z.T @ X).astype(np.float64), objective, len(X))
 
 
+class _MinusError:
+    """Minus |x - z D|^2 of each row, picklable for a Dask cluster."""
+
+    def __init__(self, coder: Coder):
+        self.coder = coder
+
+    def __call__(self, chunk: np.ndarray) -> np.ndarray:
+        X = np.ascontiguousarray(as_float(chunk))
+        rest = X - self.coder(X) @ self.coder.atoms.astype(X.dtype, copy=False)
+        return -np.einsum("nd,nd->n", rest, rest)
+
+
 def directions(rows: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Rows scaled to unit length, by way of float64, in a dtype."""
     return unit_rows(rows.astype(np.float64)).astype(dtype)
@@ -130,6 +145,12 @@ def twins(atoms: np.ndarray, use: np.ndarray, objective: float) -> np.ndarray:
 def split_signs(Z: np.ndarray) -> np.ndarray:
     """Codes (n, 2 K): max(z, 0), then max(-z, 0)."""
     return np.concatenate([np.maximum(Z, 0), np.maximum(-Z, 0)], axis=1)
+
+
+def _squares(chunk):
+    """Sum of squares of a chunk, and how many numbers it holds."""
+    X = as_float(chunk)
+    return np.array([np.einsum("nd,nd->", X, X, dtype=np.float64), X.size])
 
 
 def _errors(chunk, coder):
@@ -159,9 +180,11 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
         or the lasso with ``alpha``. "fista" reaches the lasso's codes in far fewer steps than "ista".
     n_nonzero : int or None, default=None
         Most atoms in a code of "omp"; None takes a tenth of the features, at least 1.
-    alpha : float, default=0.1
+    alpha : "auto" or float, default="auto"
         Weight of |z|_1 for "ista" and "fista", in the units of x.d. A sample without a response above it gets zeros.
-    max_iter : int, default=30
+        "auto" takes a tenth of the root mean square of the training data, 0.1 for whitened or standardized ones, so
+        that their units change nothing.
+    max_iter : int, default=200
         Most iterations, each a walk over the data and an update of the atoms.
     encode_iter : int, default=100
         Most steps of "ista" and "fista" for a code.
@@ -180,6 +203,8 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
     ----------
     components_ : array (n_components, n_features)
         The atoms, of unit length.
+    alpha_ : float
+        The weight of |z|_1; 0 for "omp".
     loss_curve_ : array (n_iter_,)
         The mean over samples of 1/2 |x - z D|^2 + alpha |z|_1 (without the second part for "omp"), at the start of each
         iteration; after `partial_fit`, of each batch.
@@ -194,6 +219,14 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
     ------
     ValueError
         For more atoms than samples of an array, data that are not finite rows, or a parameter out of range.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If ``max_iter`` is reached before ``tol``, unless ``tol=0``; if every code is zero; or if a fit is interrupted,
+        which keeps what was learned.
+    UserWarning
+        If one feature, or one outlier, drowns the others, or more than half of the codes are constant.
 
     Notes
     -----
@@ -222,8 +255,8 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
         n_components: int = 8,
         algorithm: str = "omp",
         n_nonzero: int | None = None,
-        alpha: float = 0.1,
-        max_iter: int = 30,
+        alpha: float | str = "auto",
+        max_iter: int = 200,
         encode_iter: int = 100,
         encode_tol: float = 1e-3,
         tol: float = 1e-4,
@@ -249,7 +282,7 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
             n_components=integer(1),
             algorithm=one_of("omp", "ista", "fista"),
             n_nonzero=optional(integer(1)),
-            alpha=real(0),
+            alpha=either(one_of("auto"), real(0)),
             max_iter=integer(1),
             encode_iter=integer(1),
             encode_tol=real(0),
@@ -266,8 +299,20 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
     def _coder(self, atoms, split_sign=False):
         n_nonzero = max(1, atoms.shape[1] // 10) if self.n_nonzero is None else self.n_nonzero
         return Coder(
-            atoms, self.algorithm, n_nonzero, self.alpha, self.encode_iter, self.encode_tol, split_sign=split_sign
+            atoms, self.algorithm, n_nonzero, self._weight(), self.encode_iter, self.encode_tol, split_sign=split_sign
         )
+
+    def _weight(self) -> float:
+        """Alpha as a number."""
+        if self.algorithm == "omp":
+            return 0.0
+        return self.alpha_ if self.alpha == "auto" else float(self.alpha)
+
+    def _set_alpha(self, X):
+        if self.algorithm != "omp" and self.alpha == "auto":
+            square, size = self._walk(_squares, X)
+            self.alpha_ = ALPHA * float(np.sqrt(square / size))
+        self.alpha_ = self._weight()
 
     def _walk(self, f, X):
         # The sums are K x K, so that chunks of 4 K rows at least keep adding them cheap beside coding.
@@ -291,28 +336,55 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
         """
         self._check()
         rng = check_random_state(self.random_state)
-        X, dtype = self._gate(X, reset=True, passes=3)
+        X, dtype = self._gate(X, reset=True, passes=4)
         context = begin_fit(self, self.max_iter, X=X)
-        atoms, curve = self._first_atoms(X, dtype, rng), []
-        for _ in range(self.max_iter):
-            sums = self._walk(self._coder(atoms).sums, X)
-            curve.append(_mean(sums, dtype))
-            atoms = self._updated(X, sums, atoms, rng)
-            stop = end_iteration(context, self, {"loss": curve[-1]}, partial(dict, components_=atoms))
-            if stop or (len(curve) > 1 and abs(curve[-2] - curve[-1]) < self.tol * curve[-2]) or curve[-1] == 0:
-                break
+        self._set_alpha(X)
+        # Of whole iterations: an interrupt finds the three in step.
+        state: tuple[np.ndarray, Any, list[float]] = self._first_atoms(X, dtype, rng), None, []
+        done = stop = False
+        with one_blas_thread(), interruptible("SparseCoding", lambda: len(state[2])):
+            while len(state[2]) < self.max_iter and not (done or stop):
+                atoms, _, curve = state
+                sums = self._walk(self._coder(atoms).sums, X)
+                loss = _mean(sums, dtype)
+                state = self._updated(X, sums, atoms, rng), sums, [*curve, loss]
+                now: dict[str, Any] = {"components_": state[0], "alpha_": self.alpha_}
+                stop = end_iteration(context, self, {"loss": loss}, partial(dict, now))
+                done = loss == 0 or (len(curve) > 0 and abs(curve[-1] - loss) < self.tol * curve[-1])
+        atoms, sums, curve = state
+        if len(curve) == self.max_iter and not (done or stop) and self.tol > 0:
+            gain = abs(curve[-2] - curve[-1]) / curve[-2] if len(curve) > 1 else np.inf
+            warn_at_limit(
+                "SparseCoding", self.max_iter, self.tol, f"the objective still changed by {gain:.2g} of itself",
+                "pass tol=0 for max_iter iterations without this warning",
+            )  # fmt: skip
         if not sums.A.any() and curve[-1] > 0:
-            why = "responses within rounding" if self.algorithm == "omp" else f"alpha={self.alpha} above every response"
-            warnings.warn(
+            why = (
+                "responses within rounding"
+                if self.algorithm == "omp"
+                else f"alpha={self.alpha_:g} above every response"
+            )
+            notify(
                 f"SparseCoding: every code is zero, with {why} x.d, so nothing was learned. Lower alpha, or scale "
                 "the data up.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
+        elif curve[-1] > 0:
+            self._warn_if_useless(X, atoms)
         self.components_, self.sums_ = atoms, sums
         self.loss_curve_, self.n_iter_ = np.array(curve), len(curve)
         end_fit(context, self)
         return self
+
+    def _warn_if_useless(self, X, atoms):
+        rows = as_float(probe(X))
+        warn_of_drowned_features("SparseCoding", rows, "codes explain the features as they are")
+        if len(rows) >= ROWS_AN_ATOM * self.n_components:  # of fewer many an atom has none
+            warn_of_idle_units(
+                "SparseCoding", self._coder(atoms)(rows),
+                "What rows have in common, or alpha, hides how they differ: put a StandardScaler before it, or lower "
+                "alpha.",
+            )  # fmt: skip
 
     def _gate(self, X, *, reset, passes):
         X = check_rows(self, X, reset=reset, passes=passes)
@@ -375,7 +447,9 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
         self._check()
         first = not hasattr(self, "components_")
         rng = check_random_state(self.random_state)
-        X, dtype = self._gate(X, reset=first, passes=3)
+        X, dtype = self._gate(X, reset=first, passes=4)
+        if first:
+            self._set_alpha(X)
         atoms = self._first_atoms(X, dtype, rng) if first else self.components_
         if len(atoms) != self.n_components:
             raise ValueError(
@@ -431,6 +505,24 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
             positive, negative = np.split(codes, 2, axis=1)
             codes = positive - negative
         return codes @ self.components_.astype(codes.dtype)
+
+    def score_samples(self, X):
+        """Minus the squared error of the reconstruction of each sample: low for samples unlike those of the fit.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
+
+        Returns
+        -------
+        scores : array (n_samples,), a generator of chunks, or a Dask array
+            At most 0, which is a perfect reconstruction.
+        """
+        check_is_fitted(self)
+        self._check()
+        X = check_rows(self, X, reset=False)
+        return map_chunks(_MinusError(self._coder(self.components_)), X, rows=ROWS)
 
     def score(self, X, y=None):
         """Minus the mean objective of samples under the atoms.

@@ -5,16 +5,16 @@ X (n, d) samples, each less its mean; W (K, d) filters; s the activation:
     F = s(X W'),   s(f) = sqrt(f^2 + eps)  or  log(1 + f^2)
     U_nk = F_nk / r_k,   r_k = sqrt(sum_n F_nk^2)       first every feature over the samples: all are equally active
     V_nk = U_nk / c_n,   c_n = sqrt(sum_k U_nk^2)       then every sample over the features: they compete
-    minimize over W     sum_nk V_nk                     from W ~ N(0, 1), by L-BFGS
+    minimize over W     sum_nk V_nk                     from W ~ N(0, 1) / (root mean square of X), by L-BFGS
 
 The samples lie on the unit sphere in V, where a small sum of absolute values means few active features. There is no
 decoder and nothing to tune but K. Further layers learn from V, one after the other. New samples are divided by the r of
-the training samples. The gradient is derived in `featlearn.kernels.sparse_filtering`.
+the training samples. The gradient is derived in `featlearn.kernels.sparse_filtering`. L-BFGS sees W in units of the
+data's, so that their scale changes nothing; the paper's images have a root mean square of about 1.
 
 Ngiam, Koh, Chen, Bhaskar & Ng (2011), "Sparse filtering", NIPS.
 """
 
-import warnings
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,7 +27,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
 from featlearn.kernels.lbfgs import lbfgs
-from featlearn.kernels.sparse_filtering import codes, gram, loss_and_pull, squares_and_slopes
+from featlearn.kernels.sparse_filtering import codes, gram, loss_and_pull, square, squares_and_slopes
+from featlearn.notices import notify, warn_at_limit
 from featlearn.streaming import accumulate, chunk_rows, first_chunk, is_out_of_core, map_chunks
 from featlearn.threads import as_float
 from featlearn.validation import (
@@ -40,6 +41,7 @@ from featlearn.validation import (
     real,
     unchanged_on_failure,
 )
+from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_idle_units
 
 WALK_ROWS = 4096  # rows in a chunk of an array: enough chunks for every thread
 WIDEST_GRAM = 2048  # features up to which the Gram matrix spares softabs a walk for the norms
@@ -74,13 +76,15 @@ class Encoder:
 
 @dataclass(frozen=True)
 class Gram:
-    """Number of samples and their X'X (d, d), or None; they add."""
+    """Number of samples, their X'X (d, d), or None, and the sum of their squares; they add."""
 
     n: int
     matrix: np.ndarray | None
+    square: float
 
     def __add__(self, other: "Gram") -> "Gram":
-        return Gram(self.n + other.n, None if self.matrix is None else self.matrix + other.matrix)
+        matrix = None if self.matrix is None else self.matrix + other.matrix
+        return Gram(self.n + other.n, matrix, self.square + other.square)
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,9 @@ def scales(norms: np.ndarray) -> np.ndarray:
 
 
 def _gram(chunk, encoder, center, wanted):
-    return Gram(len(chunk), gram(encoder(chunk), center) if wanted else None)
+    X = encoder(chunk)
+    matrix = gram(X, center) if wanted else None
+    return Gram(len(chunk), matrix, square(X, center) if matrix is None else float(np.trace(matrix)))
 
 
 def _norms(chunk, encoder, W, slopes):
@@ -143,6 +149,11 @@ class Objective:
 
     def _walk(self, statistic):
         return accumulate(statistic, self.X, rows=walk_rows(self.X))
+
+    @property
+    def scale(self) -> float:
+        """The root mean square of the input, which the first weights are divided by; 1 for zeros."""
+        return float(np.sqrt(self.gram.square / (self.gram.n * self.shape[1]))) or 1.0
 
     def norms(self, W: np.ndarray, slopes: bool = False) -> Norms:
         """Squared norms (K,) of the features under W (K, d), and half their gradients, in float64."""
@@ -194,15 +205,18 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
         How the objective is minimized.
     max_iter : int, default=200
         Most iterations of L-BFGS a layer; 200 is the authors' number.
-    tol : float, default=1e-5
-        A layer is done when every component of its gradient, per sample, is below ``tol``, or an iteration gains less
-        than ``1e-4 tol`` of the objective.
+    tol : float, default=0
+        A layer is done when every component of its gradient, per sample and in units of the data, is below ``tol``, or
+        an iteration gains less than ``1e-4 tol`` of the objective. 0 makes ``max_iter`` iterations, as the authors do;
+        at 1e-5 many hundreds are made.
     eps : float, default=1e-8
-        Rounds off the absolute value of softabs, in squared units of the responses.
+        Rounds off the absolute value of softabs, in squared units of the responses; those of the first weights are
+        about the number of features, whatever the units of the data.
     center : bool, default=True
         Whether to remove each sample's own mean before each layer, as the authors' code does.
     warm_start : bool, default=False
-        Whether `fit` starts from the weights of the fit before instead of N(0, 1).
+        Whether `fit` starts from the weights of the fit before instead of N(0, 1), divided by the root mean square of
+        the data.
     random_state : int, RandomState or None, default=None
         Seed of the first weights.
 
@@ -231,7 +245,10 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
     Warns
     -----
     ConvergenceWarning
-        If the data are so small that eps hides every response.
+        If ``max_iter`` ends a layer before ``tol`` > 0; if eps hides every response; or if a fit is interrupted, which
+        keeps what was learned.
+    UserWarning
+        If one feature, or one outlier, drowns the others, or more than half of the codes are constant.
 
     Notes
     -----
@@ -266,7 +283,7 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
         n_layers: int = 1,
         solver: str = "lbfgs",
         max_iter: int = 200,
-        tol: float = 1e-5,
+        tol: float = 0.0,
         eps: float = 1e-8,
         center: bool = True,
         warm_start: bool = False,
@@ -327,7 +344,7 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
         context = begin_fit(self, len(widths), X=X)
         dtype = as_float(np.asarray(first_chunk(X))[:0]).dtype
         layers: list[SparseLayer] = []
-        data = X
+        data, left = X, self.max_iter
         for first in self._first_weights(rng, widths):
             if layers and isinstance(X, np.ndarray) and not isinstance(X, np.memmap):
                 data = map_chunks(self._encoder(layers[-1:]), data, rows=walk_rows(data))
@@ -335,11 +352,14 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
             W = first.astype(dtype)
             task = context.subcontext(task_name="layer", max_subtasks=self.max_iter)
             task.call_on_fit_task_begin(estimator=self)
-            layers.append(self._layer(Objective(data, encoder, W.shape), W, task, layers))
+            layer, interrupted = self._layer(Objective(data, encoder, W.shape), W, task, layers, left)
+            layers.append(layer)
+            left = 1 if interrupted else left  # further layers must be there, and are not worked on
             task.call_on_fit_task_end(estimator=self)
         self.layers_, self.components_ = layers, layers[0].weights
         self.objective_, self.loss_curve_ = layers[-1].objective, np.concatenate([one.loss_curve for one in layers])
         self.n_iter_ = len(self.loss_curve_)
+        self._warn_if_useless(X)
         end_fit(context, self)
         return self
 
@@ -349,7 +369,7 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
     def _first_weights(self, rng, widths):
         """First weights of every layer: N(0, 1), or those of the fit before, refused now if they do not fit."""
         shapes = list(zip(widths, [self.n_features_in_, *widths[:-1]], strict=True))
-        if not (self.warm_start and hasattr(self, "layers_")):
+        if not self._goes_on():
             return [rng.standard_normal(shape) for shape in shapes]
         fitted = [layer.weights.shape for layer in self.layers_]
         if fitted != shapes:
@@ -359,37 +379,59 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
             )
         return [layer.weights for layer in self.layers_]
 
-    def _layer(self, objective, W, task, before) -> SparseLayer:
-        """Minimize the objective of one layer from W (K, d)."""
+    def _layer(self, objective, W, task, before, max_iter) -> tuple[SparseLayer, bool]:
+        """Minimize the objective of one layer from W (K, d); whether that was interrupted, too."""
         n = objective.gram.n
+        scale = 1.0 if before else objective.scale
         curve: list[float] = []
+        if before or not self._goes_on():
+            W = W / W.dtype.type(scale)
 
-        def fitted(w, loss):
-            norms = np.sqrt(objective.norms(w.reshape(W.shape)).squares).astype(W.dtype)
-            return SparseLayer(w.reshape(W.shape), norms, loss, np.array(curve))
+        def evaluate(v):
+            loss, gradient = objective(v / v.dtype.type(scale))
+            return loss, gradient / v.dtype.type(scale)
 
-        def attributes(w):
-            layers = [*before, fitted(w, curve[-1])]
+        def fitted(v, loss):
+            W = v.reshape(objective.shape) / v.dtype.type(scale)
+            norms = np.sqrt(objective.norms(W).squares).astype(W.dtype)
+            return SparseLayer(W, norms, loss, np.array(curve))
+
+        def attributes(v):
+            layers = [*before, fitted(v, curve[-1])]
             return {"layers_": layers, "components_": layers[0].weights}
 
-        def after(loss, w):
+        def after(loss, v):
             curve.append(n * loss)
-            return end_iteration(task, self, {"loss": curve[-1]}, partial(attributes, w))
+            return end_iteration(task, self, {"loss": curve[-1]}, partial(attributes, v))
 
-        end = lbfgs(
-            objective, W.ravel(), max_iter=self.max_iter, tol=self.tol, on_iteration=after, who="SparseFiltering"
-        )
+        start = (W * W.dtype.type(scale)).ravel()
+        end = lbfgs(evaluate, start, max_iter=max_iter, tol=self.tol, on_iteration=after, who="SparseFiltering")
         layer = fitted(end.x, n * end.loss)
+        if end.ended == "max_iter" and self.tol > 0 and max_iter == self.max_iter:
+            slope = float(np.abs(evaluate(end.x)[1]).max())
+            warn_at_limit(
+                "SparseFiltering", end.n_iter, self.tol, f"a component of the gradient is {slope:.2g}",
+                "pass tol=0 for the authors' fixed number of iterations",
+            )  # fmt: skip
         strongest = float(np.max(layer.norms)) ** 2 / n  # mean square, eps included
         if not before and self.activation == "softabs" and 1e-6 < strongest / self.eps - 1 < 1:
-            warnings.warn(
+            notify(
                 f"SparseFiltering: no feature responds by more than {np.sqrt(strongest - self.eps):.3g} (root mean "
-                f"square), less than the root of eps={self.eps}, which hides it: little was learned. Scale the data "
-                "up, or lower eps.",
+                f"square), less than the root of eps={self.eps}, which hides it: little was learned. Lower eps.",
                 ConvergenceWarning,
-                stacklevel=5,
             )
-        return layer
+        return layer, end.ended == "interrupted"
+
+    def _goes_on(self):
+        return self.warm_start and hasattr(self, "layers_")
+
+    def _warn_if_useless(self, X):
+        rows = as_float(probe(X))
+        warn_of_drowned_features("SparseFiltering", rows, "responses are sums over the features as they are")
+        warn_of_idle_units(
+            "SparseFiltering", self._encoder(self.layers_)(rows),
+            "Every row looks alike beside what they share: put a StandardScaler before it.",
+        )  # fmt: skip
 
     def transform(self, X):
         """Normalized features of samples, each feature divided by its norm over the training samples.

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from featlearn.streaming import accumulate
+from featlearn.streaming import accumulate, first_chunk, is_out_of_core
 from featlearn.threads import as_float, cache_rows
 from featlearn.validation import Rule, one_of
 
@@ -67,9 +67,10 @@ class Standardizer:
 
     @classmethod
     def of(cls, X: Any) -> "Standardizer":
-        """Learned from the rows of an array or a memmap."""
-        dtype, rows = as_float(X[:0]).dtype, cache_rows(8 * X.shape[1], WALK_BYTES)
-        walk = partial(accumulate, X=X, rows=rows, n_jobs=1 if len(X) <= rows else None)
+        """Learned from the rows of an array, a memmap, a stream that can be walked again or a Dask array."""
+        head = np.asarray(first_chunk(X)) if is_out_of_core(X) else X[:1]
+        dtype, rows = as_float(head[:0]).dtype, cache_rows(8 * head.shape[1], WALK_BYTES)
+        walk = partial(accumulate, X=X, rows=rows, n_jobs=1 if not is_out_of_core(X) and len(X) <= rows else None)
         ends = walk(_Ends.of)
         mean = np.clip((ends.total / ends.n).astype(dtype), ends.low, ends.high).astype(dtype)
         width = ends.high - ends.low
@@ -87,8 +88,9 @@ class Standardizer:
     @classmethod
     def none(cls, X: Any) -> "Standardizer":
         """That changes nothing: a mean of 0 and a scale of 1."""
-        dtype = as_float(X[:0]).dtype
-        return cls(np.zeros(X.shape[1], dtype), np.ones(X.shape[1], dtype))
+        head = np.asarray(first_chunk(X)) if is_out_of_core(X) else X[:1]
+        dtype = as_float(head[:0]).dtype
+        return cls(np.zeros(head.shape[1], dtype), np.ones(head.shape[1], dtype))
 
     def if_any(self) -> "Standardizer | None":
         """Itself, or None if it changes nothing."""

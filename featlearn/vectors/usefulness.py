@@ -8,6 +8,7 @@ here, at the end of its fit, about the codes of some training rows.
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from featlearn.notices import notify
 from featlearn.streaming import first_chunk, is_out_of_core
@@ -22,7 +23,8 @@ DROWNED = 0.01  # a feature is drowned if its deviation is below this share of t
 def probe(X: Any) -> np.ndarray:
     """At most ``PROBED`` rows, evenly spaced over an array or a memmap; of a stream or a Dask array, of its start."""
     if is_out_of_core(X):
-        return np.asarray(first_chunk(X))[:PROBED]
+        head = first_chunk(X)
+        return head[:PROBED] if sp.issparse(head) else np.asarray(head)[:PROBED]
     return X[:: max(1, -(-X.shape[0] // PROBED))]
 
 
@@ -72,11 +74,13 @@ def warn_of_drowned_features(who: str, X: np.ndarray, why: str) -> None:
     """A UserWarning if most features that vary are drowned by the largest one; ``why`` says what it makes of them.
 
     X (n, d) are rows as `probe` gives them. Distances and inner products then see one feature, or one outlier, alone.
+    Features in the order of their deviations are principal components, which are meant to fall off.
     """
     deviations = np.asarray(X, dtype=np.float64).std(axis=0)
     largest = deviations.max(initial=0)
     varying = deviations[deviations > 1e-9 * largest]
-    if len(varying) > 1 and np.median(varying) < DROWNED * largest:
+    ordered = len(varying) > 4 and bool((varying[1:] < 1.1 * varying[:-1]).all())
+    if len(varying) > 1 and not ordered and np.median(varying) < DROWNED * largest:
         notify(
             f"{who}: {why}, and half of the {len(varying)} features that vary have less than {DROWNED:.0%} of the "
             f"deviation of feature {int(deviations.argmax())} ({np.median(varying):.3g} against {largest:.3g}), so "

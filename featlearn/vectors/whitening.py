@@ -5,10 +5,17 @@
     PCA         y = diag(1 / sqrt(l_k + eps)) V_k' (x - m)                       k leading directions
 
 Both give the covariance diag(l / (l + eps)), up to a rotation, so distances between samples are the same. The mean and
-the scatter are learned in one walk, merged in float64 with the centered rule of Chan, Golub & LeVeque (1983).
+the scatter are learned in one walk, merged in float64 with the centered rule of Chan, Golub & LeVeque (1983). Fewer
+rows than features are kept as they are, F (r, d) with S = F'F / (n - 1), and V comes from the (r, r) matrix F F': then
+P = c I + V diag(1 / sqrt(l + eps) - c) V' with c = 1 / sqrt(eps), and no (d, d) matrix is ever made.
+
+Numbers of relative rounding r and size s carry rounding of variance (r s)^2 at most, and a sum of squares is known to
+float64's precision: a direction whose variance is below what its features' rounding explains does not vary.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from scipy import linalg
@@ -16,80 +23,306 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OneToOn
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
-from featlearn.streaming import accumulate, map_chunks
-from featlearn.threads import as_float, one_blas_thread
-from featlearn.validation import check_parameters, check_rows, integer, optional, real, unchanged_on_failure
+from featlearn.notices import notify
+from featlearn.streaming import accumulate, chunk_rows, is_out_of_core, map_chunks
+from featlearn.threads import as_float, blocks, cache_rows, one_blas_thread
+from featlearn.validation import (
+    check_codes,
+    check_parameters,
+    check_rows,
+    either,
+    integer,
+    one_of,
+    optional,
+    real,
+    unchanged_on_failure,
+)
+
+EXACT, SINGLE = float(np.finfo(np.float64).eps), float(np.finfo(np.float32).eps)
+GRADED = 1e-9  # ratio of the features' variances below which eigenvectors of the scatter would lose the small ones
+LARGE = 256  # features from which on a few eigenvectors are found faster than all
+NEAR = 100.0  # deviations from the origin within which a mean may be subtracted after a product in float64
+ALONE = 1 << 13  # multiplications of a product that OpenBLAS runs on one thread
+WELL_APART = 1e-6  # ratio of the eigenvalues of few rows down to which F'U is orthonormal to 1e-9
+PAPER = 0.1  # eps of Coates, Lee & Ng, for patches of unit variance
+FLATTENED = 1e-2  # a feature is flattened if eps leaves less than this share of its variance
+
+
+def coarse_rounding(X: Any) -> float:
+    """The relative rounding of rows that the gate turns into another dtype: half floats in an array; else 0."""
+    return float(np.finfo(np.float16).eps) if getattr(X, "dtype", None) == np.float16 else 0.0
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Number of rows, their mean (d,) and their scatter about it (d, d), in float64; moments add.
+    """Number of rows n, their mean (d,) and their scatter about it, in float64; moments add.
 
-    ``rounding`` is the relative rounding of the rows themselves, the coarsest of all chunks.
+    The scatter is kept as ``product`` (d, d), or, of fewer rows than features, as ``factor`` F (r, d) with F'F the
+    scatter. ``rounding`` is the relative rounding of the rows themselves, the coarsest of all chunks.
     """
 
     n: int
     mean: np.ndarray
-    scatter: np.ndarray
     rounding: float
+    product: Any = None
+    factor: Any = None
 
     @classmethod
-    def of(cls, chunk: np.ndarray) -> "Moments":
-        """Moments of a chunk of rows (n, d)."""
-        rounding = float(np.finfo(as_float(chunk[:0]).dtype).eps)
-        chunk = np.asarray(chunk, dtype=np.float64)
-        mean = chunk.mean(axis=0)
-        centered = chunk - mean
-        return cls(len(chunk), mean, centered.T @ centered, rounding)
+    def of(cls, chunk: np.ndarray, rounding: float = 0.0, dense: bool = False) -> "Moments":
+        """Moments of a chunk of rows (m, d); ``dense`` for the scatter itself though m < d, where more rows follow."""
+        m, d = chunk.shape
+        dtype = chunk.dtype if chunk.dtype.kind == "f" else as_float(chunk[:0]).dtype
+        origin = (np.full(m, 1 / m, as_float(chunk[:0]).dtype) @ chunk).astype(np.float64)
+        rounding = max(rounding, float(np.finfo(dtype).eps))
+        if m < d and not dense:
+            factor = np.subtract(chunk, origin, dtype=np.float64)
+            shift = factor.mean(axis=0)
+            return cls(m, origin + shift, rounding, factor=(factor - shift)[: m if m > 1 else 0])
+        # In blocks that stay in the cache, about the mean up to what rounding left of it far from the origin.
+        rows = min(m, max(cache_rows(8 * d, 1 << 18), 4 * d))
+        buffer, ones, shift, product = np.empty((rows, d)), np.ones(rows), np.zeros(d), None
+        with np.errstate(over="ignore", invalid="ignore"):  # `check_moments` refuses what overflows
+            for part in blocks(m, rows):
+                centered = np.subtract(chunk[part], origin, out=buffer[: part.stop - part.start])
+                shift += ones[: len(centered)] @ centered
+                product = centered.T @ centered if product is None else product + centered.T @ centered
+            product -= np.outer(shift, shift / m)
+        return cls(m, origin + shift / m, rounding, product=product)
 
     def __add__(self, other: "Moments") -> "Moments":
         n = self.n + other.n
-        shift = other.mean - self.mean
-        scatter = self.scatter + other.scatter + np.outer(shift, shift) * (self.n * other.n / n)
-        return Moments(n, self.mean + shift * (other.n / n), scatter, max(self.rounding, other.rounding))
+        shift, weight = other.mean - self.mean, self.n * other.n / n
+        merged = Moments(n, self.mean + shift * (other.n / n), max(self.rounding, other.rounding))
+        few = None if self.factor is None or other.factor is None else len(self.factor) + len(other.factor)
+        if few is not None and few < len(shift):
+            return replace(merged, factor=np.vstack([self.factor, other.factor, np.sqrt(weight) * shift]))
+        return replace(merged, product=self.scatter + other.scatter + np.outer(shift, shift) * weight)
+
+    @property
+    def scatter(self) -> np.ndarray:
+        """The scatter (d, d)."""
+        return self.factor.T @ self.factor if self.product is None else self.product
+
+    @cached_property
+    def variances(self) -> np.ndarray:
+        """Variances of the features (d,), divided by n - 1."""
+        squares = np.einsum("rd,rd->d", self.factor, self.factor) if self.product is None else np.diag(self.product)
+        return squares / max(self.n - 1, 1)
+
+    @cached_property
+    def noise(self) -> np.ndarray:
+        """Variance of the rounding of each feature (d,), at most: (r s)^2, s^2 the mean square of its values."""
+        return self.rounding**2 * (self.mean**2 + self.variances)
+
+    def scaled(self, scales: np.ndarray) -> "Moments":
+        """Moments of the rows with their features multiplied by scales (d,)."""
+        product = None if self.product is None else self.product * np.outer(scales, scales)
+        factor = None if self.factor is None else self.factor * scales
+        return replace(self, mean=self.mean * scales, product=product, factor=factor)
+
+    def times(self, P: np.ndarray) -> np.ndarray:
+        """The scatter times P (d, k)."""
+        return self.factor.T @ (self.factor @ P) if self.product is None else self.product @ P
+
+    def root(self) -> np.ndarray:
+        """Some F (r, d) with F'F the scatter."""
+        if self.factor is not None:
+            return self.factor
+        values, vectors = linalg.eigh(self.product)
+        return np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
 
 
-def principal_axes(moments: Moments) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues l (d,), descending and not negative, and eigenvectors V (d, d) of the covariance.
+@dataclass(frozen=True)
+class Axes:
+    """Leading principal axes: variances l (k,), descending; axes V (d, k); what rounding explains of l, floors (k,).
 
-    Signs are fixed: the entry of largest magnitude of each eigenvector is positive.
+    The entry of largest magnitude of each axis is positive.
     """
+
+    values: np.ndarray
+    vectors: np.ndarray
+    floors: np.ndarray
+
+    @property
+    def varies(self) -> np.ndarray:
+        """Which directions vary by more than rounding (k,)."""
+        return self.values > self.floors
+
+
+def principal_axes(moments: Moments, k: int | None = None) -> Axes:
+    """The k leading principal axes, or all: d of them, or as many as fewer rows have."""
+    d, spread = len(moments.mean), moments.n - 1
+    variances = moments.variances
+    noise = moments.noise
+    varying = variances[variances > noise]
+    precision = 8 * d * EXACT
     with one_blas_thread():
-        values, vectors = linalg.eigh(moments.scatter / (moments.n - 1))
-    values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
-    signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(len(values))])
-    return values, vectors * np.where(signs == 0, 1, signs)
+        if len(varying) and varying.min() < GRADED * varying.max():
+            F = moments.factor if moments.product is None else _graded_root(moments, variances > noise)
+            _, s, V = linalg.svd(F, full_matrices=False, check_finite=False)
+            values, vectors, precision = s**2 / spread, V.T, precision**2
+        elif moments.product is None:
+            values, vectors = _axes_of_rows(moments.factor / np.sqrt(spread), k)
+        else:
+            S = moments.product / spread
+            if k is None or 4 * k > d or d < LARGE:
+                values, vectors = np.linalg.eigh(S)
+            else:
+                values, vectors = linalg.eigh(S, subset_by_index=[d - k, d - 1], check_finite=False, overwrite_a=True)
+            values, vectors = values[::-1], vectors[:, ::-1]
+    values, vectors = np.maximum(values[:k], 0), vectors[:, :k]
+    # Rows may be the result of sums in their own precision (half floats are added in single).
+    noise = noise + 8 * d * max(EXACT, min(moments.rounding, SINGLE) ** 2) * variances
+    floors = np.maximum(precision * values.max(initial=0), noise @ vectors**2)
+    largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(len(values))] if len(values) else values
+    return Axes(values, vectors * np.where(largest < 0, -1, 1), floors)
 
 
-def whitening_scales(values: np.ndarray, eps: float, rounding: float = 0.0) -> np.ndarray:
-    """1 / sqrt(l + eps); a direction without variance, up to rounding, gets 0 when eps is 0.
+def _axes_of_rows(F: np.ndarray, k: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues and orthonormal eigenvectors of F'F from F F', for F (r, d) of few rows, largest first."""
+    values, U = linalg.eigh(F @ F.T, driver="evd", check_finite=False)
+    values, U = np.maximum(values[::-1][:k], 0), U[:, ::-1][:, :k]
+    vectors = F.T @ U
+    if values.min(initial=1) > WELL_APART * values.max(initial=0):
+        return values, vectors / np.sqrt(values)
+    # F'U is orthogonal but for rounding, which the smallest directions feel.
+    vectors, R = linalg.qr(vectors, mode="economic", check_finite=False, overwrite_a=True)
+    return values, vectors * np.where(np.diag(R) < 0, -1, 1)
 
-    Eigenvalues are known to about float64's precision, and those of rows with a relative ``rounding`` (float32 rows,
-    say) to that squared.
+
+def _graded_root(moments: Moments, varies: np.ndarray) -> np.ndarray:
+    """F (r, d) with F'F the scatter, each feature to its own precision: the root of their correlations, rescaled."""
+    deviations = np.sqrt(np.diag(moments.product))
+    scales = np.divide(1, deviations, out=np.zeros_like(deviations), where=varies)
+    values, vectors = linalg.eigh(moments.product * np.outer(scales, scales), check_finite=False)
+    values[values <= 8 * len(values) * EXACT * values[-1]] = 0
+    return np.sqrt(values)[:, None] * vectors.T * deviations
+
+
+def sphering(moments: Moments, share: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """P (d, r) with cov((x - m) P) = I, without the directions that do not vary, and the axes (d, r) it scales.
+
+    Features are first brought to unit variance, so that their units do not decide; then directions whose share of the
+    largest variance is at most ``share`` are left out.
     """
+    variances = moments.variances
+    varies = variances > moments.noise
+    scales = np.divide(1, np.sqrt(variances), out=np.zeros_like(variances), where=varies)
+    axes = principal_axes(moments.scaled(scales))
+    kept = axes.values > np.maximum(axes.floors, share * axes.values.max(initial=0))
+    B = axes.vectors[:, kept]
+    return scales[:, None] * B / np.sqrt(axes.values[kept]), B
+
+
+def check_moments(who: str, moments: Moments) -> None:
+    """Refuse one row, and rows whose squares overflow or vanish in float64."""
+    if moments.n < 2:
+        raise ValueError(f"{who}: n_samples=1 has no covariance; pass at least 2 samples.")
+    largest, size = moments.variances.max(initial=0), np.abs(moments.mean).max(initial=0)
+    if not np.isfinite(largest):
+        raise ValueError(f"{who}: squares of the samples overflow float64. Scale the data down.")
+    if largest < 1e-280 and 0 < size < 1e-130:
+        raise ValueError(
+            f"{who}: the samples are about {size:.3g} large, and squares of such numbers vanish in float64. Scale the "
+            "data up."
+        )
+
+
+def warn_of_too_few(who: str, n: int, d: int, cure: str) -> None:
+    """A UserWarning that n samples were whitened in all n - 1 directions they have."""
+    notify(
+        f"{who}: {n} samples of {d} features are whitened in all the {n - 1} directions they have, which puts each as "
+        f"far from every other, so the outputs hardly carry over to new samples. Pass more samples, or {cure}."
+    )
+
+
+def whitening_scales(values: np.ndarray, eps: float, floors: np.ndarray) -> np.ndarray:
+    """1 / sqrt(l + eps); a direction that does not vary beyond rounding gets 0 when eps is 0."""
     total = values + eps
-    floor = values.max(initial=0) * len(values) * max(np.finfo(np.float64).eps, rounding**2) * 8
-    return np.divide(1, np.sqrt(total), out=np.zeros_like(total), where=total > (0 if eps > 0 else floor))
+    return np.divide(1, np.sqrt(total), out=np.zeros_like(total), where=(eps > 0) | (values > floors))
+
+
+def median(values: np.ndarray) -> float:
+    """The median of values (n,), 0 of none."""
+    ordered, n = np.sort(values), len(values)
+    return float(ordered[(n - 1) // 2] + ordered[n // 2]) / 2 if n else 0.0
+
+
+def inverted(scales: np.ndarray) -> np.ndarray:
+    """1 / scales, and 0 for 0."""
+    return np.divide(1, scales, out=np.zeros_like(scales), where=scales > 0)
 
 
 class _Affine:
-    """chunk -> (chunk - before) @ matrix + after, in the chunk's own precision; picklable."""
+    """chunk -> (chunk - before) @ matrix + after, in the chunk's own precision; picklable.
 
-    def __init__(self, matrix, before=None, after=None):
-        self.matrix, self.before, self.after = matrix, before, after
+    ``near`` says that ``before`` is so near the origin, for the spread about it, that it may be subtracted afterwards.
+    """
+
+    def __init__(self, matrix, before=None, after=None, near=False):
+        self.matrix, self.before, self.after, self.near = matrix, before, after, near
 
     def __call__(self, chunk):
         chunk = as_float(chunk)
-        if self.before is not None:
-            chunk = chunk - self.before.astype(chunk.dtype)
-        result = chunk @ self.matrix.astype(chunk.dtype)
+        matrix = self.matrix.astype(chunk.dtype, copy=False)
+        if self.before is None:
+            result = chunk @ matrix
+        elif self.near and chunk.dtype == np.float64:  # one copy of the chunk less
+            result = chunk @ matrix
+            result -= self.before @ matrix
+        else:
+            near = self.before.astype(chunk.dtype, copy=False)
+            result = (chunk - near) @ matrix
+            if chunk.dtype != np.float64:  # a large mean is rounded there, and the rest of it matters
+                rest = (self.before - near) @ self.matrix
+                if np.abs(rest).max(initial=0) > 1e-6:
+                    result -= rest.astype(chunk.dtype)
         if self.after is not None:
             result += self.after.astype(chunk.dtype)
         return result
 
 
+def apply(f: Any, X: Any) -> Any:
+    """`map_chunks`, but at once where X is so small that no BLAS would share the work among threads."""
+    if isinstance(X, np.ndarray) and X.shape[0] * f.matrix.size <= ALONE:
+        return f(X)
+    return map_chunks(f, X)
+
+
+class _LowRank:
+    """chunk -> rest * c + (c V) diag(scales - rest) V' + after, c = chunk - before, V (d, r) with r < d; picklable."""
+
+    def __init__(self, vectors, scales, rest, before=None, after=None):
+        self.vectors, self.scales, self.rest, self.before, self.after = vectors, scales, rest, before, after
+
+    def __call__(self, chunk):
+        chunk = as_float(chunk)
+        dtype, V = chunk.dtype, self.vectors.astype(chunk.dtype, copy=False)
+        if self.before is not None:
+            near = self.before.astype(dtype, copy=False)
+            chunk = chunk - near
+            chunk -= (self.before - near).astype(dtype)
+        result = (chunk @ V * (self.scales - self.rest).astype(dtype)) @ V.T
+        result += dtype.type(self.rest) * chunk
+        if self.after is not None:
+            result += self.after.astype(dtype)
+        return result
+
+
+class _Scores:
+    """chunk -> minus the squared distance of each row from its reconstruction, about the mean; picklable."""
+
+    def __init__(self, mean, encode, decode):
+        self.mean, self.encode, self.decode = mean, encode, decode
+
+    def __call__(self, chunk):
+        centered = np.asarray(chunk, dtype=np.float64) - self.mean
+        error = centered - self.decode(self.encode(centered))
+        return -np.einsum("nd,nd->n", error, error)
+
+
 class _Whitening(TransformerMixin, CallbackSupportMixin, BaseEstimator):
-    """What the two whitenings share: learning the moments, and applying a matrix."""
+    """What the two whitenings share: learning the moments, eps, and scores."""
 
     @with_callbacks
     @unchanged_on_failure
@@ -109,8 +342,11 @@ class _Whitening(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         """
         self._check()
         context = begin_fit(self, 0, X=X)
-        X = check_rows(self, X, reset=True, squared=False)
-        self._learn(accumulate(Moments.of, X))
+        with one_blas_thread():
+            self._learn(self._moments(X, first=True))
+        n, d, least = self.moments_.n, len(self.mean_), self.explained_variance_[-1]
+        if len(self.explained_variance_) == n - 1 and n - 1 <= d and least > max(self.eps_, self._floor):
+            warn_of_too_few(type(self).__name__, n, d, "PCAWhitening(n_components) for far fewer, or a larger eps")
         end_fit(context, self)
         return self
 
@@ -131,28 +367,58 @@ class _Whitening(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         """
         self._check()
         first = not hasattr(self, "moments_")
-        X = check_rows(self, X, reset=first, squared=False)
-        moments = accumulate(Moments.of, X)
+        moments = self._moments(X, first)
         return self._learn(moments if first else self.moments_ + moments)
 
+    def _check(self):
+        check_parameters(self, eps=either(real(0), one_of("auto", "paper")))
+
+    def _moments(self, X, first):
+        rounding = coarse_rounding(X)
+        X = check_rows(self, X, reset=first, squared=False)
+        return moments_of(X, rounding)
+
     def _learn(self, moments):
-        n, d = moments.n, len(moments.mean)
-        if n < 2:
-            raise ValueError(f"{type(self).__name__}: n_samples=1 has no covariance; pass at least 2 samples.")
-        if self.eps == 0 and n <= d and self._full_rank_wanted(n):
-            raise ValueError(
-                f"{type(self).__name__}: {n} samples cannot whiten {d} features with eps=0, their covariance has rank "
-                f"{n - 1} at most. Pass more than {d} samples, eps > 0, or PCAWhitening(n_components={n - 1})."
-            )
-        if not np.isfinite(moments.scatter).all():
-            raise ValueError(f"{type(self).__name__}: squares of the samples overflow float64. Scale the data down.")
-        self.moments_, self.n_samples_seen_, self.mean_ = moments, n, moments.mean
+        check_moments(type(self).__name__, moments)
+        self._check_rank(moments.n, len(moments.mean))
+        self.moments_, self.n_samples_seen_, self.mean_ = moments, moments.n, moments.mean
+        variances = moments.variances
+        varies = variances > moments.noise
+        varying = variances[varies]
+        self._near = bool((np.abs(moments.mean) <= NEAR * np.sqrt(variances)).all())
+        if self.eps == "auto":
+            self.eps_ = PAPER * median(varying)
+        else:
+            self.eps_ = PAPER if self.eps == "paper" else float(self.eps)
+        for name in {"whitening_", "dewhitening_"} & vars(self).keys():
+            delattr(self, name)  # of the fit before
         with one_blas_thread():
-            self._set_whitening(*principal_axes(moments), moments.rounding)
+            self._set_whitening(moments)
+        self._judge(varying)
         return self
 
-    def transform(self, X):
-        """Whiten samples with what `fit` learned.
+    def _judge(self, varying):
+        """Warn if the outputs are of little use, given the variances (v,) of the features that vary."""
+        if len(varying) == 0 and self.moments_.variances.max(initial=0) > 0:
+            notify(
+                f"{type(self).__name__}: no feature varies by more than the rounding of numbers of its size (about "
+                f"{np.sqrt(self.moments_.noise.max()):.3g}), so the outputs say nothing. Subtract the offset before "
+                "the samples are rounded, or pass float64."
+            )
+        flattened = int(np.count_nonzero(varying < FLATTENED * (varying + self.eps_)))
+        if 2 * flattened > len(varying):
+            notify(
+                f"{type(self).__name__}: eps={self.eps_:.3g} is more than {1 / FLATTENED:.0f} times the variance of "
+                f"{flattened} of the {len(varying)} features that vary (the median variance is "
+                f"{median(varying):.3g}), so they come out flattened, not whitened. Pass eps='auto', or scale the "
+                "data."
+            )
+
+    def _check_rank(self, n, d):
+        """Refuse data of too low a rank."""
+
+    def score_samples(self, X):
+        """How well each sample is rebuilt: minus the squared error of ``inverse_transform(transform(X))``.
 
         Parameters
         ----------
@@ -161,34 +427,12 @@ class _Whitening(TransformerMixin, CallbackSupportMixin, BaseEstimator):
 
         Returns
         -------
-        X : array (n_samples, n_outputs), a generator of chunks, or a Dask array
-            The whitened samples, float32 if X is.
+        scores : array (n_samples,), a generator of chunks, or a Dask array
+            At most 0; low for samples unlike those of the fit, in the directions that were left out.
         """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False, squared=False)
-        return map_chunks(_Affine(self.whitening_, before=self.mean_), X)
-
-    def inverse_transform(self, X):
-        """Undo the whitening.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_outputs)
-            Whitened samples.
-
-        Returns
-        -------
-        X : array (n_samples, n_features)
-            The samples; directions that `transform` drops stay at the mean.
-        """
-        check_is_fitted(self)
-        X = np.asarray(X)
-        if X.ndim != 2 or X.shape[1] != len(self.dewhitening_):
-            raise ValueError(
-                f"{type(self).__name__}.inverse_transform takes rows of {len(self.dewhitening_)} whitened features; "
-                f"got an array of shape {X.shape}."
-            )
-        return map_chunks(_Affine(self.dewhitening_, after=self.mean_), as_float(X))
+        return map_chunks(_Scores(self.mean_, *self._both_ways()), X)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -196,23 +440,39 @@ class _Whitening(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         return tags
 
 
+def moments_of(X: Any, rounding: float = 0.0) -> Moments:
+    """Moments of rows in an array, a memmap, a stream or a Dask collection, in one walk."""
+    if is_out_of_core(X):
+        return accumulate(partial(Moments.of, rounding=rounding), X)
+    statistic = partial(Moments.of, rounding=rounding, dense=X.shape[0] >= X.shape[1])
+    if X.shape[0] <= chunk_rows(X):  # one chunk: a walk would cost as much as the sums
+        with one_blas_thread():
+            return statistic(X)
+    return accumulate(statistic, X)
+
+
 class ZCA(OneToOneFeatureMixin, _Whitening):
     """Zero-phase whitening: decorrelate the features and keep samples looking like themselves.
 
     Parameters
     ----------
-    eps : float, default=0.1
-        Added to the eigenvalues of the covariance, in squared units of the data; larger means smoother. The paper uses
-        0.1 after contrast normalization of 6x6 patches. With 0, directions without variance come out as 0.
+    eps : float, "auto" or "paper", default="auto"
+        Added to the eigenvalues of the covariance, in squared units of the data; larger means smoother. "auto" takes
+        0.1 times the median variance of the features that vary, whatever their unit; "paper" takes 0.1, meant for 6x6
+        patches after contrast normalization, whose variance is about 1. With 0, directions without variance come out
+        as 0.
 
     Attributes
     ----------
     mean_ : array (n_features,)
         Mean sample.
     whitening_, dewhitening_ : array (n_features, n_features)
-        Symmetric matrices: ``transform(X) = (X - mean_) @ whitening_``, and back.
-    explained_variance_ : array (n_features,)
+        Symmetric matrices: ``transform(X) = (X - mean_) @ whitening_``, and back. Computed when first asked for where
+        there were fewer samples than features; `transform` then does without them.
+    explained_variance_ : array (min(n_samples - 1, n_features),) or (n_features,)
         Eigenvalues of the covariance, largest first.
+    eps_ : float
+        The eps that was used.
     n_samples_seen_ : int
         Number of samples learned from.
     moments_ : Moments
@@ -223,7 +483,14 @@ class ZCA(OneToOneFeatureMixin, _Whitening):
     Raises
     ------
     ValueError
-        For one sample, or for eps = 0 with no more samples than features.
+        For one sample, for eps = 0 with no more samples than features, or samples whose squares overflow or vanish in
+        float64.
+
+    Warns
+    -----
+    UserWarning
+        If eps drowns the variance of most features; if no feature varies beyond rounding; or if the samples are so few,
+        and eps so small, that each gets a direction of its own.
 
     References
     ----------
@@ -239,20 +506,85 @@ class ZCA(OneToOneFeatureMixin, _Whitening):
     True
     """
 
-    def __init__(self, eps: float = 0.1):
+    def __init__(self, eps: float | str = "auto"):
         self.eps = eps
 
-    def _check(self):
-        check_parameters(self, eps=real(0))
+    def _check_rank(self, n, d):
+        if self.eps == 0 and n <= d:
+            raise ValueError(
+                f"ZCA: {n} samples cannot whiten {d} features with eps=0, their covariance has rank {n - 1} at most. "
+                f"Pass more than {d} samples, eps > 0, or take PCAWhitening(n_components={n - 1})."
+            )
 
-    def _full_rank_wanted(self, n):
-        return True
+    def _set_whitening(self, moments):
+        axes = principal_axes(moments, moments.n - 1 if moments.product is None else None)
+        self.explained_variance_, self._vectors = axes.values, axes.vectors
+        self._scales, self._floor = whitening_scales(axes.values, self.eps_, axes.floors), axes.floors.max()
+        self._rest = 1 / np.sqrt(self.eps_) if self.eps_ > 0 else 0.0
+        if moments.product is not None:
+            self.whitening_ = self._symmetric(self._scales, self._rest)
 
-    def _set_whitening(self, values, vectors, rounding):
-        scales = whitening_scales(values, self.eps, rounding)
-        self.explained_variance_ = values
-        self.whitening_ = (vectors * scales) @ vectors.T
-        self.dewhitening_ = (vectors * np.divide(1, scales, out=np.zeros_like(scales), where=scales > 0)) @ vectors.T
+    def _symmetric(self, scales, rest):
+        """V diag(scales) V' + rest (I - V V')."""
+        V = self._vectors
+        if len(scales) == len(V):
+            return (V * scales) @ V.T
+        return (V * (scales - rest)) @ V.T + rest * np.eye(len(V))
+
+    @cached_property
+    def whitening_(self) -> np.ndarray:
+        """The whitening as a matrix (n_features, n_features)."""
+        return self._symmetric(self._scales, self._rest)
+
+    @cached_property
+    def dewhitening_(self) -> np.ndarray:
+        """The way back as a matrix (n_features, n_features)."""
+        return self._symmetric(*self._back())
+
+    def _back(self) -> tuple[np.ndarray, float]:
+        return inverted(self._scales), 1 / self._rest if self._rest else 0.0
+
+    def _both_ways(self):
+        return _LowRank(self._vectors, self._scales, self._rest), _LowRank(self._vectors, *self._back())
+
+    def transform(self, X):
+        """Whiten samples with what `fit` learned.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
+
+        Returns
+        -------
+        X : array (n_samples, n_features), a generator of chunks, or a Dask array
+            The whitened samples, float32 if X is.
+        """
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False, squared=False)
+        if self.moments_.product is None:
+            return map_chunks(_LowRank(self._vectors, self._scales, self._rest, before=self.mean_), X)
+        return apply(_Affine(self.whitening_, before=self.mean_, near=self._near), X)
+
+    def inverse_transform(self, X):
+        """Undo the whitening.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features)
+            Whitened samples.
+
+        Returns
+        -------
+        X : array (n_samples, n_features)
+            The samples; directions that `transform` drops stay at the mean.
+        """
+        check_is_fitted(self)
+        return map_chunks(_LowRank(self._vectors, *self._back(), after=self.mean_), check_codes(self, X))
+
+    @property
+    def _n_features_out(self):
+        return self.n_features_in_
 
 
 class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
@@ -261,9 +593,10 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
     Parameters
     ----------
     n_components : int or None, default=None
-        Number of axes kept; None keeps all.
-    eps : float, default=0.1
-        Added to the eigenvalues, in squared units of the data. Default 0.1, as in `ZCA`.
+        Number of axes kept; None keeps all that the data have, at most n_samples - 1 and n_features.
+    eps : float, "auto" or "paper", default="auto"
+        Added to the eigenvalues, in squared units of the data, as in `ZCA`: "auto" takes 0.1 times the median variance
+        of the features that vary, "paper" 0.1.
 
     Attributes
     ----------
@@ -274,9 +607,11 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
     explained_variance_ : array (n_components,)
         Variance along each axis.
     whitening_ : array (n_features, n_components)
-        ``transform(X) = (X - mean_) @ whitening_``.
+        ``transform(X) = (X - mean_) @ whitening_``. The columns of directions that do not vary are 0.
     dewhitening_ : array (n_components, n_features)
         The way back, least squares.
+    eps_ : float
+        The eps that was used.
     n_samples_seen_ : int
         Number of samples learned from.
     moments_ : Moments
@@ -287,7 +622,13 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
     Raises
     ------
     ValueError
-        For one sample, more components than features, or for eps = 0 with fewer samples than the axes kept need.
+        For one sample, more components than features, or samples whose squares overflow or vanish in float64.
+
+    Warns
+    -----
+    UserWarning
+        If more components were asked for than directions vary; if eps drowns the variance of most features; if no
+        feature varies beyond rounding; or if the samples are so few that each gets a direction of its own.
 
     References
     ----------
@@ -302,26 +643,74 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
     (500, 2)
     """
 
-    def __init__(self, n_components: int | None = None, eps: float = 0.1):
+    def __init__(self, n_components: int | None = None, eps: float | str = "auto"):
         self.n_components = n_components
         self.eps = eps
 
     def _check(self):
-        check_parameters(self, n_components=optional(integer(1)), eps=real(0))
+        super()._check()
+        check_parameters(self, n_components=optional(integer(1)))
 
-    def _full_rank_wanted(self, n):
-        return self.n_components is None or self.n_components > n - 1
+    def _check_rank(self, n, d):
+        if self.n_components is not None and self.n_components > d:
+            raise ValueError(
+                f"PCAWhitening: n_components={self.n_components} is more than the {d} features; pass at most {d}."
+            )
 
-    def _set_whitening(self, values, vectors, rounding):
-        d = len(values)
-        k = d if self.n_components is None else self.n_components
-        if k > d:
-            raise ValueError(f"PCAWhitening: n_components={k} is more than the {d} features; pass at most {d}.")
-        scales = whitening_scales(values, self.eps, rounding)[:k]
-        self.explained_variance_ = values[:k]
-        self.components_ = vectors[:, :k].T.copy()
-        self.whitening_ = vectors[:, :k] * scales
-        self.dewhitening_ = (vectors[:, :k] * np.divide(1, scales, out=np.zeros_like(scales), where=scales > 0)).T
+    def _set_whitening(self, moments):
+        most = min(moments.n - 1, len(moments.mean))
+        K = most if self.n_components is None else self.n_components
+        axes = principal_axes(moments, min(K, most))
+        scales = np.where(axes.varies, whitening_scales(axes.values, self.eps_, axes.floors), 0)
+        rank = int(axes.varies.sum())
+        if self.n_components is not None and rank < K:
+            notify(
+                f"PCAWhitening: n_components={K} axes were asked for, and the {moments.n} samples of "
+                f"{len(moments.mean)} features vary in {rank} directions only, so {K - rank} outputs are always 0. "
+                f"Pass n_components={max(rank, 1)} or less."
+            )
+        values, V, self._floor = axes.values, axes.vectors, axes.floors.max()
+        if len(values) < K:  # directions beyond what so few rows can tell
+            values, scales = np.pad(values, (0, K - len(values))), np.pad(scales, (0, K - len(scales)))
+            V = np.pad(V, ((0, 0), (0, K - V.shape[1])))
+        self.explained_variance_, self.components_ = values, np.ascontiguousarray(V.T)
+        self.whitening_, self.dewhitening_ = V * scales, (V * inverted(scales)).T
+
+    def _both_ways(self):
+        return _Affine(self.whitening_), _Affine(self.dewhitening_)
+
+    def transform(self, X):
+        """Whiten samples with what `fit` learned.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
+            The samples.
+
+        Returns
+        -------
+        X : array (n_samples, n_components), a generator of chunks, or a Dask array
+            The whitened samples, float32 if X is.
+        """
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False, squared=False)
+        return apply(_Affine(self.whitening_, before=self.mean_, near=self._near), X)
+
+    def inverse_transform(self, X):
+        """Undo the whitening.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_components)
+            Whitened samples.
+
+        Returns
+        -------
+        X : array (n_samples, n_features)
+            The samples; directions that `transform` drops stay at the mean.
+        """
+        check_is_fitted(self)
+        return map_chunks(_Affine(self.dewhitening_, after=self.mean_), check_codes(self, X))
 
     @property
     def _n_features_out(self):

@@ -20,7 +20,7 @@ ROWS = IMAGES.reshape(30, -1)
 
 
 def fused(**parameters):
-    learner = make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(5, max_iter=5))
+    learner = make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(5, max_iter=5, tol=0))
     return Stage(learner, patch_size=3, pool=featlearn.SumPool(), random_state=0, **parameters)
 
 

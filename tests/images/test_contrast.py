@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from featlearn import MeanPool, SumPool
 from featlearn.images.contrast import LocalContrastNormalizer, gaussian_window, local_mean, subtract_local_mean
 
 rng = np.random.default_rng(0)
@@ -107,7 +108,33 @@ def test_where_floored_scale_does_count():
     small = LocalContrastNormalizer(floor=100.0)
     np.testing.assert_allclose(small.transform(2 * x), 2 * small.transform(x), rtol=1e-12)
     # Below eps an image is as good as constant.
-    assert abs(LocalContrastNormalizer().transform(1e-12 * x)).max() < 1e-5
+    assert abs(LocalContrastNormalizer(eps=1e-6).transform(1e-12 * x)).max() < 1e-5
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1e-30, 1e-25, 1e-6, 1.0, 1e18, 1e25])
+def test_an_image_of_any_size_is_normalized(size, dtype):
+    x = rng.uniform(size=(2, 12, 12, 3))
+    expected = LocalContrastNormalizer(size=5).transform(x)
+    out = LocalContrastNormalizer(size=5).transform((size * x).astype(dtype))
+    np.testing.assert_allclose(out, expected, atol=1e-5 if dtype == np.float32 else 1e-12)
+
+
+def test_a_small_contrast_far_from_zero_counts_and_rounding_does_not():
+    x = rng.uniform(size=(2, 12, 12, 1))
+    expected = LocalContrastNormalizer(size=5).transform(x)
+    far = (1e4 + 10 * x).astype(np.float32)
+    np.testing.assert_allclose(LocalContrastNormalizer(size=5).transform(far), expected, atol=1e-2)
+    noise = np.nextafter(np.float32(0.7), np.float32(rng.integers(0, 2, size=(1, 12, 12, 1))))  # one rounding away
+    assert abs(LocalContrastNormalizer().transform(noise)).max() < 0.5
+
+
+def test_sums_that_overflow_are_refused_by_name():
+    huge = np.full((1, 4, 4, 2), 3e38, np.float32)
+    huge[0, 0, 0, 0] = -3e38
+    for transformer in (LocalContrastNormalizer(size=3), SumPool(1), MeanPool(1)):
+        with pytest.raises(ValueError, match=f"{type(transformer).__name__}: sums of these maps overflow float32"):
+            transformer.transform(huge)
 
 
 def test_the_floor_keeps_flat_regions_flat():

@@ -61,7 +61,7 @@ def images(channels, dtype):
 
 def learner(encode, whitening=ZCA):
     return make_pipeline(
-        ContrastNormalizer(), whitening(), KMeansDictionary(6, encode=encode, threshold=0.3, max_iter=5)
+        ContrastNormalizer(), whitening(), KMeansDictionary(6, encode=encode, threshold=0.3, max_iter=5, tol=0)
     )
 
 
@@ -83,7 +83,7 @@ def by_loops(stage, X):
                 dictionary.encode,
                 PATCH,
                 stride=stage.stride,
-                eps=contrast.eps,
+                eps=contrast.eps_,
                 ddof=contrast.ddof,
                 mean=whitening.mean_,
                 whitening=whitening.whitening_,
@@ -172,7 +172,7 @@ def test_rectified_and_normalized_codes(encode, monkeypatch):
     ],
     ids=str,
 )
-@pytest.mark.parametrize("dictionary", [KMeansDictionary(4, max_iter=3), RandomPatches(4)])
+@pytest.mark.parametrize("dictionary", [KMeansDictionary(4, max_iter=3, tol=0), RandomPatches(4)])
 def test_any_of_the_three_parts_may_be_missing(encode, steps, dictionary, monkeypatch):
     dictionary = clone(dictionary).set_params(encode=encode)
     chain = make_pipeline(*steps, dictionary) if steps else dictionary
@@ -236,7 +236,7 @@ def test_only_sums_over_disjoint_cells_are_fused():
 def test_hard_codes_count_patches():
     """Pitfalls 14 and 15: a hard code sums to 1, and 27 x 27 of them to 729 = (14 + 13)^2, quadrant by quadrant."""
     X = rng.uniform(0, 255, size=(3, 32, 32, 3)).astype(np.float32)
-    chain = make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(7, encode="hard", max_iter=3))
+    chain = make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(7, encode="hard", max_iter=3, tol=0))
     stage = Stage(chain, patch_size=6, n_patches=500, random_state=0).fit(X)
     np.testing.assert_array_equal(stage.transform(X).sum(axis=-1), np.ones((3, 27, 27)))
     quadrants = stage.set_params(pool=SumPool(grid=2)).transform(X).sum(axis=-1)
@@ -246,7 +246,7 @@ def test_hard_codes_count_patches():
 
 def test_each_patch_is_divided_by_its_own_spread():
     """Pitfall 17: whitening folded into the filters of one convolution cannot do that."""
-    dictionary = KMeansDictionary(6, assignment="spherical", encode="split", threshold=0.0, max_iter=5)
+    dictionary = KMeansDictionary(6, assignment="spherical", encode="split", threshold=0.0, max_iter=5, tol=0)
     chain = make_pipeline(ContrastNormalizer(eps=1e-9), ZCA(), dictionary)
     X = images(3, float)
     stage = Stage(chain, PATCH, random_state=0).fit(X)

@@ -6,7 +6,8 @@ import sklearn
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -28,7 +29,7 @@ IMAGES, Y = DIGITS.images[:200], DIGITS.target[:200]
 
 
 def learner(n_components=6):
-    return make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(n_components, max_iter=3))
+    return make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(n_components, max_iter=3, tol=0))
 
 
 def pipeline(**parameters):
@@ -86,6 +87,21 @@ def test_a_search_swaps_learners_and_pools():
     search = GridSearchCV(pipe, grid, cv=2).fit(IMAGES, Y)
     assert len(search.cv_results_["params"]) == 4
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_a_halving_search_over_images_lives():
+    """It begins with few images, which hold fewer patches than are asked for."""
+    stage = Stage(PCA(4), patch_size=6, n_patches=1000, pool=SumPool(grid=1), random_state=0)
+    pipe = make_pipeline(stage, Flatten(), StandardScaler(), LinearSVM(tol=1e-3))
+    search = HalvingGridSearchCV(
+        pipe, {"stage__learner__n_components": [2, 8], "linearsvm__C": [0.1, 10.0]}, cv=2, resource="n_samples",
+        min_resources=40, random_state=0, error_score="raise",
+    )  # fmt: skip
+    search.fit(IMAGES, Y)
+    assert search.n_resources_[0] * 9 < 1000
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.best_params_["stage__learner__n_components"] == 8
+    assert search.best_estimator_[0].n_patches_ == 1000
 
 
 def test_a_bad_value_in_a_search_says_which():

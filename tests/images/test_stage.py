@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.cluster import KMeans
 from sklearn.decomposition import NMF, PCA, FastICA, KernelPCA, MiniBatchDictionaryLearning
@@ -14,6 +15,7 @@ from sklearn.neural_network import BernoulliRBM
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, StandardScaler
 
+import featlearn
 from featlearn import (
     ZCA,
     Abs,
@@ -24,12 +26,14 @@ from featlearn import (
     MaxPool,
     MeanPool,
     RandomPatches,
+    SoftThreshold,
     SplitSign,
     Stage,
     SumPool,
     ToImages,
 )
 from featlearn.images.patches import extract_patches
+from featlearn.notices import interruptible
 
 rng = np.random.default_rng(0)
 IMAGES = rng.uniform(size=(12, 8, 9, 3))
@@ -60,7 +64,7 @@ def same(a, b):
 
 
 def chain(n_components=6, **parameters):
-    return make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(n_components, max_iter=5, **parameters))
+    return make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(n_components, max_iter=5, tol=0, **parameters))
 
 
 @pytest.mark.parametrize("learner", LEARNERS, ids=name)
@@ -268,11 +272,242 @@ def test_patches_larger_than_the_images():
         Stage(PCA(3), patch_size=(9, 5)).fit(IMAGES)
 
 
-def test_more_patches_than_exist():
-    message = r"n_patches=505 patches were asked for and 12 images of 8 x 9 hold only 504 of 3 x 3. Pass n_patches=504"
-    with pytest.raises(ValueError, match=message):
-        Stage(PCA(3), patch_size=3, n_patches=505).fit(IMAGES)
-    assert Stage(PCA(3), patch_size=3, n_patches=504).fit(IMAGES).n_patches_ == 504
+def test_more_patches_than_exist_takes_all():
+    all_there_are = Stage(PCA(3), patch_size=3, random_state=0).fit(IMAGES)
+    for n in (504, 505, 10**6, np.int64(10**9)):
+        stage = Stage(PCA(3), patch_size=3, n_patches=n, random_state=0).fit(IMAGES)
+        assert stage.n_patches_ == all_there_are.n_patches_ == 504
+        np.testing.assert_array_equal(stage.transform(IMAGES), all_there_are.transform(IMAGES))
+    assert Stage(PCA(3), patch_size=3, n_patches=503).fit(IMAGES).n_patches_ == 503
+
+
+# The range of the pixels, for contrast normalization
+
+
+@pytest.mark.parametrize("n_patches", [30, 100, None])
+def test_contrast_takes_the_range_of_the_images_not_of_the_patches(n_patches):
+    dark = IMAGES / 10
+    dark[3, 0, 0] = 0.9  # in few patches, and perhaps in none that is drawn
+    for images, expected in (
+        (dark, 10 / 255**2),
+        (dark.astype(np.float32), 10 / 255**2),
+        ((255 * dark / 2).astype(np.uint8), 10),
+        (255 * dark, 10),
+        (16 * dark, 10 * ((16 * 0.9 - 16 * dark.min()) / 255) ** 2),
+        (1e-6 * (dark - 0.5), 10 * (1e-6 * (0.9 - dark.min()) / 255) ** 2),
+    ):
+        for learner in (ContrastNormalizer(), make_pipeline("passthrough", make_pipeline(ContrastNormalizer(), ZCA()))):
+            stage = Stage(learner, patch_size=2, n_patches=n_patches, random_state=0).fit(images)
+            first = stage.learner_ if isinstance(stage.learner_, ContrastNormalizer) else stage.learner_[1][0]
+            assert first.eps_ == pytest.approx(expected, rel=1e-5)
+
+
+def test_contrast_after_another_step_takes_the_range_of_what_comes():
+    stage = Stage(make_pipeline(StandardScaler(), ContrastNormalizer(), PCA(3)), patch_size=3, random_state=0)
+    patches = StandardScaler().fit_transform(extract_patches(IMAGES, (3, 3)).reshape(-1, 27))
+    assert stage.fit(IMAGES).learner_[1].eps_ == pytest.approx(10 * (np.ptp(patches) / 255) ** 2)
+    fixed = Stage(make_pipeline(ContrastNormalizer(eps=0.5), PCA(3)), patch_size=3, random_state=0)
+    with pytest.warns(UserWarning, match='eps=0.5 is above the variance .* Pass eps="auto"'):
+        assert fixed.fit(IMAGES).learner_[0].eps_ == 0.5
+
+
+def test_bytes_and_units_give_the_same_codes():
+    """The demo's chain at its defaults, on bytes with eps=10 and on pixels 0..1."""
+    images = rng.integers(0, 256, size=(20, 12, 12, 3)).astype(np.uint8)
+    parameters = {"patch_size": 4, "n_patches": 800, "pool": SumPool(), "random_state": 0}
+    on_bytes = Stage(chain(), **parameters).fit(images)
+    paper = make_pipeline(ContrastNormalizer(eps=10.0), *chain()[1:])
+    np.testing.assert_array_equal(Stage(paper, **parameters).fit_transform(images), on_bytes.transform(images))
+    white = Stage(chain()[:2], **parameters)  # K-means of noise goes other ways for other roundings
+    expected = white.fit_transform(images.astype(float))
+    np.testing.assert_allclose(white.fit_transform(images / 255), expected, rtol=1e-6, atol=1e-6 * expected.max())
+
+
+@pytest.mark.parametrize("eps", ["auto", 0])
+def test_a_small_contrast_far_from_zero_is_fused_right(eps):
+    """One pass over float32 values near 10,000 knows their mean to .03 only."""
+    images = (1e4 + rng.uniform(0, 0.2, size=(20, 10, 10, 3))).astype(np.float32)
+    if eps == 0:  # whose floor for rounding lies higher
+        images = (1e4 + 100 * (images - 1e4)).astype(np.float32)
+    stage = Stage(make_pipeline(ContrastNormalizer(eps=eps), featlearn.RandomWeights(5)), patch_size=6, random_state=0)
+    found = stage.fit(images).transform(images)
+    patches = extract_patches(images.astype(float), (6, 6)).reshape(-1, 108)
+    expected = stage.learner_.transform(patches).reshape(found.shape)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [1e-25, 1e25])
+@pytest.mark.parametrize("learner", [chain(3), ContrastNormalizer()], ids=["fused", "generic"])
+def test_values_whose_squares_leave_float32_are_refused(learner, size):
+    extreme = (size * IMAGES).astype(np.float32)
+    with pytest.raises(ValueError, match=r"squares of float32 numbers (overflow|vanish)"):
+        Stage(learner, patch_size=3, random_state=0).fit(extreme)
+    stage = Stage(learner, patch_size=3, random_state=0).fit(IMAGES.astype(np.float32))
+    if size > 1:
+        for data in (extreme, lambda: iter([IMAGES, extreme])):
+            with pytest.raises(ValueError, match="squares of float32 numbers overflow"):
+                list(stage.transform(data))
+    wide = Stage(learner, patch_size=3, random_state=0).fit(size * IMAGES).transform(size * IMAGES)  # float64 takes it
+    same(wide, Stage(learner, patch_size=3, random_state=0).fit(1.5 * IMAGES).transform(1.5 * IMAGES))
+
+
+def test_a_threshold_above_all_responses_is_warned_of():
+    small = make_pipeline(FunctionTransformer(lambda X: 1e-3 * X), PCA(3))
+    with pytest.warns(UserWarning, match=r"every feature of 8 training images is 0 after rectify=SoftThreshold"):
+        Stage(small, patch_size=3, rectify=SoftThreshold(), random_state=0).fit(IMAGES)
+
+
+# Learners that need order in time
+
+
+class Ordered(TransformerMixin, BaseEstimator):
+    """A learner of what follows what: keeps the rows it was given and the runs they belong to."""
+
+    _needs_order = True
+
+    def __init__(self, lag=1):
+        self.lag = lag
+
+    def fit(self, X, y=None, groups=None):
+        self.rows_, self.groups_ = np.array(X), groups
+        return self
+
+    def transform(self, X):
+        return X
+
+
+def times(film):
+    """A film whose pixels tell their image, row and column: 100 * image + 10 * row + column."""
+    image, row, column = np.ogrid[:film, :6, :7]
+    return (100.0 * image + 10 * row + column)[..., None]
+
+
+def check_runs(learner, films):
+    """Every run is one place of consecutive images of one film; returns (film, image, place) of the runs' first."""
+    starts = []
+    for run in np.unique(learner.groups_):
+        image, place = np.divmod(learner.rows_[learner.groups_ == run][:, 0].astype(int), 100)
+        assert (place == place[0]).all()
+        film = films[image[0]]
+        of_film = np.flatnonzero(films == film)
+        at = np.searchsorted(of_film, image)
+        np.testing.assert_array_equal(of_film[at], image)
+        np.testing.assert_array_equal(np.diff(at), 1)
+        starts.append((film, image[0], place[0], len(image)))
+    assert len(set(starts)) == len(starts)
+    return starts
+
+
+@pytest.mark.parametrize("lag", [1, 3])
+@pytest.mark.parametrize("films", [np.zeros(20, int), np.repeat([5, 2], 10), np.tile(["a", "b"], 10)], ids=str)
+def test_runs_of_one_place_of_one_film(films, lag):
+    stage = Stage(Ordered(lag), patch_size=3, n_patches=60, random_state=0).fit(times(20), groups=films)
+    starts = check_runs(stage.learner_, films)
+    assert stage.n_patches_ == len(stage.learner_.rows_) == 60
+    length = min(4 * lag, (films == films[0]).sum())
+    assert [found for *_, found in starts] == [length] * (60 // length)
+    assert len({place for *_, place, _ in starts}) == 60 // length  # of 20 places: no place twice
+    assert {film for film, *_ in starts} == set(films)
+    again = Stage(Ordered(lag), patch_size=3, n_patches=60, random_state=0).fit(times(20), groups=films)
+    np.testing.assert_array_equal(again.learner_.rows_, stage.learner_.rows_)
+    every = Stage(Ordered(lag), patch_size=3, random_state=0).fit(times(20), groups=films)
+    starts = check_runs(every.learner_, films)
+    assert len(starts) == 20 * len(set(films))
+    assert every.n_patches_ == 20 * 20  # each place and film whole
+
+
+def test_runs_reach_a_step_of_a_pipeline():
+    pipe = make_pipeline(StandardScaler(), make_pipeline("passthrough", Ordered()), Ordered(2))
+    stage = Stage(pipe, patch_size=3, n_patches=40, random_state=0)
+    for routing in (False, True):
+        with config_context(enable_metadata_routing=routing):
+            learner = stage.fit(times(20)).learner_
+        assert len(learner[2].groups_) == 40
+        np.testing.assert_array_equal(learner[2].groups_, learner[1][1].groups_)
+        assert np.bincount(learner[2].groups_).tolist() == [8] * 5
+    outer = make_pipeline(Stage(Ordered(), patch_size=3, n_patches=40, random_state=0), Flatten())
+    outer.fit(times(20), stage__groups=np.repeat([0, 1], 10))
+    check_runs(outer[0].learner_, np.repeat([0, 1], 10))
+
+
+def test_order_that_would_be_lost_is_refused():
+    for lost in (FeatureUnion([("a", Ordered())]), make_pipeline(PCA(2), FeatureUnion([("a", Ordered())]))):
+        with pytest.raises(ValueError, match=r"Ordered learns from the order .* inside FeatureUnion .* Pipeline"):
+            Stage(lost, patch_size=3).fit(times(9))
+    with pytest.raises(ValueError, match="no film has two images"):
+        Stage(Ordered(), patch_size=3).fit(times(5), groups=np.arange(5))
+    with pytest.raises(ValueError, match=r"no film has two images"):
+        Stage(Ordered(), patch_size=3).fit(times(1))
+    with pytest.raises(ValueError, match=r"groups has shape \(4,\) and there are 5 images"):
+        Stage(Ordered(), patch_size=3).fit(times(5), groups=np.arange(4))
+
+
+def test_groups_change_nothing_for_learners_without_order():
+    stage = Stage(PCA(3), patch_size=3, n_patches=100, random_state=0)
+    np.testing.assert_array_equal(
+        stage.fit(IMAGES, groups=np.arange(12)).transform(IMAGES), stage.fit_transform(IMAGES)
+    )
+
+
+def test_slow_features_of_a_film():
+    """A slow brightness under a fast grating: one filter sees it at every place."""
+    t, x = np.arange(600), np.arange(12)
+    grating = np.cos(2 * np.pi * x / 5)
+    film = 0.3 * np.sin(t / 50)[:, None, None] + np.sin(t)[:, None, None] * grating
+    film = film + 0.05 * np.random.default_rng(0).normal(size=(600, 12, 12))
+    for n_patches in (None, 5000, 500):
+        stage = Stage(
+            featlearn.SlowFeatureAnalysis(1), patch_size=6, n_patches=n_patches, pool=MeanPool(1), random_state=0
+        )
+        slow = stage.fit(film).transform(film).ravel()
+        assert abs(np.corrcoef(slow, np.sin(t / 50))[0, 1]) > 0.99
+
+
+def test_some_runs_find_what_all_find():
+    """A film whose places share no pattern: one filter cannot follow each, but a sixth of the patches do as well."""
+    r, t = np.random.default_rng(0), np.arange(600)
+    p, q = r.normal(size=(2, 12, 12))
+    film = np.sin(t / 50)[:, None, None] * p * 0.3 + np.sin(t)[:, None, None] * q + 0.05 * r.normal(size=(600, 12, 12))
+    found = []
+    for n_patches in (None, 5000):
+        stage = Stage(featlearn.SlowFeatureAnalysis(1), n_patches=n_patches, pool=MeanPool(1), random_state=0)
+        found.append(abs(np.corrcoef(stage.fit(film).transform(film).ravel(), np.sin(t / 50))[0, 1]))
+    assert found[0] > 0.9
+    assert found[1] > found[0] - 0.03
+
+
+# An interrupt inside the learner
+
+
+class Patient(TransformerMixin, BaseEstimator):
+    """A learner of many iterations that is interrupted in one of them, and keeps what it has."""
+
+    def __init__(self, stop=3):
+        self.stop = stop
+
+    def fit(self, X, y=None):
+        state = {"n": 0}
+        with interruptible("Patient", lambda: state["n"]):
+            for n in range(1, 10):
+                if n == self.stop:
+                    raise KeyboardInterrupt
+                state["n"] = n
+        self.n_iter_ = state["n"]
+        return self
+
+    def transform(self, X):
+        return X * self.n_iter_
+
+
+def test_an_interrupt_keeps_the_learners_best_and_the_stage_completes():
+    with pytest.warns(ConvergenceWarning, match="Patient: interrupted, so the fit ends after 2 iterations"):
+        stage = Stage(make_pipeline(StandardScaler(), Patient()), patch_size=3, random_state=0).fit(IMAGES)
+    assert stage.learner_[1].n_iter_ == 2
+    assert stage.transform(IMAGES).shape == (12, 6, 7, 27)
+    fresh = Stage(Patient(stop=1), patch_size=3)
+    with pytest.raises(KeyboardInterrupt):  # there is nothing to keep
+        fresh.fit(IMAGES)
+    assert not hasattr(fresh, "learner_")
 
 
 def test_fewer_patches_than_the_learner_needs():
@@ -288,15 +523,16 @@ def test_a_pool_that_does_not_fit_is_refused_before_anything_is_learned():
 
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # PCA's ratio of explained variance
+@pytest.mark.filterwarnings("ignore:KMeansDictionary. of .* are constant:UserWarning")  # so they are
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
 @pytest.mark.parametrize("value", [0, 1, 200])
 @pytest.mark.parametrize(
     "learner",
     [
         PCA(2),
-        make_pipeline(ContrastNormalizer(eps=0), ZCA(eps=0), KMeansDictionary(3, max_iter=2)),
-        make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(3, encode="split", max_iter=2)),
-        KMeansDictionary(3, encode="hard", max_iter=2),
+        make_pipeline(ContrastNormalizer(eps=0), ZCA(eps=0), KMeansDictionary(3, max_iter=2, tol=0)),
+        make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(3, encode="split", max_iter=2, tol=0)),
+        KMeansDictionary(3, encode="hard", max_iter=2, tol=0),
     ],
     ids=["PCA", "no eps", "split", "hard"],
 )
@@ -338,6 +574,48 @@ def test_bad_parameters(parameters, message):
     stage = Stage(PCA(3), patch_size=3).set_params(**parameters)
     with pytest.raises(ValueError, match=message):
         stage.fit(IMAGES).transform(IMAGES)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int64, np.int32])
+def test_numpy_integers_and_arrays_for_sizes(kind):
+    """As grids over arrays give them; no narrow integer overflows in the arithmetic of sizes."""
+    images = rng.uniform(size=(2, 300, 9))
+    pool = MeanPool(window=(60, 2))
+    plain = Stage(PCA(2), patch_size=(4, 3), stride=2, n_patches=50, pad=1, pool=pool, random_state=0)
+    expected = plain.fit(images).transform(images)
+    odd = clone(plain).set_params(
+        patch_size=np.array([4, 3], kind), stride=kind(2), n_patches=kind(50), pad=kind(1), random_state=kind(0),
+        pool__window=np.array([60, 2], kind), device=np.str_("cpu"),
+    )  # fmt: skip
+    np.testing.assert_array_equal(odd.fit(images).transform(images), expected)
+    np.testing.assert_array_equal(clone(odd).fit(images).transform(images), expected)
+    for pool, same_pool in (
+        (MaxPool(grid=np.array([2, 3], kind)), MaxPool(grid=(2, 3))),
+        (SumPool(window=kind(3), step=np.array([2, 1], kind)), SumPool(window=3, step=(2, 1))),
+    ):
+        np.testing.assert_array_equal(pool.fit_transform(images), same_pool.fit_transform(images))
+    repr(odd)
+
+
+SIZES = [(Stage(PCA(2)), "patch_size"), (SumPool(), "grid"), (MaxPool(), "window"), (ToImages(), "shape")]
+
+
+@pytest.mark.parametrize("bad", [np.array([3, 0]), np.array([3.0, 3.0]), np.array([[3, 3]]), np.arange(1, 5)])
+@pytest.mark.parametrize(("estimator", "parameter"), SIZES, ids=lambda p: p if isinstance(p, str) else "")
+def test_bad_arrays_for_sizes_are_named(estimator, parameter, bad):
+    data = IMAGES.reshape(12, -1) if parameter == "shape" else IMAGES
+    with pytest.raises(ValueError, match=rf"{type(estimator).__name__}: {parameter}=array\(.*is not valid; pass"):
+        clone(estimator).set_params(**{parameter: bad}).fit(data)
+
+
+def test_memory_may_be_a_path(tmp_path):
+    stage = Stage(PCA(2), patch_size=3, n_patches=50, random_state=0, memory=tmp_path / "cache")
+    plain = clone(stage).set_params(memory=None)
+    np.testing.assert_array_equal(stage.fit_transform(IMAGES), plain.fit_transform(IMAGES))
+    with pytest.raises(
+        ValueError, match="Stage: memory=3 is not valid; pass None or an instance of str or PathLike or an"
+    ):
+        stage.set_params(memory=3).fit(IMAGES)
 
 
 def test_a_learner_without_transform():

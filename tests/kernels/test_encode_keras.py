@@ -48,6 +48,19 @@ for activation in AFFINE:
             found = KerasEncoder(plan, 7, 9, np.float32)(images)
         expected = np.array(expected_maps(images, plan))
         np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max(), err_msg=activation)
+from featlearn.kernels.encode import EncoderPlan
+rng = np.random.default_rng(0)
+for far in ((1e5, 1e5, 1e5), (-3000, 3000, -3000)):  # far from zero, and groups far apart
+    images = (np.array(far).reshape(3, 1, 1, 1) + rng.normal(size=(3, 7, 9, 1))).astype(np.float32)
+    patches = np.lib.stride_tricks.sliding_window_view(images[..., 0], (3, 3), axis=(1, 2)).reshape(-1, 9)
+    for encode in ("triangle", "hard"):
+        plan = EncoderPlan(patches[::9], encode, patch=(3, 3))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = KerasEncoder(plan, 7, 9, np.float32)(images)
+        expected = np.array(expected_maps(images.astype(float), plan))
+        tolerance = 2e-3 if encode == "triangle" else 0
+        np.testing.assert_allclose(found, expected, atol=tolerance, err_msg=f"{{far}} {{encode}}")
 constant = np.full((1, 7, 9, 3), 0.1, np.float32)
 images, plan = make((7, 9, 3), (3, 3), "split", np.float32)
 from dataclasses import replace

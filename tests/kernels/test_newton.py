@@ -7,6 +7,7 @@ from scipy.optimize import minimize as lbfgs
 from featlearn.kernels import newton, newton_systems
 from featlearn.kernels.newton import Problem, gradient, hessian_product, margins, minimize, objectives, step_length
 from featlearn.kernels.newton_systems import (
+    ActiveHessian,
     CholeskyPreconditioner,
     ConjugateGradients,
     DiagonalPreconditioner,
@@ -15,6 +16,7 @@ from featlearn.kernels.newton_systems import (
     kernel_matrix,
     newton_system,
 )
+from featlearn.kernels.newton_table import Table, table
 
 
 def slow_objective(X, Y, c, penalty, C, v):
@@ -171,10 +173,19 @@ def systems(problem, s):
         "cholesky": ConjugateGradients(problem, CholeskyPreconditioner(problem, s)),
         "diagonal": ConjugateGradients(problem, DiagonalPreconditioner(problem, s)),
         "kernel": RowKernel(problem),
+        "exact": Forced(problem, CholeskyPreconditioner(problem, s), ActiveHessian(problem)),
     }
 
 
-@pytest.mark.parametrize("kind", ["cholesky", "diagonal", "kernel"])
+class Forced(ConjugateGradients):
+    """Exact steps from the first one on."""
+
+    def step(self, *arguments):
+        self.slow[:] = True
+        return super().step(*arguments)
+
+
+@pytest.mark.parametrize("kind", ["cholesky", "diagonal", "kernel", "exact"])
 @pytest.mark.parametrize(("n", "d"), [(60, 8), (12, 30)])
 @pytest.mark.parametrize(("intercept", "free"), [(True, True), (True, False), (False, False)])
 def test_every_system_reaches_the_optimum(kind, n, d, intercept, free):
@@ -185,7 +196,7 @@ def test_every_system_reaches_the_optimum(kind, n, d, intercept, free):
     np.testing.assert_allclose(solution.M, slacks(problem, solution.V), atol=1e-9)
 
 
-@pytest.mark.parametrize("kind", ["cholesky", "diagonal", "kernel"])
+@pytest.mark.parametrize("kind", ["cholesky", "diagonal", "kernel", "exact"])
 @pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
 def test_default_tol_is_within_a_thousandth(kind, C):
     problem, s = make_problem(n=300, d=20, dtype=np.float32)
@@ -206,7 +217,7 @@ def test_exact_steps_solve_newtons_equation(intercept, free, C, error):
     assert 0 < np.mean(M > 0) < 1
     np.testing.assert_allclose(system.margins(problem, W), margins(problem, V), atol=1e-12)
     A = 2 * C * problem.c * (M > 0)
-    P, F, along, _ = system.step(problem, W, M, A, np.zeros(3))
+    P, F, along, _ = system.step(problem, W, M, A)
     G, step, again = gradient(problem, V, M, A), system.coefficients(problem, P), np.empty_like(A)
     np.testing.assert_allclose(hessian_product(problem, step, A, again), -G, atol=error * np.abs(G).max())
     np.testing.assert_allclose(F, again, atol=1e-12)
@@ -331,3 +342,48 @@ def test_overflow_by_the_scale_is_named():
     solver = CholeskyPreconditioner(problem, s)
     with np.errstate(all="ignore"), pytest.raises(ValueError, match=r"too large for float32"):
         solver.prepare(1e38)
+
+
+@pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize(("n", "d"), [(60, 8), (12, 30), (3, 1)])
+@pytest.mark.parametrize(("intercept", "free"), [(True, True), (True, False), (False, False)])
+def test_a_table_reaches_the_optimum(n, d, intercept, free, C):
+    problem, s = make_problem(n=n, d=d, intercept=intercept, free=free, shift=free)
+    small = table(problem)
+    system = newton_system(small, s)
+    assert isinstance(system, Table)
+    solution = minimize(small, C, system, tol=1e-10)
+    assert solution.converged
+    np.testing.assert_allclose(solution.objective, optimum(problem, C), rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(solution.M, slacks(problem, solution.V), atol=1e-8)
+
+
+def test_a_table_follows_any_change_of_active_rows():
+    problem, _ = make_problem(n=50, d=6, shift=True)
+    small, rng, C = table(problem), np.random.default_rng(0), 3.0
+    system = Table(small)
+    for turn in range(12):  # many rows change sides, or few, or none, in some classes or in all
+        live = [np.arange(3), np.array([1]), np.array([0, 2])][turn % 3]
+        gap = np.zeros(3)
+        gap[live] = np.inf
+        V = rng.normal(size=(3, 7)) * 10.0 ** rng.integers(-2, 1)
+        M = slacks(small, V)
+        after = system.descend(small, C, V, M, value(small, V, C), gap, 1e-4)
+        A = 2 * C * small.c * (M > 0)
+        for j in range(3):
+            H = np.diag(small.penalty) + small.X.T @ (A[:, j, None] * small.X)
+            step = -np.linalg.solve(H, gradient(small, V, M, A)[j])
+            t = (after[0][j] - V[j]) @ step / (step @ step)
+            np.testing.assert_allclose(after[0][j] - V[j], t * step if j in live else 0, atol=1e-8 * np.abs(step).max())
+        np.testing.assert_allclose(after[1], slacks(small, after[0]), atol=1e-9)
+        np.testing.assert_allclose(after[2], value(small, after[0], C), rtol=1e-9)
+
+
+def test_conjugate_gradients_that_take_too_long_give_way_to_exact_steps():
+    problem, s = make_problem(n=90, d=30)
+    slow = ConjugateGradients(problem, CholeskyPreconditioner(problem, s))
+    quick = ConjugateGradients(problem, CholeskyPreconditioner(problem, s), ActiveHessian(problem))
+    one, other = (minimize(problem, 1e4, system, tol=1e-8) for system in (slow, quick))
+    assert quick.slow.any()
+    assert other.n_passes < 0.7 * one.n_passes
+    np.testing.assert_allclose(other.objective, one.objective, rtol=1e-6)

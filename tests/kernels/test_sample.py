@@ -33,7 +33,100 @@ def test_cuts_and_order_do_not_matter(cuts, seed, size):
     parts, weights = np.split(X[order], sorted(cuts)), np.split(w[order], sorted(cuts))
     np.testing.assert_array_equal(sample(parts, size, seed, weights).rows, whole.rows)
     assert len(whole.rows) == min(size, 190)
-    assert (np.diff(whole.keys) > 0).all()
+    assert (np.diff(whole.chosen.keys) > 0).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    kind=st.sampled_from(["normal", "whole numbers", "bytes", "large", "tiny"]),
+    seed=st.integers(0, 2**31 - 1),
+    size=st.integers(1, 120),
+    weighted=st.booleans(),
+)
+def test_copies_in_other_dtypes_draw_the_same_rows(kind, seed, size, weighted):
+    rng = np.random.default_rng(seed)
+    X = {
+        "normal": rng.normal(size=(100, 3)),
+        "whole numbers": rng.integers(-9, 9, (100, 3)).astype(float),
+        "bytes": rng.integers(0, 256, (100, 3)).astype(float),
+        "large": 1e12 * rng.normal(size=(100, 3)),
+        "tiny": 1e-12 * rng.normal(size=(100, 3)),
+    }[kind]
+    weights = rng.uniform(0, 2, 100) if weighted else None
+    wide, narrow = RowSample.of(X, size, seed, weights), RowSample.of(X.astype(np.float32), size, seed, weights)
+    np.testing.assert_array_equal(wide.rows.astype(np.float32), narrow.rows)
+    np.testing.assert_array_equal(wide.masses, narrow.masses)
+
+
+NEAR = ["seconds since 1970", "offset 1e8", "offset 1e300", "beyond float32", "below float32", "pairs", "half of them"]
+
+
+def near_rows(kind, rng):
+    """200 rows of float64, most of them different, that float32 cannot tell apart."""
+    x = rng.normal(size=(200, 1))
+    rows = {
+        "seconds since 1970": 1.6e9 + np.arange(200.0)[:, None],
+        "offset 1e8": 1e8 + x,
+        "offset 1e300": 1e300 * (1 + 1e-10 * x),
+        "beyond float32": 1e200 * x,
+        "below float32": 1e-200 * x,
+        "pairs": np.vstack([x[:100], x[:100] * (1 + 1e-12)]),
+        "half of them": np.vstack([x[:100], 1e8 + x[100:]]),
+    }[kind]
+    rows = np.hstack([rows, np.zeros((200, 1))])
+    rows[rng.integers(0, 200, 20)] = rows[rng.integers(0, 200, 20)]
+    return rows
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    kind=st.sampled_from(NEAR),
+    seed=st.integers(0, 2**31 - 1),
+    size=st.integers(1, 250),
+    weighting=st.sampled_from(["none", "equal rows alike", "zeros"]),
+    cuts=st.lists(st.integers(1, 199), max_size=5),
+)
+def test_rows_that_only_float64_tells_apart_do_not_depend_on_cuts_and_order_either(kind, seed, size, weighting, cuts):
+    rng = np.random.default_rng(seed)
+    X = near_rows(kind, rng)
+    _, group = np.unique(X, axis=0, return_inverse=True)
+    w = {"none": np.ones(200), "equal rows alike": rng.uniform(0.1, 2, 200), "zeros": rng.integers(0, 2, 200) * 1.0}[
+        weighting
+    ][group.ravel()]
+    whole = RowSample.of(X, size, seed, w)
+    order = rng.permutation(200)
+    parts, weights = np.split(X[order], sorted(cuts)), np.split(w[order], sorted(cuts))
+    found = sample(parts, size, seed, weights)
+    np.testing.assert_array_equal(found.rows, whole.rows)
+    distinct = len(np.unique(X[w > 0], axis=0))
+    assert len(np.unique(whole.rows, axis=0)) == len(whole.rows) == min(size, distinct)
+
+
+@pytest.mark.parametrize("kind", NEAR)
+def test_rows_that_only_float64_tells_apart_are_drawn_one_by_one(kind):
+    """Whether a row is drawn does not hang on its neighbors': shares over 800 seeds, the variance of their number."""
+    X = np.unique(near_rows(kind, np.random.default_rng(0)), axis=0)
+    size, n = 40, len(X)
+    counts, upper = np.zeros(n), []
+    for seed in range(800):
+        rows = RowSample.of(X, size, seed).rows
+        drawn = np.isin(X[:, 0], rows[:, 0])
+        counts += drawn
+        upper.append(drawn[n // 2 :].sum())
+    assert stats.chisquare(counts).pvalue > 1e-4
+    share = 1 - n // 2 / n
+    expected = size * share * (1 - share) * (n - size) / (n - 1)  # hypergeometric
+    if kind != "pairs":  # of a pair that shares a float32 number one half is drawn at a time, unless both are
+        assert np.var(upper) == pytest.approx(expected, rel=0.15)
+
+
+def test_masses_are_the_weights_of_equal_rows():
+    rng = np.random.default_rng(0)
+    X, masses = rng.integers(0, 4, (500, 2)) * 1.0, rng.uniform(0, 2, 500)
+    drawn = RowSample.of(X[:300], 9, 3, masses=masses[:300]) + RowSample.of(X[300:], 9, 3, masses=masses[300:])
+    assert len(drawn.rows) == 9
+    expected = [masses[(row == X).all(axis=1)].sum() for row in drawn.rows]
+    np.testing.assert_allclose(drawn.masses, expected)
 
 
 @DTYPES

@@ -47,7 +47,7 @@ def learned(**attributes):
 
 
 def kmeans(k=5):
-    return KMeansDictionary(k, random_state=0, max_iter=6)
+    return KMeansDictionary(k, random_state=0, max_iter=6, tol=0)
 
 
 def drawn(display):

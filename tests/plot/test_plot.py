@@ -193,7 +193,7 @@ def test_a_stage_knows_the_shape_of_its_patches():
 
 
 def test_a_real_stage():
-    learner = make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(6, max_iter=3))
+    learner = make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(6, max_iter=3, tol=0))
     stage = Stage(learner, patch_size=(4, 5), n_patches=500, random_state=0).fit(rng.uniform(size=(20, 9, 9, 3)))
     zca, dictionary = stage.learner_[1:]
     display = FilterGridDisplay.from_estimator(stage)

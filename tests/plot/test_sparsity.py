@@ -82,10 +82,10 @@ def test_silent_samples_and_dead_units_are_counted_apart():
 
 
 def test_codes_of_a_learner_and_maps_of_a_stage():
-    learner = KMeansDictionary(6, random_state=0, max_iter=3).fit(DIGITS)
+    learner = KMeansDictionary(6, random_state=0, max_iter=3, tol=0).fit(DIGITS)
     display = SparsityDisplay.from_estimator(learner, DIGITS)
     np.testing.assert_array_equal(display.codes, learner.transform(DIGITS))
-    stage = Stage(KMeansDictionary(5, max_iter=3), patch_size=4, stride=2, random_state=0)
+    stage = Stage(KMeansDictionary(5, max_iter=3, tol=0), patch_size=4, stride=2, random_state=0)
     images = DIGITS[:20].reshape(-1, 8, 8)
     maps = stage.fit_transform(images)
     display = SparsityDisplay.from_estimator(stage, images)

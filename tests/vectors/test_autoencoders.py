@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
+import featlearn.vectors.gradient
 from featlearn import accumulate
 from featlearn.callbacks import EarlyStopping
 from featlearn.kernels import shards
@@ -626,6 +627,60 @@ def test_an_interrupt_before_the_first_epoch_leaves_the_estimator_as_it_was(Lear
         assert learner.__dict__[key] is value or key == "warm_start"
     for A, kept in zip(learner.coefs_, copies, strict=True):
         np.testing.assert_array_equal(A, kept)
+
+
+@pytest.mark.parametrize("Learner", ALL)
+def test_lbfgs_says_that_it_ended_at_max_iter(Learner):
+    learner = Learner(3, solver="lbfgs", max_iter=4, random_state=0)
+    message = rf"{Learner.__name__}: max_iter=4 iterations were made and the fit has not converged: .* and tol=1e-05"
+    with pytest.warns(ConvergenceWarning, match=message):
+        learner.fit(X)
+    assert learner.n_iter_ == 4
+    with pytest.warns(ConvergenceWarning, match="max_iter=1 iterations"):
+        learner.set_params(max_iter=1).fit(X)
+    # silent: a part of the data, no tolerance asked for, a callback's wish, an end by the tolerance, and epochs
+    learner.set_params(max_iter=4).partial_fit(X)
+    learner.set_params(solver=LBFGS(tol=0)).fit(X)
+    learner.set_params(solver="lbfgs").set_callbacks(EarlyStopping(monitor="loss", patience=1, tol=0.9)).fit(X)
+    assert learner.n_iter_ < 4
+    learner.set_callbacks().set_params(solver=LBFGS(tol=0.5), max_iter=100).fit(X)
+    assert learner.n_iter_ < 100
+    learner.set_params(solver="adam", max_iter=2).fit(X)
+
+
+@pytest.mark.parametrize("Learner", ALL)
+@pytest.mark.parametrize("where", ["a callback", "a step"])
+def test_an_interrupted_fit_by_lbfgs_keeps_the_iterations_made(Learner, where, monkeypatch):
+    settings = {"solver": LBFGS(tol=0), "random_state": 0}
+    expected = Learner(3, max_iter=3, **settings).fit(X)
+    learner = Learner(3, max_iter=50, **settings)
+    if where == "a callback":
+        learner.set_callbacks(Interrupt(3))
+    else:
+        gradient = AutoencoderObjective.gradient
+
+        def interrupted(self, params, x, draws, grads):
+            if seen == 3:
+                raise KeyboardInterrupt
+            return (yield from gradient(self, params, x, draws, grads))
+
+        monkeypatch.setattr(AutoencoderObjective, "gradient", interrupted)
+        seen = 0
+        end_iteration = featlearn.vectors.gradient.end_iteration
+
+        def counted(*args, **kwargs):
+            nonlocal seen
+            seen += 1
+            return end_iteration(*args, **kwargs)
+
+        monkeypatch.setattr(featlearn.vectors.gradient, "end_iteration", counted)
+    with pytest.warns(ConvergenceWarning, match=f"{Learner.__name__}: interrupted, so the fit ends after 3 iterations"):
+        learner.fit(X)
+    monkeypatch.undo()
+    for A, B in zip(learner.coefs_, expected.coefs_, strict=True):
+        np.testing.assert_array_equal(A, B)
+    np.testing.assert_array_equal(learner.loss_curve_, expected.loss_curve_)
+    assert learner.n_iter_ == 3
 
 
 def test_callbacks_see_the_loss_and_may_stop():

@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
+import scipy.sparse
+from sklearn.datasets import load_digits, load_wine
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import featlearn
 from featlearn import ClusterClassifier
@@ -45,7 +49,7 @@ def test_digits(metric):
     assert model.cluster_counts_.sum() == 1200
     np.testing.assert_array_equal(model.cluster_counts_.sum(axis=0), np.bincount(y[:1200]))
     assert (np.diff(model.distance_curve_) <= 1e-9).all()
-    assert len(model.distance_curve_) == model.n_iter_ <= 50
+    assert len(model.distance_curve_) == model.n_iter_ <= 300
 
 
 def test_cosine_labels_do_not_depend_on_the_length_of_samples():
@@ -86,6 +90,52 @@ def test_streams_and_chunks_predict_alike(monkeypatch):
     np.testing.assert_array_equal(model.predict(X), whole)
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_without_a_number_there_are_25_clusters_or_as_many_as_distinct_samples(metric):
+    X, y = load_digits(return_X_y=True)
+    assert len(ClusterClassifier(metric=metric, random_state=0).fit(X, y).cluster_labels_) == 25
+    few = np.repeat(X[:7], 4, axis=0)
+    model = ClusterClassifier(metric=metric, random_state=0).fit(few, np.repeat(y[:7], 4))  # warnings are errors
+    assert len(model.cluster_labels_) == 7
+    assert model.n_components is None
+    assert model.score(few, np.repeat(y[:7], 4)) == 1
+    assert len(ClusterClassifier(random_state=0).fit(X[:1], y[:1]).cluster_labels_) == 1
+
+
+@pytest.mark.parametrize("format", ["csr_array", "csc_matrix"])
+def test_sparse_rows_give_what_dense_rows_give(format):
+    X, y = load_digits(return_X_y=True)
+    S = getattr(scipy.sparse, format)(X)
+    for metric in ("euclidean", "cosine"):
+        dense = ClusterClassifier(metric=metric, random_state=0).fit(X, y)
+        sparse = ClusterClassifier(metric=metric, random_state=0).fit(S, y)
+        np.testing.assert_array_equal(sparse.cluster_counts_, dense.cluster_counts_)
+        np.testing.assert_array_equal(sparse.predict(S), dense.predict(X))
+
+
+def test_an_end_at_max_iter_is_told_and_tol_0_asks_for_none():
+    X, y = load_digits(return_X_y=True)
+    with pytest.warns(ConvergenceWarning, match="max_iter=2 iterations"):
+        ClusterClassifier(max_iter=2, random_state=0).fit(X, y)
+    ClusterClassifier(max_iter=2, tol=0, random_state=0).fit(X, y)  # warnings are errors
+
+
+def test_a_table_in_mixed_units_is_told_to_be_scaled():
+    X, y = load_wine(return_X_y=True)
+    with pytest.warns(UserWarning, match="StandardScaler"):
+        ClusterClassifier(random_state=0).fit(X, y)
+    make_pipeline(StandardScaler(), ClusterClassifier(random_state=0)).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("max_iter", 0), ("tol", -1.0), ("init", "best"), ("n_init", 0), ("n_components", 0)]
+)
+def test_a_bad_parameter_is_refused_by_its_own_name(name, value):
+    X, y = load_digits(return_X_y=True)
+    with pytest.raises(ValueError, match=f"^ClusterClassifier: {name}="):
+        ClusterClassifier(**{name: value}).fit(X, y)
+
+
 def test_bad_input_is_named():
     X, y = load_digits(return_X_y=True)
     with pytest.raises(ValueError, match="ClusterClassifier: metric='l1' is not valid; pass one of 'euclidean', 'cos"):
@@ -93,7 +143,7 @@ def test_bad_input_is_named():
     with pytest.raises(ValueError, match="continuous"):
         ClusterClassifier().fit(X, X[:, 2] / 3)
     with pytest.raises(ValueError, match="n_samples=10 is fewer than n_components=25"):
-        ClusterClassifier().fit(X[:10], y[:10])
+        ClusterClassifier(25).fit(X[:10], y[:10])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         ClusterClassifier().fit(X, y[:10])
     model = ClusterClassifier(random_state=0).fit(X, y)

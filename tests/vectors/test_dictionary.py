@@ -15,7 +15,7 @@ DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def fitted(atoms, **parameters):
     """A dictionary that holds the atoms given."""
     X = np.random.default_rng(0).normal(size=(len(atoms) + 9, np.shape(atoms)[1]))
-    learner = KMeansDictionary(len(atoms), max_iter=1, random_state=0, **parameters).fit(X)
+    learner = KMeansDictionary(len(atoms), max_iter=1, tol=0, random_state=0, **parameters).fit(X)
     learner.components_ = np.asarray(atoms, float)
     return learner
 
@@ -82,7 +82,7 @@ def test_cosine_ignores_the_length_of_samples():
     scales = np.random.default_rng(1).uniform(0.1, 10, (300, 1))
     learner = KMeansDictionary(6, "cosine", encode="hard", random_state=0).fit(X)
     np.testing.assert_array_equal(learner.predict(X * scales), learner.predict(X))
-    labels = KMeansDictionary(6, "cosine", init=learner.components_, max_iter=1).fit(X * scales)
+    labels = KMeansDictionary(6, "cosine", init=learner.components_, max_iter=1, tol=0).fit(X * scales)
     np.testing.assert_allclose(labels.inertia_curve_[0], learner.inertia_, rtol=1e-9)
 
 

@@ -1,21 +1,30 @@
 """ICA and RICA against sources that were mixed, FastICA, finite differences, and the formulas in plain NumPy."""
 
 import pickle
+import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 from sklearn.base import clone
-from sklearn.datasets import load_sample_image
-from sklearn.decomposition import FastICA
+from sklearn.datasets import load_breast_cancer, load_digits, load_sample_image, load_wine
+from sklearn.decomposition import PCA, FastICA
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.feature_extraction.image import extract_patches_2d
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from featlearn import ZCA, EarlyStopping, PCAWhitening, Stage
+from featlearn import ZCA, ContrastNormalizer, EarlyStopping, PCAWhitening, Stage
 from featlearn.kernels.rica import logcosh_rows, smooth_l1_rows
-from featlearn.vectors import ica as module
-from featlearn.vectors.ica import ICA, RICA, gaussian_mean, orthonormal, reconstruction_cost, sparseness
+from featlearn.vectors import ica, rica
+from featlearn.vectors.affine import AffineCodesMixin
+from featlearn.vectors.ica import ICA, gaussian_mean, non_gaussianity, orthonormal, sparseness, tangent
+from featlearn.vectors.rica import RICA, reconstruction_cost, spread
+from featlearn.vectors.whitening import moments_of
 
 BOTH = pytest.mark.parametrize("Learner", [ICA, RICA])
 SPARSITY = pytest.mark.parametrize("sparsity", ["logcosh", "smooth_l1"])
@@ -101,15 +110,13 @@ def test_orthonormal_filters_are_the_inverse_root(K):
 
 
 @SPARSITY
-@pytest.mark.parametrize("parameters", [{}, {"normalize_rows": False}, None], ids=["unit rows", "free rows", "ICA"])
+@pytest.mark.parametrize("parameters", [{}, {"normalize_rows": False}], ids=["unit rows", "free rows"])
 @pytest.mark.parametrize("K", [2, 5, 8])
-def test_gradients_equal_finite_differences(sparsity, parameters, K):
+def test_gradients_of_rica_equal_finite_differences(sparsity, parameters, K):
     X = np.random.default_rng(0).laplace(size=(150, 5)) + 0.3
-    if parameters is None:
-        learner, K = ICA(K, sparsity=sparsity), min(K, 5)
-    else:
-        learner = RICA(K, reconstruction_cost=0.7, sparsity=sparsity, **parameters)
-    loss, V = learner._objective(X), np.random.default_rng(1).normal(size=(K, 5))
+    learner = RICA(K, reconstruction_cost=0.7, sparsity=sparsity, **parameters)
+    loss = learner._objective(X, moments_of(X), np.full(5, 0.2), 1.5)
+    V = np.random.default_rng(1).normal(size=(K, 5))
 
     def f(v):
         return loss(learner._constrained(v.reshape(K, 5))[0])[0]
@@ -121,24 +128,62 @@ def test_gradients_equal_finite_differences(sparsity, parameters, K):
 
 
 @SPARSITY
-def test_score_is_minus_the_objective_by_the_formula(sparsity):
-    X, rng = np.random.default_rng(0).laplace(size=(200, 5)) + 0.2, np.random.default_rng(1)
-    rica = RICA(7, reconstruction_cost=0.3, sparsity=sparsity, eps=0.02, random_state=0, max_iter=2).fit(X)
+@pytest.mark.parametrize("K", [2, 5])
+def test_the_gradient_of_ica_equals_finite_differences(sparsity, K):
+    X = np.random.default_rng(0).laplace(size=(150, 5)) + 0.3
+    V = np.random.default_rng(1).normal(size=(K, 5))
+
+    def f(v):
+        return non_gaussianity(sparseness(X, orthonormal(v.reshape(K, 5))[0], sparsity, 0.02), 0.4)[0]
+
+    W, pull_back = orthonormal(V)
+    slope = non_gaussianity(sparseness(X, W, sparsity, 0.02), 0.4)[1]
+    gradient = pull_back(slope).ravel()
+    np.testing.assert_allclose(gradient, slopes(f, V.ravel()), atol=1e-8)
+    assert np.abs(gradient).max() > 1e-3
+    # Along the orthonormal filters themselves V and W agree, and what is left out turns nothing.
+    along = orthonormal(W)[1](slope)
+    np.testing.assert_allclose(along, tangent(slope, W), atol=1e-8)
+
+
+def test_curvatures_are_those_of_log_cosh():
+    X, W = np.random.default_rng(0).laplace(size=(150, 5)), np.random.default_rng(1).normal(size=(70, 5))
+    for filters in (W, W[:3], W[:1]):
+        sums = sparseness(X, filters, "logcosh", 0, curved=True)
+        Y = X @ filters.T
+        np.testing.assert_allclose(sums.curvatures, (1 - np.tanh(Y) ** 2).sum(axis=0), rtol=1e-10)
+        np.testing.assert_allclose(sums.slopes, np.tanh(Y).T @ X, rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(sums.values, np.log(np.cosh(Y)).sum(axis=0), rtol=1e-10)
+
+
+@SPARSITY
+def test_score_is_the_objective_by_the_formula(sparsity):
+    X, rng = 3 * np.random.default_rng(0).laplace(size=(200, 5)) + 0.2, np.random.default_rng(1)
+    rica = RICA(7, reconstruction_cost=0.3, sparsity=sparsity, eps=0.02, random_state=0, max_iter=2, tol=0).fit(X)
     W, other = rica.components_, rng.normal(size=(90, 5))
-    H = other @ W.T
-    rebuilt = ((H @ W - other) ** 2).sum(axis=1).mean()
+    assert rica.scale_ == pytest.approx(np.sqrt(X.var(axis=0, ddof=1).mean()))
+    Z = (other - X.mean(axis=0)) / rica.scale_
+    H = Z @ W.T
+    rebuilt = ((H @ W - Z) ** 2).sum(axis=1).mean()
     assert rica.score(other) == pytest.approx(-g(H, sparsity, 0.02).sum(axis=1).mean() - 0.3 * rebuilt, rel=1e-12)
     assert rica.score(X) == pytest.approx(-rica.loss_curve_[-1], rel=1e-12)
-    ica = ICA(3, sparsity=sparsity, eps=0.02, random_state=0, max_iter=2).fit(X)
-    gaps = g(other @ ica.components_.T, sparsity, 0.02).mean(axis=0) - gaussian_mean(sparsity, 0.02)
-    assert ica.score(other) == pytest.approx((gaps**2).sum(), rel=1e-10)
+    for whiten in (True, False):
+        ica = ICA(3, whiten=whiten, sparsity=sparsity, eps=0.02, random_state=0, max_iter=2, tol=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ica.fit(X)
+        Y = (other - (X.mean(axis=0) if whiten else 0)) @ ica.components_.T
+        gaps = g(Y, sparsity, 0.02).mean(axis=0) - gaussian_mean(sparsity, 0.02)
+        assert ica.score(other) == pytest.approx((gaps**2).sum(), rel=1e-10)
+        assert ica.score(X) == pytest.approx(-ica.loss_curve_[-1], rel=1e-9)
 
 
 def test_reconstruction_cost_takes_second_moments_alone():
     rng = np.random.default_rng(0)
     X, W = rng.normal(size=(50, 4)) + 2, rng.normal(size=(6, 4))
     expected = ((X @ W.T @ W - X) ** 2).sum(axis=1).mean()
-    assert reconstruction_cost(W, X.T @ X / 50)[0] == pytest.approx(expected, rel=1e-12)
+    for root in (X / np.sqrt(50), np.linalg.cholesky(X.T @ X / 50).T):
+        assert reconstruction_cost(W, root)[0] == pytest.approx(expected, rel=1e-12)
 
 
 def test_statistics_of_parts_add_to_those_of_the_whole():
@@ -159,7 +204,7 @@ def test_statistics_of_parts_add_to_those_of_the_whole():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_ica_finds_the_sources_as_well_as_fastica(kind, sparsity, dtype):
     Z, mixing = mixed(kind)
-    ica = ICA(6, sparsity=sparsity, random_state=0).fit(Z.astype(dtype))
+    ica = ICA(6, whiten=False, sparsity=sparsity, random_state=0).fit(Z.astype(dtype))
     fast = FastICA(6, whiten="unit-variance", random_state=0, max_iter=1000).fit(Z)
     ours, theirs = amari(ica.components_ @ mixing.T), amari(fast.components_ @ mixing.T)
     assert amari(mixing.T) > 0.2  # whitening alone does not do it
@@ -173,7 +218,7 @@ def test_ica_finds_the_sources_as_well_as_fastica(kind, sparsity, dtype):
 @pytest.mark.parametrize("kind", ["laplace", "uniform"])
 def test_fewer_components_are_sources_too(kind):
     Z, mixing = mixed(kind)
-    W = ICA(3, random_state=0).fit(Z).components_
+    W = ICA(3, whiten=False, random_state=0).fit(Z).components_
     shares = np.abs(W @ mixing.T) * sources(kind).std(axis=0)
     shares /= np.linalg.norm(shares, axis=1, keepdims=True)
     assert (shares.max(axis=1) > 0.99).all()
@@ -185,9 +230,9 @@ def test_complete_rica_of_large_cost_is_ica():
     Z, mixing = mixed("laplace")
     free = RICA(6, reconstruction_cost=100, normalize_rows=False, random_state=0, max_iter=1000).fit(Z)
     unit = RICA(6, reconstruction_cost=100, random_state=0, max_iter=1000).fit(Z)
-    for rica in (free, unit):
-        assert amari(rica.components_ @ mixing.T) < 0.05
-        np.testing.assert_allclose(rica.components_ @ rica.components_.T, np.eye(6), atol=0.02)
+    for W in (free.components_, unit.components_):
+        assert amari(W @ mixing.T) < 0.05
+        np.testing.assert_allclose(W @ W.T, np.eye(6), atol=0.02)
     # With a low cost rows are free to follow the sparsity, whatever the samples lose.
     loose = RICA(6, reconstruction_cost=1e-3, random_state=0).fit(Z)
     assert np.abs(loose.components_ @ loose.components_.T - np.eye(6)).max() > 0.5
@@ -242,16 +287,18 @@ def test_filters_that_shrink_to_nothing_are_told():
 
 @BOTH
 def test_transform_is_linear_and_has_a_way_back(Learner):
-    Z = mixed("laplace")[0]
-    learner = Learner(4, random_state=0, max_iter=5).fit(Z)
-    H = learner.transform(Z)
-    np.testing.assert_allclose(H, Z @ learner.components_.T, rtol=1e-12, atol=1e-12)
+    Z = 3 * mixed("laplace")[0] + 7
+    learner = Learner(4, random_state=0, max_iter=5, tol=0).fit(Z)
+    H, scale = learner.transform(Z), getattr(learner, "scale_", 1)
+    np.testing.assert_allclose(H, (Z - Z.mean(axis=0)) @ learner.components_.T / scale, rtol=1e-9, atol=1e-9)
     back = learner.inverse_transform(H)
-    # Least squares: the rest is at right angles to every filter, and the responses are the same.
-    np.testing.assert_allclose((Z - back) @ learner.components_.T, 0, atol=1e-10)
-    np.testing.assert_allclose(learner.transform(back), H, atol=1e-10)
-    whole = Learner(None, random_state=0, max_iter=5).fit(Z)
+    # The rest is seen by no filter, and the responses are the same.
+    np.testing.assert_allclose((Z - back) @ learner.components_.T, 0, atol=1e-8)
+    np.testing.assert_allclose(learner.transform(back), H, atol=1e-8)
+    np.testing.assert_allclose(learner.score_samples(Z), -((Z - back) ** 2).sum(axis=1), rtol=1e-9)
+    whole = Learner(None, random_state=0, max_iter=5, tol=0).fit(Z)
     np.testing.assert_allclose(whole.inverse_transform(whole.transform(Z)), Z, atol=1e-8)
+    np.testing.assert_allclose(whole.score_samples(Z), 0, atol=1e-12)
     with pytest.raises(ValueError, match=r"inverse_transform takes codes of 4 columns; got an array of shape \(2, 6\)"):
         learner.inverse_transform(Z[:2])
 
@@ -259,12 +306,12 @@ def test_transform_is_linear_and_has_a_way_back(Learner):
 @BOTH
 def test_streams_chunks_and_dask_learn_the_same(Learner, monkeypatch):
     X = mixed("laplace", n=1500)[0]
-    learner = Learner(5, random_state=0, max_iter=8)
+    learner = Learner(5, random_state=0, max_iter=8, tol=0)
     expected = learner.fit(X).components_
     scores = [learner.score(X), learner.fit(lambda: iter([X[:7], X[7:900], X[900:]])).score(X)]
     np.testing.assert_allclose(learner.components_, expected, atol=1e-7)
     assert scores[0] == pytest.approx(scores[1], rel=1e-7)
-    monkeypatch.setattr(module, "cache_rows", lambda row: 64)
+    monkeypatch.setattr(ica if Learner is ICA else rica, "cache_rows", lambda row: 64)
     np.testing.assert_allclose(learner.fit(X).components_, expected, atol=1e-7)
     dask_array = pytest.importorskip("dask.array", reason="pip install 'featlearn[dask]'")
     np.testing.assert_allclose(learner.fit(dask_array.from_array(X, chunks=(400, 6))).components_, expected, atol=1e-7)
@@ -273,7 +320,7 @@ def test_streams_chunks_and_dask_learn_the_same(Learner, monkeypatch):
 @BOTH
 def test_memmaps_and_small_integers(Learner, tmp_path):
     X = np.random.default_rng(0).integers(0, 9, (400, 5)).astype(np.uint8)
-    learner = Learner(3, random_state=0, max_iter=5)
+    learner = Learner(3, random_state=0, max_iter=5, tol=0)
     expected = learner.fit(X.astype(np.float32)).components_
     assert expected.dtype == np.float32
     np.testing.assert_array_equal(learner.fit(X).components_, expected)
@@ -285,8 +332,8 @@ def test_memmaps_and_small_integers(Learner, tmp_path):
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_the_seed_decides_and_threads_do_not(Learner, threads, monkeypatch):
     X = mixed("laplace", n=9000)[0].astype(np.float32)
-    learner = Learner(5, random_state=3, max_iter=10)
-    monkeypatch.setattr(module, "cache_rows", lambda row: 1024)
+    learner = Learner(5, random_state=3, max_iter=10, tol=0)
+    monkeypatch.setattr(ica if Learner is ICA else rica, "cache_rows", lambda row: 1024)
     expected = clone(learner).fit(X).components_
     monkeypatch.setenv("OMP_NUM_THREADS", threads)
     np.testing.assert_array_equal(clone(learner).fit(X).components_, expected)
@@ -294,12 +341,15 @@ def test_the_seed_decides_and_threads_do_not(Learner, threads, monkeypatch):
 
 
 @BOTH
-def test_the_loss_falls_and_is_reported(Learner):
-    watch = Watch()
-    learner = Learner(5, random_state=0, max_iter=15, tol=0).set_callbacks(watch).fit(mixed("laplace")[0])
-    assert learner.n_iter_ == len(learner.loss_curve_) == 15
+@pytest.mark.parametrize("max_iter", [3, 15])
+def test_the_loss_falls_and_is_reported(Learner, max_iter):
+    watch, X = Watch(), load_digits().data[:300, 2:6]
+    learner = Learner(4, random_state=0, max_iter=max_iter, tol=0).set_callbacks(watch).fit(X)
+    assert learner.n_iter_ == len(learner.loss_curve_) == max_iter
     assert (np.diff(learner.loss_curve_) <= 0).all()
     np.testing.assert_array_equal(watch.losses, learner.loss_curve_)
+    np.testing.assert_allclose(watch.fitted.transform(X), learner.transform(X), atol=1e-9)
+    np.testing.assert_allclose(watch.fitted.inverse_transform(np.eye(4)), learner.inverse_transform(np.eye(4)))
 
 
 def test_early_stopping_stops():
@@ -315,7 +365,7 @@ class Watch:
     max_propagation_depth = None
 
     def __init__(self, raise_at=None):
-        self.raise_at, self.losses = raise_at, []
+        self.raise_at, self.losses, self.fitted = raise_at, [], None
 
     def setup(self, estimator, context):
         pass
@@ -326,34 +376,93 @@ class Watch:
     def on_fit_task_begin(self, estimator, context):
         pass
 
-    def on_fit_task_end(self, estimator, context, *, metadata=None):
+    def on_fit_task_end(self, estimator, context, *, metadata=None, fitted_estimator=None):
         if metadata and "loss" in metadata:
             self.losses.append(metadata["loss"])
+            self.fitted = fitted_estimator
             if len(self.losses) == self.raise_at:
                 raise KeyboardInterrupt
 
 
 @BOTH
-def test_an_interrupted_fit_leaves_the_one_before(Learner):
+@pytest.mark.parametrize("place", ["callback", "statistic"])
+@pytest.mark.parametrize("at", [2, 40])
+def test_an_interrupted_fit_keeps_the_best(Learner, place, at, monkeypatch):
+    """Among the fixed points of ICA, and in L-BFGS."""
+    X, watch = load_digits().data[:300, 2:14], Watch(at if place == "callback" else None)
+    if place == "statistic":
+
+        def interrupted(*arguments, **settings):
+            if len(watch.losses) == at:
+                raise KeyboardInterrupt
+            return sparseness(*arguments, **settings)
+
+        monkeypatch.setattr(ica if Learner is ICA else rica, "sparseness", interrupted)
+    learner = Learner(8, random_state=0, tol=0).set_callbacks(watch)
+    with pytest.warns(ConvergenceWarning, match=f"{Learner.__name__}: interrupted, so the fit ends after") as told:
+        learner.fit(X)
+    monkeypatch.undo()
+    assert told[0].filename == __file__
+    assert learner.n_iter_ == len(learner.loss_curve_) == at
+    assert abs(learner.score(X)) == pytest.approx(abs(learner.loss_curve_[-1]), rel=1e-9)
+    expected = Learner(8, random_state=0, max_iter=at, tol=0).fit(X)
+    np.testing.assert_allclose(learner.transform(X), expected.transform(X), atol=1e-9)
+
+
+@BOTH
+def test_an_interrupt_before_the_first_iteration_leaves_the_fit_before(Learner, monkeypatch):
     Z = mixed("laplace")[0]
-    learner = Learner(4, random_state=0, max_iter=5).set_callbacks(Watch(2))
+    learner = Learner(4, random_state=0, max_iter=5, tol=0)
     attributes = set(vars(learner))
-    with pytest.raises(KeyboardInterrupt):
-        learner.fit(Z)
-    assert set(vars(learner)) == attributes
-    with pytest.raises(NotFittedError):
-        learner.transform(Z)
-    before = learner.set_callbacks(Watch()).fit(Z).components_
-    with pytest.raises(KeyboardInterrupt):
-        learner.set_callbacks(Watch(2)).fit(Z[:, :4])
+
+    def interrupted(*arguments, **settings):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ica if Learner is ICA else rica, "sparseness", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            learner.fit(Z)
+        assert set(vars(learner)) == attributes
+        with pytest.raises(NotFittedError):
+            learner.transform(Z)
+    before = learner.fit(Z).components_
+    with monkeypatch.context() as patch:
+        patch.setattr(ica if Learner is ICA else rica, "sparseness", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            learner.fit(Z[:, :4])
     assert learner.components_ is before
     assert learner.n_features_in_ == 6
 
 
 @BOTH
+def test_max_iter_before_tol_is_told(Learner):
+    X = load_digits().data[:300]
+    with pytest.warns(
+        ConvergenceWarning, match=f"{Learner.__name__}: max_iter=6 iterations were made and the fit"
+    ) as told:
+        Learner(8, random_state=0, max_iter=6).fit(X)
+    assert told[0].filename == __file__
+    Learner(8, random_state=0, max_iter=6, tol=0).fit(X)  # as many as asked for
+
+
+@BOTH
+@pytest.mark.parametrize("name", ["digits", "wine", "cancer", "normal", "laplace"])
+def test_defaults_converge_on_ordinary_data(Learner, name):
+    r = np.random.default_rng(0)
+    X = {
+        "digits": lambda: load_digits().data,
+        "wine": lambda: StandardScaler().fit_transform(load_wine().data),
+        "cancer": lambda: StandardScaler().fit_transform(load_breast_cancer().data),
+        "normal": lambda: r.normal(size=(200, 10)),
+        "laplace": lambda: r.laplace(size=(500, 6)),
+    }[name]()
+    assert Learner(random_state=0).fit(X).n_iter_ < 1000
+
+
+@BOTH
 def test_a_pickle_transforms_alike(Learner):
     Z = mixed("laplace")[0]
-    learner = Learner(4, random_state=0, max_iter=5).fit(Z)
+    learner = Learner(4, random_state=0, max_iter=5, tol=0).fit(Z)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(learner)).transform(Z), learner.transform(Z))
     names = [f"{Learner.__name__.lower()}{k}" for k in range(4)]
     assert learner.get_feature_names_out().tolist() == names
@@ -362,14 +471,180 @@ def test_a_pickle_transforms_alike(Learner):
 @BOTH
 def test_in_a_stage_every_patch_is_a_row(Learner):
     images = np.random.default_rng(0).uniform(size=(10, 6, 7))
-    stage = Stage(make_pipeline(ZCA(), Learner(5, max_iter=5)), patch_size=3, random_state=0).fit(images)
+    stage = Stage(make_pipeline(ZCA(), Learner(5, max_iter=5, tol=0)), patch_size=3, random_state=0).fit(images)
     rows = np.lib.stride_tricks.sliding_window_view(images, (3, 3), axis=(1, 2)).reshape(-1, 9)
     np.testing.assert_allclose(stage.transform(images).reshape(-1, 5), stage.learner_.transform(rows), atol=1e-10)
 
 
-def test_more_filters_than_features_cannot_be_orthonormal():
+def test_more_filters_than_the_rank_are_refused():
+    Z = mixed("laplace")[0]
+    with pytest.raises(ValueError, match=r"n_components=7 sources.*n_samples=4000.*n_features=6.*rank 6.*RICA"):
+        ICA(7).fit(Z)
+    with pytest.raises(ValueError, match=r"n_components=5 sources.*have rank 4\. Pass n_components=4 or less, or None"):
+        ICA(5).fit(referenced(Z[:, :4]))
+    with pytest.raises(ValueError, match=r"n_components=6 sources.*n_samples=6 samples.*have rank 5"):
+        ICA(6).fit(Z[:6])
     with pytest.raises(ValueError, match=r"n_components=7 filters cannot be orthonormal in n_features=6.*RICA"):
-        ICA(7).fit(mixed("laplace")[0])
+        ICA(7, whiten=False).fit(Z)
+    with pytest.raises(ValueError, match=r"each of the n_features=3 features is constant.*Pass samples that vary"):
+        ICA().fit(np.full((20, 3), 0.1))
+
+
+# --- what whitens itself -------------------------------------------------------------------------------------------
+
+
+def referenced(X):
+    """Channels less their average, and one that is minus the sum of the others: no rank is left for it."""
+    return np.column_stack([X, -X.sum(axis=1)])
+
+
+def worst(S, Y):
+    """The least correlation of a source with the output nearest to it."""
+    k = S.shape[1]
+    return np.abs(np.corrcoef(S.T, Y.T)[:k, k:]).max(axis=1).min()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", ["laplace", "uniform", "both"])
+@pytest.mark.parametrize("data", ["plain", "volts", "offset", "referenced", "twice", "constant", "whitened", "units"])
+def test_sources_come_back_from_any_table(data, kind, dtype):
+    S = sources(kind, 5000, 4)
+    M = S @ np.random.default_rng(3).normal(size=(4, 4))
+    tables = {
+        "plain": lambda: M,
+        "volts": lambda: 1e-6 * M,
+        "offset": lambda: M + (1e4 if dtype == np.float32 else 1e6),
+        "referenced": lambda: referenced(M),
+        "twice": lambda: np.column_stack([M, M[:, :2]]),
+        "constant": lambda: np.column_stack([M, np.full(5000, 3.3), np.zeros(5000)]),
+        "whitened": lambda: PCAWhitening(5, eps=0).fit_transform(np.column_stack([M, M[:, 0] + M[:, 1]])),
+        "units": lambda: M * [1e5, 1, 1e-3, 1e2],
+    }
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "PCAWhitening: n_components")
+        X = tables[data]().astype(dtype)
+    ours = ICA(random_state=0).fit(X)
+    Y = ours.transform(X).astype(float)
+    assert Y.shape == (5000, 4)
+    theirs = FastICA(4, whiten="unit-variance", random_state=0).fit_transform(sources(kind, 5000, 4))
+    assert worst(S, Y) > 0.995
+    assert worst(theirs, Y) > 0.99
+    np.testing.assert_allclose(Y.std(axis=0), 1, rtol=1e-3)
+    np.testing.assert_allclose(Y.mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(np.abs(np.corrcoef(Y.T) - np.eye(4)), 0, atol=1e-3)
+    scale = np.abs(X - X.mean(axis=0)).max(axis=0) + 1e-6 * np.abs(X).max()
+    assert (np.abs(ours.inverse_transform(Y) - X) < 1e-3 * scale).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 5), st.integers(0, 3), st.floats(-8, 8), st.floats(-1e4, 1e4), st.integers(0, 10**6))
+def test_no_source_is_a_direction_without_variance(rank, extra, exponent, offset, seed):
+    r = np.random.default_rng(seed)
+    X = (r.laplace(size=(200, rank)) @ r.normal(size=(rank, rank + extra)) + offset) * 10.0**exponent
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        Y = ICA(random_state=0, max_iter=20).fit_transform(X)
+    assert Y.shape == (200, rank)
+    np.testing.assert_allclose(Y.T @ Y / 200, np.eye(rank), atol=1e-4)
+
+
+@pytest.mark.parametrize("K", [3, 12])
+def test_fewer_sources_lie_among_the_leading_directions(K):
+    X = load_digits().data
+    ica, pca = ICA(K, random_state=0).fit(X), PCA(K).fit(X)
+    np.testing.assert_allclose(ica.components_ @ pca.components_.T @ pca.components_, ica.components_, atol=1e-9)
+    np.testing.assert_allclose(np.cov(ica.transform(X).T, ddof=0), np.eye(K), atol=1e-9)
+    np.testing.assert_allclose(
+        ica.inverse_transform(ica.transform(X)), pca.inverse_transform(pca.transform(X)), atol=1e-8
+    )
+    np.testing.assert_allclose(ica.mixing_, np.linalg.pinv(ica.components_), atol=1e-8)
+    turn = ica.components_ @ np.linalg.pinv(ica.whitening_)
+    np.testing.assert_allclose(turn @ turn.T, np.eye(K), atol=1e-9)
+
+
+def test_contrast_normalized_patches_lose_no_filter():
+    photo = load_sample_image("china.jpg").mean(axis=2)
+    patches = extract_patches_2d(photo, (4, 4), max_patches=3000, random_state=0).reshape(3000, -1)
+    Y = ICA(random_state=0).fit_transform(ContrastNormalizer().fit_transform(patches))
+    assert Y.shape == (3000, 15)
+    np.testing.assert_allclose(Y.std(axis=0), 1, rtol=1e-6)
+    with pytest.raises(ValueError, match="have rank 15"):
+        ICA(16).fit(ContrastNormalizer().fit_transform(patches))
+
+
+def test_codes_of_raw_digits_serve_a_classifier():
+    X, y = load_digits(return_X_y=True)
+    ours, theirs = (
+        make_pipeline(learner, LogisticRegression(max_iter=300)).fit(X[:900], y[:900]).score(X[900:], y[900:])
+        for learner in (ICA(32, random_state=0), FastICA(32, whiten="unit-variance", random_state=0))
+    )
+    assert ours > theirs - 0.01
+    assert ours > 0.85
+
+
+def test_samples_that_are_not_white_are_told():
+    Z = mixed("laplace")[0]
+    for X in (3 * Z, Z + 1, Z * [1, 1, 1, 1, 1, 1e-3]):
+        with pytest.warns(
+            UserWarning, match=r"whiten=False and the samples are not whitened.*Leave whiten=True"
+        ) as told:
+            ICA(2, whiten=False, random_state=0).fit(X)
+        assert told[0].filename == __file__
+    plain = ICA(whiten=False, random_state=0).fit(Z)
+    assert not hasattr(plain, "mean_")
+    np.testing.assert_array_equal(plain.transform(Z), Z @ plain.components_.T)
+    again = ICA(random_state=0).fit(Z).set_params(whiten=False).fit(Z)
+    assert {a for a in vars(again) if a.endswith("_")} == {a for a in vars(plain) if a.endswith("_")}
+
+
+def test_one_feature_that_decides_the_leading_directions_is_told():
+    X = np.random.default_rng(0).laplace(size=(300, 5)) * [1e4, 1, 1, 1, 1]
+    with pytest.warns(UserWarning, match="ICA: it keeps the 2 principal directions.*StandardScaler"):
+        ICA(2, random_state=0).fit(X)
+    ICA(random_state=0).fit(X)
+    with pytest.warns(UserWarning, match="RICA: it rebuilds the samples in their own units.*StandardScaler"):
+        RICA(2, random_state=0).fit(X)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 255.0])
+@pytest.mark.parametrize("offset", [0.0, 1e3])
+def test_the_unit_and_the_offset_change_nothing_in_rica(unit, offset):
+    X = load_digits().data[:300, 2:14]
+    expected = RICA(6, random_state=0, max_iter=30, tol=0).fit(X)
+    rica = RICA(6, random_state=0, max_iter=30, tol=0).fit(unit * (X + offset))
+    np.testing.assert_allclose(rica.components_, expected.components_, atol=1e-5)
+    np.testing.assert_allclose(rica.transform(unit * (X + offset)), expected.transform(X), atol=1e-4)
+    assert spread(moments_of(np.full((9, 2), 0.1))) == 1
+
+
+@BOTH
+def test_wide_tables_need_no_covariance(Learner):
+    X = np.random.default_rng(0).normal(size=(20, 3000))
+    learner = Learner(5, random_state=0, max_iter=5, tol=0).fit(X[:, :30])  # loads the kernels
+    tracemalloc.start()
+    learner.fit(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3000 * 3000 * 8 / 4
+    assert learner.transform(X).shape == (20, 5)
+    assert learner.score_samples(X).shape == (20,)
+
+
+def test_as_many_sources_as_samples_are_told():
+    with pytest.warns(
+        UserWarning, match=r"20 samples of 30 features are whitened in all the 19 directions.*n_components"
+    ):
+        ICA(random_state=0, max_iter=5, tol=0).fit(np.random.default_rng(0).normal(size=(20, 30)))
+
+
+@BOTH
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_fused_code_knows_the_mean(Learner, offset, dtype):
+    X = (np.random.default_rng(0).laplace(size=(400, 6)) + offset).astype(dtype)
+    learner = Learner(4, random_state=0, max_iter=5, tol=0).fit(X)
+    fused = AffineCodesMixin.transform(learner, X)
+    np.testing.assert_allclose(fused, learner.transform(X), atol=1e-3 if dtype == np.float32 else 1e-9)
 
 
 @BOTH

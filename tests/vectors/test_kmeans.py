@@ -4,17 +4,24 @@ import os
 import pickle
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
+import scipy.sparse
 from sklearn.base import clone
 from sklearn.callback import CallbackSupportMixin
 from sklearn.cluster import KMeans
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_iris, load_wine, make_blobs
+from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.metrics import adjusted_rand_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import featlearn
-from featlearn import EarlyStopping, KMeansDictionary
+from featlearn import ZCA, ContrastNormalizer, EarlyStopping, KMeansDictionary
+from featlearn.datasets import load_photo_patches
 from featlearn.vectors import kmeans
 from featlearn.vectors.kmeans import ClusterSums, cluster_step, updated_atoms
 from tests import references
@@ -218,7 +225,7 @@ def test_fewer_distinct_samples_than_atoms_warn_with_both_numbers(init):
 
 def test_random_first_atoms_are_samples():
     X = blobs()
-    first = KMeansDictionary(20, max_iter=1, init="random", random_state=0)
+    first = KMeansDictionary(20, max_iter=1, tol=0, init="random", random_state=0)
     X_, weights, _ = first._gate(X, None, reset=True, passes=3)
     atoms = first._first_atoms(X_, weights, np.random.RandomState(0))
     assert len(np.unique(atoms, axis=0)) == 20
@@ -230,7 +237,7 @@ def test_kmeans_plusplus_spreads_the_first_atoms():
     rng = np.random.default_rng(0)
     X = np.repeat(100 * rng.normal(size=(10, 4)), 30, axis=0) + rng.normal(size=(300, 4))
     inertias = {
-        init: [KMeansDictionary(10, init=init, random_state=s, max_iter=30).fit(X).inertia_ for s in range(8)]
+        init: [KMeansDictionary(10, init=init, random_state=s, max_iter=30, tol=0).fit(X).inertia_ for s in range(8)]
         for init in ("k-means++", "random")
     }
     assert np.median(inertias["k-means++"]) < np.median(inertias["random"]) / 10
@@ -251,6 +258,237 @@ def test_n_init_keeps_the_best_run():
     best = KMeansDictionary(8, random_state=3, max_iter=3, tol=0, n_init=6).fit(X)
     assert best.inertia_ == min(singles) < max(singles)
     assert best.n_iter_ == len(best.inertia_curve_) == 3
+
+
+def accounts(X, y, K, seeds=range(6)):
+    """Mean inertia and agreement with the truth of ours and scikit-learn's K-means at their defaults."""
+    ours = [KMeansDictionary(K, random_state=s).fit(X) for s in seeds]
+    theirs = [KMeans(K, n_init=1, random_state=s).fit(X) for s in seeds]
+    return [
+        (np.mean([m.inertia_ for m in ms]), np.mean([adjusted_rand_score(y, m.labels_) for m in ms]))
+        for ms in (ours, theirs)
+    ]
+
+
+@pytest.mark.parametrize("standardized", [False, True], ids=["raw", "standardized"])
+@pytest.mark.parametrize(("K", "d", "std"), [(6, 2, 0.5), (6, 10, 1), (8, 50, 4), (20, 5, 0.5)])
+def test_the_defaults_do_not_lose_on_plain_clusters(K, d, std, standardized):
+    X, y = make_blobs(100 * K, d, centers=K, cluster_std=std, random_state=K)
+    X = (X - X.mean(axis=0)) / X.std(axis=0) if standardized else X
+    (ours, found), (theirs, truth) = accounts(X, y, K)
+    assert ours <= 1.02 * theirs
+    assert found >= truth - 0.02
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1e-6, 0), (1e6, 0), (1, 1e3), (1, 1e6)])
+def test_the_defaults_find_clusters_of_any_scale_and_place(scale, offset):
+    X, y = make_blobs(600, 4, centers=6, random_state=3)
+    found = KMeansDictionary(6, random_state=0).fit(scale * X + offset).labels_
+    assert adjusted_rand_score(y, found) == 1
+
+
+def started(X, K, **parameters):
+    """The spread of the first atoms of a default dictionary, and of the samples."""
+    learner = KMeansDictionary(K, **parameters)
+    X, weights, _ = learner._gate(X, None, reset=True, passes=3)
+    return learner._first_atoms(X, weights, np.random.RandomState(0)).std(), X.std()
+
+
+@pytest.mark.parametrize("K", [49, 100, 400])
+def test_on_whitened_patches_the_defaults_start_as_the_paper_does(K):
+    """k-means++ would leave a third of the atoms to outliers, and save nothing by it."""
+    patches = load_photo_patches(4000, 8, gray=True, random_state=0).reshape(4000, -1)
+    white = ZCA().fit_transform(ContrastNormalizer().fit_transform(patches))
+    atoms, samples = started(white, K)
+    assert atoms == pytest.approx(0.1, rel=0.1)
+    assert started(white, K, init="k-means++")[0] > samples
+    assert started(patches, K)[0] > 0.3 * patches.std()
+    blobs_, _ = make_blobs(4000, 8, centers=K, random_state=0)
+    assert started((blobs_ - blobs_.mean(axis=0)) / blobs_.std(axis=0), K)[0] > 0.5
+
+
+LEARNERS_THAT_DRAW = [
+    KMeansDictionary(6, init="random", max_iter=2, tol=0),
+    KMeansDictionary(6, init="k-means++", max_iter=2, tol=0),
+    KMeansDictionary(6, "spherical", init="random", max_iter=2, tol=0),
+    KMeansDictionary(6, "cosine", init="k-means++", max_iter=2, tol=0),
+    KMeansDictionary(9, init=np.vstack([np.zeros((1, 4)), np.full((8, 4), 1e6)]), max_iter=2, tol=0),  # revived
+    featlearn.RandomPatches(6),
+    featlearn.GaussianMixtureEncoder(3, init="random", max_iter=1, tol=0),
+    featlearn.GaussianMixtureEncoder(3, max_iter=1, tol=0),
+    featlearn.SparseCoding(6, max_iter=1, tol=0),
+]
+
+
+@pytest.mark.parametrize("learner", LEARNERS_THAT_DRAW, ids=lambda learner: repr(learner)[:60])
+@pytest.mark.parametrize("kind", ["normal", "whole numbers"])
+def test_copies_in_other_dtypes_draw_the_same_atoms(learner, kind):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 4)) if kind == "normal" else rng.integers(-50, 50, (300, 4)).astype(np.float64)
+    dtypes = [np.float32] if kind == "normal" else [np.float32, np.int64, np.int16]
+    expected = clone(learner).set_params(random_state=3).fit(X).components_
+    for dtype in dtypes:
+        found = clone(learner).set_params(random_state=3).fit(X.astype(dtype)).components_
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+
+
+# --- labels, scores, sparse rows, words -----------------------------------------------------------------------------
+
+
+@RULES
+@pytest.mark.parametrize("K", [5, 40])
+@pytest.mark.usefixtures("bounds")
+def test_labels_are_those_of_predict_and_of_the_inertia(assignment, K):
+    X = blobs()
+    learner = KMeansDictionary(K, assignment, random_state=0).fit(X)
+    np.testing.assert_array_equal(learner.labels_, learner.predict(X))
+    np.testing.assert_array_equal(clone(learner).fit_predict(X), learner.labels_)
+    assert learner.labels_.dtype == np.int32
+    assert learner.inertia_ == pytest.approx(-learner.score(X))
+    if assignment == "euclidean":
+        np.testing.assert_array_equal(learner.counts_, np.bincount(learner.labels_, minlength=K))
+        gaps = X - learner.components_[learner.labels_]
+        assert learner.inertia_ == pytest.approx((gaps**2).sum())
+
+
+def test_streams_have_no_labels_but_fit_predict_gives_them():
+    X = blobs()
+    stream = lambda: [X[:100], X[100:]]  # noqa: E731
+    learner = KMeansDictionary(5, random_state=0).fit(X)
+    labels = learner.labels_
+    found = np.concatenate(list(learner.fit_predict(stream)))
+    assert not hasattr(learner, "labels_")
+    np.testing.assert_array_equal(found, labels)
+    weighted = KMeansDictionary(5, random_state=0).fit_predict(X, sample_weight=np.ones(600))
+    np.testing.assert_array_equal(weighted, labels)
+    assert not hasattr(learner.fit(X).partial_fit(X[:20]), "labels_")
+
+
+@pytest.mark.parametrize("encode", ["triangle", "hard", "threshold", "split", "omp"])
+@RULES
+def test_score_samples_are_the_errors_of_inverse_transform(assignment, encode):
+    X = blobs(n=100)
+    learner = KMeansDictionary(9, assignment, encode=encode, random_state=0).fit(X)
+    scores = learner.score_samples(X)
+    errors = ((X - learner.inverse_transform(learner.transform(X))) ** 2).sum(axis=1)
+    np.testing.assert_allclose(scores, -errors, atol=1e-9)
+    np.testing.assert_allclose(np.concatenate(list(learner.score_samples(iter([X[:30], X[30:]])))), scores)
+    if (assignment, encode) in (("euclidean", "triangle"), ("euclidean", "hard"), ("spherical", "omp")):
+        assert scores.sum() == pytest.approx(learner.score(X))
+
+
+def test_score_samples_end_a_pipeline_and_find_the_odd_ones():
+    X = np.vstack([blobs(n=300), blobs(n=300)])
+    odd = np.random.default_rng(0).normal(size=(20, 6)) * 12
+    pipe = make_pipeline(StandardScaler(), KMeansDictionary(16, random_state=0)).fit(X)
+    assert np.median(pipe.score_samples(odd)) < np.quantile(pipe.score_samples(X), 0.01)
+    patches = make_pipeline(StandardScaler(), featlearn.RandomPatches(16, random_state=0)).fit(X)
+    assert np.median(patches.score_samples(odd)) < np.quantile(patches.score_samples(X), 0.01)
+
+
+@RULES
+@pytest.mark.parametrize("format", ["csr_array", "csr_matrix", "csc_array", "coo_array"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_sparse_rows_give_what_dense_rows_give(assignment, format, dtype, monkeypatch):
+    monkeypatch.setattr(featlearn.vectors.dictionary, "CHUNK_BYTES", 1)  # chunks of 64 rows
+    monkeypatch.setattr(featlearn.streaming, "CHUNK_BYTES", 1)
+    rng = np.random.default_rng(0)
+    X = (rng.poisson(0.4, (300, 20)) * rng.integers(1, 5, 20)).astype(dtype)
+    S = getattr(scipy.sparse, format)(X)
+    weights = rng.uniform(0, 2, 300)
+    dense = KMeansDictionary(12, assignment, random_state=0, max_iter=5, tol=0).fit(X, sample_weight=weights)
+    sparse = clone(dense).fit(S, sample_weight=weights)
+    for name in ("components_", "inertia_curve_", "counts_", "labels_"):
+        np.testing.assert_array_equal(getattr(sparse, name), getattr(dense, name))
+    for encode in ("triangle", "hard", "split", "omp"):
+        dense.set_params(encode=encode)
+        np.testing.assert_array_equal(dense.transform(S), dense.transform(X))
+    np.testing.assert_array_equal(dense.predict(S), dense.predict(X))
+    np.testing.assert_array_equal(dense.score_samples(S), dense.score_samples(X))
+    assert dense.score(S) == dense.score(X)
+    parts = [clone(dense).partial_fit(B[:100]).partial_fit(B[100:]) for B in (S.tocsr(), X)]
+    np.testing.assert_array_equal(parts[0].components_, parts[1].components_)
+    chunks = clone(dense).fit(lambda: [S.tocsr()[:64], S.tocsr()[64:]])
+    np.testing.assert_allclose(chunks.components_, clone(dense).fit(X).components_, atol=1e-5)
+
+
+def test_a_wide_sparse_matrix_is_never_dense_as_a_whole():
+    S = scipy.sparse.random_array((2000, 50_000), density=2e-4, format="csr", rng=np.random.default_rng(0))
+    tracemalloc.start()
+    KMeansDictionary(3, random_state=0, max_iter=2, tol=0, init="random").fit(S).predict(S)
+    assert tracemalloc.get_traced_memory()[1] < 400 * 2**20  # dense it is 800 MB
+    tracemalloc.stop()
+
+
+def test_an_end_at_max_iter_is_told_and_tol_0_asks_for_none():
+    X = blobs(n=2000)
+    with pytest.warns(ConvergenceWarning, match=r"KMeansDictionary: max_iter=3 .* still changed by .*tol=0.0001"):
+        KMeansDictionary(20, max_iter=3, random_state=0).fit(X)
+    for learner in (KMeansDictionary(20, max_iter=3, tol=0), KMeansDictionary(20), KMeansDictionary(20, tol=0.9)):
+        learner.set_params(random_state=0).fit(X)  # warnings are errors
+    stop = EarlyStopping(patience=1, tol=0.5)
+    KMeansDictionary(20, random_state=0).set_callbacks(stop).fit(X)
+
+
+@pytest.mark.parametrize("assignment", ["euclidean", "spherical", "cosine"])
+def test_the_defaults_converge_on_ordinary_tables(assignment):
+    for load in (load_digits, load_iris):
+        KMeansDictionary(10, assignment, random_state=0).fit(load().data)  # warnings are errors
+
+
+@pytest.mark.parametrize("Learner", [KMeansDictionary, featlearn.RandomPatches])
+def test_a_feature_that_drowns_the_others_is_named(Learner):
+    outlier = blobs()
+    outlier[5, 2] = 1e5
+    hidden = np.vstack([blobs(n=3000), outlier])  # not among the rows that are looked at, but k-means gives it an atom
+    days = np.column_stack([blobs(), 1.7e9 + 86_400 * np.arange(600)])
+    cases = [(load_wine().data, 12), (outlier, 2), (days, 6)] + ([(hidden, 2)] if Learner is KMeansDictionary else [])
+    for X, feature in cases:
+        with pytest.warns(UserWarning, match=f"{Learner.__name__}: .* of feature {feature} .*StandardScaler"):
+            Learner(random_state=0).fit(X)
+        if len(X) < 1000 and X is not outlier:
+            Learner(random_state=0).fit(StandardScaler().fit_transform(X))  # warnings are errors
+
+
+@pytest.mark.parametrize("Learner", [KMeansDictionary, featlearn.RandomPatches])
+def test_no_false_alarm_of_scale(Learner):
+    rng = np.random.default_rng(0)
+    waves = np.array([np.sin((1 + 0.1 * rng.normal()) * np.linspace(0, 6, 200) + rng.normal()) for _ in range(500)])
+    rare = np.eye(50)[np.minimum(rng.zipf(1.5, 1000) - 1, 49)]
+    counts = rng.poisson(50 / np.arange(1, 300), (500, 299)).astype(float)
+    digits = load_digits().data  # pixels at the border hardly vary
+    for X in (waves, PCA(50).fit_transform(waves), rare, counts, scipy.sparse.csr_array(counts**3), digits):
+        Learner(random_state=0).fit(X)  # warnings are errors
+
+
+def test_atoms_that_went_to_outliers_are_told():
+    X = np.random.default_rng(0).normal(size=(400, 10)) ** 5
+    with pytest.warns(UserWarning, match=r"of n_components=8 atoms hold less than a tenth.*outliers.*RobustScaler"):
+        KMeansDictionary(random_state=0).fit(X)
+    KMeansDictionary(random_state=0).fit(np.sign(X) * np.abs(X) ** 0.2)  # warnings are errors
+
+
+@pytest.mark.parametrize("Learner", [KMeansDictionary, featlearn.RandomPatches])
+@pytest.mark.parametrize("encode", ["threshold", "split"])
+def test_a_threshold_beyond_the_data_is_told(Learner, encode):
+    X = 1e-4 * blobs()
+    parameters = {"assignment": "spherical"} if Learner is KMeansDictionary else {}
+    learner = Learner(encode=encode, random_state=0, **parameters)
+    with pytest.warns(UserWarning, match=r"units, .*constant.*Lower threshold=0.25"):
+        learner.fit(X)
+    learner.set_params(threshold=1e-6).fit(X)  # warnings are errors
+
+
+def test_numpy_scalars_are_taken_as_what_they_hold():
+    X = blobs(n=200)
+    plain = KMeansDictionary(9, "spherical", "split", init="random", n_init=2, max_iter=20, tol=0, random_state=0)
+    given = {
+        name: np.str_(value) if isinstance(value, str) else np.uint8(value) if isinstance(value, int) else value
+        for name, value in plain.get_params().items()
+    }
+    np.testing.assert_array_equal(KMeansDictionary(**given).fit(X).transform(X), plain.fit(X).transform(X))
+    many = KMeansDictionary(np.uint8(20), init=np.str_("k-means++"), max_iter=np.int16(300), n_init=np.uint8(3))
+    assert many.fit(X).components_.shape == (20, 6)
 
 
 # --- invariances ---------------------------------------------------------------------------------------------------
@@ -281,13 +519,13 @@ def test_float32_runs_agree_whatever_the_threads(monkeypatch):
     results = []
     for threads in (1, 4):
         monkeypatch.setattr(featlearn.streaming, "n_threads", lambda n_jobs=None, t=threads: t)
-        results.append(KMeansDictionary(40, max_iter=10, random_state=0).fit(X).components_)
+        results.append(KMeansDictionary(40, max_iter=10, tol=0, random_state=0).fit(X).components_)
     np.testing.assert_array_equal(*results)
 
 
 def test_streams_give_what_the_array_gives():
     X = blobs()
-    learner = KMeansDictionary(9, max_iter=8, random_state=0)
+    learner = KMeansDictionary(9, max_iter=8, tol=0, random_state=0)
     expected = learner.fit(X).components_
     assert expected.dtype == np.float64
     for stream in (lambda: iter([X[:100], X[100:]]), lambda: [X[:1], X[1:1], X[1:]]):
@@ -349,7 +587,7 @@ def test_partial_fit_comes_close_to_fit_and_is_deterministic():
     batches = [X[i : i + 200] for i in range(0, 4000, 200)]
 
     def learn():
-        learner = KMeansDictionary(8, init="k-means++", random_state=0)
+        learner = KMeansDictionary(8, init="k-means++", random_state=1)
         for _ in range(3):
             for batch in batches:
                 learner.partial_fit(batch)
@@ -386,7 +624,7 @@ def test_partial_fit_after_fit_weighs_what_fit_saw():
     learner = KMeansDictionary(8, random_state=0, tol=0, max_iter=200).fit(X)
     before, counts = learner.components_.copy(), learner.counts_.copy()
     learner.partial_fit(X[:10])
-    labels = KMeansDictionary(8, init=before, encode="hard", max_iter=1).fit(X).predict(X[:10])
+    labels = KMeansDictionary(8, init=before, encode="hard", max_iter=1, tol=0).fit(X).predict(X[:10])
     moved = np.linalg.norm(learner.components_ - before, axis=1)
     assert (moved[np.setdiff1d(range(8), labels)] < 1e-12).all()
     assert 0 < moved.max() < 0.5
@@ -453,29 +691,75 @@ def test_callbacks_see_the_inertia_of_each_iteration():
     assert curve in (watch.inertias[:5], watch.inertias[5:])
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ArithmeticError])
-def test_an_interrupted_fit_leaves_no_trace(error):
-    learner = KMeansDictionary(8, random_state=0).set_callbacks(Watch(3, error))
+def test_a_fit_that_fails_leaves_no_trace():
+    learner = KMeansDictionary(8, random_state=0).set_callbacks(Watch(3, ArithmeticError))
     attributes = set(vars(learner))
-    with pytest.raises(error):
+    with pytest.raises(ArithmeticError):
         learner.fit(blobs())
     assert set(vars(learner)) == attributes
     with pytest.raises(NotFittedError):
         learner.transform(blobs())
 
 
-def test_an_interrupted_second_fit_leaves_the_first():
+@pytest.mark.usefixtures("bounds")
+@pytest.mark.parametrize("at", [1, 3])
+def test_an_interrupt_keeps_the_iterations_that_were_whole(at):
+    X = blobs()
+    learner = KMeansDictionary(8, random_state=0, tol=0).set_callbacks(Watch(at))
+    with pytest.warns(ConvergenceWarning, match=f"interrupted, so the fit ends after {at} iteration"):
+        learner.fit(X)
+    short = KMeansDictionary(8, random_state=0, tol=0, max_iter=at).fit(X)
+    for name in ("components_", "inertia_", "inertia_curve_", "n_iter_", "counts_", "labels_", "n_samples_seen_"):
+        np.testing.assert_allclose(getattr(learner, name), getattr(short, name))
+    np.testing.assert_array_equal(learner.predict(X), learner.labels_)
+
+
+@pytest.mark.usefixtures("bounds")
+def test_an_interrupt_within_a_walk_keeps_the_iteration_before_it(monkeypatch):
+    X, walks, real = blobs(), [], KMeansDictionary._walk
+
+    def walk(*args):
+        stats = real(*args)
+        walks.append(1)
+        if len(walks) == 4:
+            raise KeyboardInterrupt
+        return stats
+
+    monkeypatch.setattr(KMeansDictionary, "_walk", walk)
+    with pytest.warns(ConvergenceWarning, match="ends after 3 iterations"):
+        learner = KMeansDictionary(8, random_state=0, tol=0).fit(X)
+    monkeypatch.undo()
+    short = KMeansDictionary(8, random_state=0, tol=0, max_iter=3).fit(X)
+    np.testing.assert_allclose(learner.components_, short.components_)
+    assert learner.inertia_ == pytest.approx(short.inertia_) == -learner.score(X)
+
+
+def test_an_interrupt_in_a_second_run_keeps_the_better_one():
+    X = blobs()
+    alone = KMeansDictionary(8, random_state=0).fit(X)
+    learner = KMeansDictionary(8, random_state=0, n_init=5).set_callbacks(Watch(alone.n_iter_ + 1))
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        learner.fit(X)
+    assert learner.inertia_ <= alone.inertia_
+    assert learner.inertia_ == pytest.approx(-learner.score(X))
+
+
+def test_an_interrupt_before_the_first_iteration_goes_through_and_leaves_the_first_fit(monkeypatch):
     X = blobs()
     learner = KMeansDictionary(8, random_state=0).fit(X)
     before = {name: np.copy(value) for name, value in vars(learner).items() if name.endswith("_")}
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(KMeansDictionary, "_walk", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        learner.set_callbacks(Watch(2)).fit(blobs(d=9))
+        learner.fit(blobs(d=9))
+    monkeypatch.undo()
     assert {name for name in vars(learner) if name.endswith("_")} == set(before)
     for name, value in before.items():
         np.testing.assert_array_equal(getattr(learner, name), value)
-    codes = learner.transform(X)
-    learner.set_callbacks(Watch()).fit(X)
-    np.testing.assert_array_equal(learner.transform(X), codes)
+    learner.transform(X)
 
 
 def test_early_stopping_stops():
@@ -545,7 +829,7 @@ def test_set_params_then_fit_equals_a_fresh_fit():
 @RULES
 def test_the_same_seed_gives_the_same_atoms_and_another_gives_others(assignment):
     X = blobs()
-    fit = lambda seed: KMeansDictionary(9, assignment, random_state=seed, max_iter=3).fit(X).components_  # noqa: E731
+    fit = lambda seed: KMeansDictionary(9, assignment, random_state=seed, max_iter=3, tol=0).fit(X).components_  # noqa: E731
     np.testing.assert_array_equal(fit(0), fit(0))
     np.testing.assert_array_equal(fit(np.random.RandomState(0)), fit(0))
     assert not np.array_equal(fit(0), fit(1))
@@ -595,9 +879,9 @@ def test_a_memmap_keeps_no_bounds(tmp_path, monkeypatch):
     built = []
     real = kmeans.RememberedRows
     monkeypatch.setattr(kmeans, "RememberedRows", lambda *a: built.append(1) or real(*a))
-    one = KMeansDictionary(400, max_iter=3, random_state=0).fit(mapped)
+    one = KMeansDictionary(400, max_iter=3, tol=0, random_state=0).fit(mapped)
     assert built == []
-    other = KMeansDictionary(400, max_iter=3, random_state=0).fit(np.array(mapped))
+    other = KMeansDictionary(400, max_iter=3, tol=0, random_state=0).fit(np.array(mapped))
     assert built == [1]
     np.testing.assert_allclose(one.components_, other.components_, atol=1e-5)
 

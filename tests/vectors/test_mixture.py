@@ -5,8 +5,11 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy.special import logsumexp
-from scipy.stats import norm
+from scipy.stats import multivariate_normal, norm
 from sklearn.base import clone
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -18,7 +21,8 @@ from featlearn.vectors import mixture as module
 from featlearn.vectors.mixture import GaussianMixtureEncoder
 from tests import references
 
-KINDS = pytest.mark.parametrize("covariance", ["diag", "spherical"])
+ALL = ["diag", "spherical", "full", "tied"]
+KINDS = pytest.mark.parametrize("covariance", ALL)
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 INITS = pytest.mark.parametrize("init", ["kmeans", "random"])
 
@@ -36,11 +40,16 @@ def learner(K=5, **parameters):
 
 
 def peer(X, means, covariance, iterations, tol=0.0, reg_covar=1e-6):
-    """scikit-learn's EM from given means, equal weights and the pooled variance about the nearest mean."""
+    """scikit-learn's EM from given means, equal weights and the pooled covariance about the nearest mean."""
     nearest, _ = references.nearest(X, means)
-    variance = ((X - means[nearest]) ** 2).mean(axis=0) + reg_covar
-    K = len(means)
-    precisions = np.tile(1 / variance, (K, 1)) if covariance == "diag" else np.full(K, 1 / variance.mean())
+    K, rest = len(means), X - means[nearest]
+    C = rest.T @ rest / len(X) + reg_covar * np.eye(X.shape[1])
+    precisions = {
+        "diag": np.tile(1 / np.diag(C), (K, 1)),
+        "spherical": np.full(K, 1 / np.diag(C).mean()),
+        "full": np.tile(np.linalg.inv(C), (K, 1, 1)),
+        "tied": np.linalg.inv(C),
+    }[covariance]
     theirs = GaussianMixture(
         K, covariance_type=covariance, max_iter=iterations, tol=tol, reg_covar=reg_covar,
         means_init=means, weights_init=np.full(K, 1 / K), precisions_init=precisions,
@@ -48,6 +57,14 @@ def peer(X, means, covariance, iterations, tol=0.0, reg_covar=1e-6):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return theirs.fit(X)
+
+
+def matrices(ours):
+    """The covariances written out, (K, d, d)."""
+    (K, d), C = ours.components_.shape, ours.covariances_.astype(float)
+    if ours.covariance in ("full", "tied"):
+        return np.broadcast_to(C, (K, d, d))
+    return np.array([np.diag(np.broadcast_to(c, d)) for c in C])
 
 
 def log_density(x, means, deviations, weights):
@@ -62,7 +79,7 @@ def log_density(x, means, deviations, weights):
 @pytest.mark.parametrize("iterations", [1, 2, 25])
 def test_em_equals_scikit_learn(covariance, iterations):
     X = blobs()
-    ours = learner(covariance=covariance, init=X[:5], max_iter=iterations, tol=0).fit(X)
+    ours = learner(covariance=covariance, init=X[:5], max_iter=iterations, tol=0, reg_covar=1e-6).fit(X)
     theirs = peer(X, X[:5], covariance, iterations)
     np.testing.assert_allclose(ours.components_, theirs.means_, atol=1e-8)
     np.testing.assert_allclose(ours.covariances_, theirs.covariances_, atol=1e-8)
@@ -79,7 +96,7 @@ def test_em_equals_scikit_learn(covariance, iterations):
 @KINDS
 def test_tol_stops_where_scikit_learn_stops(covariance):
     X = blobs()
-    ours = learner(covariance=covariance, init=X[:5], max_iter=200).fit(X)
+    ours = learner(covariance=covariance, init=X[:5], max_iter=200, reg_covar=1e-6).fit(X)
     theirs = peer(X, X[:5], covariance, 200, tol=1e-3)
     assert ours.converged_
     assert ours.n_iter_ == theirs.n_iter_ == len(ours.log_likelihood_curve_) > 3
@@ -88,7 +105,7 @@ def test_tol_stops_where_scikit_learn_stops(covariance):
 @KINDS
 def test_one_feature(covariance):
     X = blobs(d=1)
-    ours = learner(covariance=covariance, init=X[:5], max_iter=10, tol=0).fit(X)
+    ours = learner(covariance=covariance, init=X[:5], max_iter=10, tol=0, reg_covar=1e-6).fit(X)
     theirs = peer(X, X[:5], covariance, 10)
     np.testing.assert_allclose(ours.components_, theirs.means_, atol=1e-8)
     np.testing.assert_allclose(ours.covariances_, theirs.covariances_, atol=1e-8)
@@ -137,6 +154,110 @@ def test_kmeans_finds_clouds_that_random_means_miss():
     assert np.median(scores["kmeans"]) > np.median(scores["random"]) + 0.5
 
 
+# --- scale, offset, distance, dtype -------------------------------------------------------------------------------
+
+
+def far_groups(far, spread=0.3, seed=0):
+    """Four groups of 200 at (+-far, +-2), and their variances."""
+    rng = np.random.default_rng(seed)
+    noise = spread * rng.normal(size=(4, 200, 2))
+    centers = np.array([[-far, -2], [-far, 2], [far, -2], [far, 2]])
+    X = (centers[:, None] + noise).reshape(-1, 2)
+    return X, np.repeat(np.arange(4), 200)
+
+
+@KINDS
+@DTYPES
+@pytest.mark.parametrize("far", [3000.0, 1e4, 1e6])
+def test_groups_far_apart_give_the_right_mixture(covariance, dtype, far):
+    X, labels = far_groups(far)
+    X = X.astype(dtype)
+    ours = learner(4, covariance=covariance).fit(X)
+    found = ours.predict(X)
+    assert len(set(zip(found, labels, strict=True))) == 4
+    np.testing.assert_array_equal(ours.transform(X).max(axis=1), 1)
+    each = np.array([np.cov(X[found == k].astype(float).T, bias=True) for k in range(4)])
+    if covariance == "tied":
+        each[:] = each.mean(axis=0)
+    if covariance in ("diag", "spherical"):
+        each = each * np.eye(2)
+    if covariance == "spherical":
+        each = np.trace(each, axis1=1, axis2=2)[:, None, None] / 2 * np.eye(2)
+    np.testing.assert_allclose(matrices(ours), each, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("covariance", ["diag", "spherical", "full"])  # one matrix for all must hold the outlier, too
+def test_an_outlier_beyond_what_squares_can_hold_disturbs_nobody(covariance):
+    X = np.random.default_rng(0).normal(1000, 1, size=(2000, 3))
+    X[7] = -1e9
+    with pytest.warns(UserWarning, match="2 are constant.*outlier"):  # a component for it leaves one for all others
+        ours = learner(2, covariance=covariance).fit(X)
+    rest = X[np.arange(2000) != 7]
+    big = int(ours.weights_.argmax())
+    np.testing.assert_allclose(ours.components_[big], rest.mean(axis=0), rtol=1e-9)
+    assert ours.predict(X[[7]])[0] != big
+    np.testing.assert_allclose(np.diag(matrices(ours)[big]), rest.var(axis=0), rtol=0.05)
+
+
+@KINDS
+@pytest.mark.parametrize("factor", [1e-6, 1e6, np.array([1e-6, 1.0, 1e5])], ids=["volts", "large", "mixed units"])
+def test_units_change_nothing(covariance, factor):
+    if covariance == "spherical" and np.ndim(factor):
+        return  # one variance for all features knows their units
+    X = blobs()
+    expected = learner(covariance=covariance, init=X[:5]).fit(X)
+    if not np.ndim(factor):
+        ours = learner(covariance=covariance, init=X[:5] * factor).fit(X * factor)
+        np.testing.assert_allclose(ours.transform(X * factor), expected.transform(X), atol=1e-6)
+        np.testing.assert_allclose(ours.components_, expected.components_ * factor, rtol=1e-6)
+    free = learner(covariance=covariance).fit(X * factor)  # other draws
+    assert free.score(X * factor) + np.log(factor * np.ones(3)).sum() > expected.score(X) - 0.1
+
+
+@KINDS
+@DTYPES
+@pytest.mark.parametrize("offset", [1e6, -1e6])
+def test_an_offset_changes_nothing(covariance, dtype, offset):
+    X = np.round(blobs() * 8) / 8  # exact in float32 at either place
+    near = learner(covariance=covariance, init=X[:5], max_iter=10, tol=0).fit(X.astype(dtype))
+    far = learner(covariance=covariance, init=X[:5] + offset, max_iter=10, tol=0).fit((X + offset).astype(dtype))
+    np.testing.assert_allclose(far.covariances_, near.covariances_, rtol=0.02, atol=5e-3)
+    np.testing.assert_allclose(far.weights_, near.weights_, atol=2e-3)
+
+
+@KINDS
+def test_the_same_numbers_in_another_dtype_start_and_end_alike(covariance):
+    X = np.round(blobs(n=1000) * 16).astype(np.int64)
+    fits = [learner(covariance=covariance).fit(X.astype(t)) for t in (np.float64, np.int64)]
+    same(*fits)
+    small = learner(covariance=covariance).fit(X.astype(np.float32))
+    np.testing.assert_allclose(small.components_, fits[0].components_, rtol=0.02, atol=0.5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_any_table_gives_finite_codes(data):
+    """Ties, constants, tiny and huge columns, offsets: all in one table."""
+    n, d = data.draw(st.integers(3, 30)), data.draw(st.integers(1, 5))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    X = np.round(rng.normal(size=(n, d)) * data.draw(st.sampled_from([1, 3, 100])))
+    X = X * 10.0 ** data.draw(arrays(np.int64, d, elements=st.integers(-9, 9)))
+    X = X + data.draw(arrays(np.float64, d, elements=st.sampled_from([0.0, 1.0, 1e6])))
+    X = X.astype(data.draw(st.sampled_from([np.float32, np.float64])))
+    covariance = data.draw(st.sampled_from(ALL))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", (ConvergenceWarning, UserWarning))
+        try:
+            ours = learner(data.draw(st.integers(1, 3)), covariance=covariance, max_iter=20).fit(X)
+        except ValueError as error:
+            assert "GaussianMixtureEncoder: the largest value is" in str(error)  # noqa: PT017
+            return
+    for value in (ours.components_, ours.covariances_, ours.transform(X), ours.score_samples(X)):
+        assert np.isfinite(value).all()
+    np.testing.assert_allclose(ours.transform(X).sum(axis=1), 1, rtol=1e-4)
+    assert np.isfinite(ours.transform(X * X.dtype.type(1e3))).all()
+
+
 # --- codes ---------------------------------------------------------------------------------------------------------
 
 
@@ -154,8 +275,7 @@ def test_posteriors_sum_to_one_and_density_is_their_joint(covariance, dtype):
     assert density.dtype == dtype
     np.testing.assert_allclose(density.sum(axis=1), np.exp(ours.score_samples(X)), rtol=1e-4)
     np.testing.assert_allclose(density / density.sum(axis=1, keepdims=True), r, atol=1e-4)
-    means, variances = ours.components_.astype(float), ours.covariances_.astype(float).reshape(5, -1)
-    expected = ours.weights_[2] * norm.pdf(X.astype(float), means[2], np.sqrt(variances[2])).prod(axis=1)
+    expected = ours.weights_[2] * multivariate_normal.pdf(X.astype(float), ours.components_[2], matrices(ours)[2])
     np.testing.assert_allclose(density[:, 2], expected, rtol=1e-3, atol=1e-12)
 
 
@@ -220,7 +340,9 @@ def test_duplicate_heavy_data_give_no_nan(covariance, init, dtype):
     ours = learner(30, covariance=covariance, init=init, tol=0, max_iter=30).fit(X)
     for value in (ours.components_, ours.covariances_, ours.weights_, ours.log_likelihood_curve_, ours.transform(X)):
         assert np.isfinite(value).all()
-    assert (ours.covariances_ >= 0.9e-6).all()
+    least = np.linalg.eigvalsh(matrices(ours))[:, 0]
+    assert (least > 0.9 * ours.reg_covar_.min()).all()
+    assert ours.reg_covar_.min() > 0
     assert ours.weights_.sum() == pytest.approx(1, abs=1e-5)
 
 
@@ -249,7 +371,8 @@ def test_constant_features_stay_finite():
     X = blobs()
     X[:, 1] = 7
     ours = learner().fit(X)
-    np.testing.assert_allclose(ours.covariances_[:, 1], 1e-6, rtol=1e-3)
+    np.testing.assert_allclose(ours.covariances_[:, 1], ours.reg_covar_[1], rtol=1e-3)
+    np.testing.assert_allclose(learner(reg_covar=1e-6).fit(X).covariances_[:, 1], 1e-6, rtol=1e-3)
     with pytest.raises(ValueError, match=r"collapsed onto equal values.*reg_covar=0"):
         learner(reg_covar=0).fit(X)
 
@@ -351,13 +474,13 @@ def test_warm_start_goes_on(covariance):
 def test_samples_have_the_moments_of_the_mixture(covariance):
     ours = learner(covariance=covariance).fit(blobs())
     X, labels = ours.sample(40_000)
-    variances = np.broadcast_to(ours.covariances_.reshape(5, -1), (5, 3))
+    variances = np.diagonal(matrices(ours), axis1=1, axis2=2)
     for k in range(5):
         rows = X[labels == k]
         assert len(rows) / len(X) == pytest.approx(ours.weights_[k], abs=0.01)
         error = 5 * np.sqrt(variances[k] / len(rows))
         assert (abs(rows.mean(axis=0) - ours.components_[k]) < error).all()
-        np.testing.assert_allclose(rows.var(axis=0), variances[k], rtol=0.15)
+        np.testing.assert_allclose(np.cov(rows.T), matrices(ours)[k], atol=0.15 * variances[k].max())
     np.testing.assert_array_equal(ours.sample(10)[0], ours.sample(10)[0])
     with pytest.raises(ValueError, match="n_samples=0"):
         ours.sample(0)
@@ -365,9 +488,8 @@ def test_samples_have_the_moments_of_the_mixture(covariance):
 
 def test_max_iter_without_tol_warns_and_tol_0_does_not():
     X = blobs()
-    with pytest.warns(
-        ConvergenceWarning, match="max_iter=2 iterations did not bring the gain below tol=0.001"
-    ) as caught:
+    words = r"max_iter=2 iterations were made.*log-likelihood still changed by 0\.\d+, and tol=0\.001.*pass tol=0"
+    with pytest.warns(ConvergenceWarning, match=words) as caught:
         ours = learner(max_iter=2).fit(X)
     assert caught[0].filename == __file__
     assert not ours.converged_
@@ -381,11 +503,14 @@ def test_early_stopping_reads_the_likelihood():
     assert len(stop.stopped_) == 1
 
 
-class Interrupt:
+class Watch:
     """A callback that raises at the third iteration."""
 
+    def __init__(self, error=KeyboardInterrupt):
+        self.error, self.seen = error, 0
+
     def setup(self, estimator, context):
-        self.seen = 0
+        pass
 
     def teardown(self, estimator, context):
         pass
@@ -396,21 +521,44 @@ class Interrupt:
     def on_fit_task_end(self, estimator, context):
         self.seen += 1
         if self.seen == 3:
-            raise KeyboardInterrupt
+            raise self.error
 
 
-def test_an_interrupted_fit_leaves_the_estimator_as_it_was():
+def test_an_interrupt_keeps_the_iterations_that_are_whole(monkeypatch):
     assert issubclass(GaussianMixtureEncoder, CallbackSupportMixin)
     X = blobs()
-    fresh = learner(tol=0, max_iter=10).set_callbacks(Interrupt())
-    with pytest.raises(KeyboardInterrupt):
+    expected = learner(tol=0, max_iter=3).fit(X)
+    with pytest.warns(ConvergenceWarning, match="interrupted, so the fit ends after 3 iterations"):
+        ours = learner(max_iter=10).set_callbacks(Watch()).fit(X)
+    np.testing.assert_array_equal(ours.components_, expected.components_)
+    np.testing.assert_array_equal(ours.transform(X), expected.transform(X))
+    assert ours.n_iter_ == len(ours.log_likelihood_curve_) == 3
+    assert not ours.converged_
+
+    def during(chunk, weights=None, *, plan, calls=[0]):  # noqa: B006
+        calls[0] += 1
+        if calls[0] == 4:
+            raise KeyboardInterrupt
+        return em_step(chunk, weights, plan=plan)
+
+    em_step = module.em_step
+    monkeypatch.setattr(module, "em_step", during)
+    with pytest.warns(ConvergenceWarning, match="after 3 iterations"):
+        ours = learner(tol=0, max_iter=10).fit(X)
+    np.testing.assert_array_equal(ours.components_, expected.components_)
+
+
+def test_a_failed_fit_leaves_the_estimator_as_it_was():
+    X = blobs()
+    fresh = learner(tol=0, max_iter=10).set_callbacks(Watch(ArithmeticError))
+    with pytest.raises(ArithmeticError):
         fresh.fit(X)
     with pytest.raises(NotFittedError):
         fresh.transform(X)
     fitted = learner(tol=0, max_iter=10).fit(X)
     before = fitted.transform(X)
-    fitted.set_callbacks(Interrupt())
-    with pytest.raises(KeyboardInterrupt):
+    fitted.set_callbacks(Watch(ArithmeticError))
+    with pytest.raises(ArithmeticError):
         fitted.fit(X[:, :2])
     np.testing.assert_array_equal(fitted.transform(X), before)
 
@@ -430,7 +578,9 @@ def test_pickle_clone_and_seed():
     ("parameters", "message"),
     [
         ({"K": 0}, "n_components=0 is not valid"),
-        ({"covariance": "full"}, "covariance='full' is not valid"),
+        ({"covariance": "banded"}, "covariance='banded' is not valid"),
+        ({"covariance": "tied", "encode": "fisher"}, "encode='fisher' is defined for variances, not for 'tied'"),
+        ({"reg_covar": "scott"}, "reg_covar='scott' is not valid; pass one of 'auto' or a finite number"),
         ({"encode": "triangle"}, "encode='triangle' is not valid"),
         ({"max_iter": 0}, "max_iter=0 is not valid"),
         ({"tol": -1}, "tol=-1 is not valid"),

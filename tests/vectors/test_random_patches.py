@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 import featlearn
 from featlearn import RandomPatches
@@ -44,8 +45,8 @@ def test_order_chunks_and_streams_do_not_matter(monkeypatch):
 
 def test_every_sample_is_as_likely_as_another():
     X = np.arange(10.0)[:, None]
-    drawn = np.concatenate([RandomPatches(3, random_state=s).fit(X).components_.ravel() for s in range(600)])
-    np.testing.assert_allclose(np.bincount(drawn.astype(int), minlength=10) / 600, 0.3, atol=0.06)
+    drawn = np.concatenate([RandomPatches(3, random_state=s).fit(X).components_.ravel() for s in range(2000)])
+    np.testing.assert_allclose(np.bincount(drawn.astype(int), minlength=10) / 2000, 0.3, atol=0.04)
 
 
 def test_binary_samples_in_float64_are_all_found():
@@ -64,3 +65,12 @@ def test_parameters_out_of_range_are_named():
         RandomPatches(threshold=-1).fit(data())
     with pytest.raises(ValueError, match="encode='soft' is not valid; pass one of 'triangle', 'hard'"):
         RandomPatches(encode="soft").fit(data())
+
+
+def test_sparse_rows_give_what_dense_rows_give():
+    X = np.random.default_rng(0).poisson(0.4, (300, 20)).astype(np.float64)
+    dense, sparse = RandomPatches(9, random_state=0).fit(X), RandomPatches(9, random_state=0).fit(sp.csc_array(X))
+    np.testing.assert_array_equal(sparse.components_, dense.components_)
+    np.testing.assert_array_equal(dense.transform(sp.csr_array(X)), dense.transform(X))
+    parts = RandomPatches(9, random_state=0).fit(iter([sp.csr_array(X[:100]), sp.csr_array(X[100:])]))
+    np.testing.assert_array_equal(parts.components_, dense.components_)

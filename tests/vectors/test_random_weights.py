@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import StandardScaler
 
 from featlearn import Abs, LocalContrastNormalizer, MeanPool, Stage
 from featlearn.vectors import random_weights as module
@@ -75,7 +76,7 @@ def test_more_orthogonal_filters_than_features_come_in_blocks():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_activations_are_their_formulas(activation, dtype):
     learner = RandomWeights(7, activation=activation, bias=0.5, random_state=1).fit(X.astype(dtype))
-    H = X @ learner.components_.astype(float).T + learner.intercept_
+    H = (X - learner.mean_) / learner.scale_ @ learner.components_.astype(float).T + learner.intercept_
     out = learner.transform(X.astype(dtype))
     assert out.dtype == learner.components_.dtype == learner.intercept_.dtype == dtype
     np.testing.assert_allclose(out, FORMULAS[activation](H), atol=1e-12 if dtype == np.float64 else 1e-5)
@@ -121,9 +122,48 @@ def test_a_random_stage_of_jarrett():
     out = stage.fit_transform(images)
     assert out.shape == (6, 2, 2, 5)
     rows = np.lib.stride_tricks.sliding_window_view(images, (5, 5), axis=(1, 2)).reshape(-1, 25)
+    rows = (rows - rows.mean(axis=0)) / stage.learner_.scale_  # all there are
     maps = np.abs(np.tanh(rows @ stage.learner_.components_.T)).reshape(6, 8, 8, 5)
     expected = MeanPool(window=4, step=4).transform(LocalContrastNormalizer(size=3).transform(maps))
     np.testing.assert_allclose(out, expected, atol=1e-10)
+
+
+TABLES = {
+    "bytes": np.random.default_rng(1).integers(0, 256, size=(200, 12)),
+    "volts": 1e-6 * X,
+    "far": 1e6 + X,
+    "units": X * 10.0 ** np.arange(-6, 6) + np.arange(12),
+    "constants": np.c_[X[:, :6], np.full((300, 6), 0.1)],
+}
+
+
+@pytest.mark.parametrize("activation", FORMULAS)
+@pytest.mark.parametrize("table", TABLES)
+def test_units_and_levels_of_features_do_not_matter(table, activation):
+    """The codes of a table are those of the standardized table, and no unit is constant or saturated."""
+    Z = TABLES[table]
+    standardized = StandardScaler().fit_transform(Z)
+    learner = RandomWeights(20, activation=activation, bias=0.5, random_state=0)
+    expected = clone(learner).fit(standardized).transform(standardized)
+    codes = learner.fit(Z).transform(Z)
+    np.testing.assert_allclose(codes, expected, atol=1e-7)
+    np.testing.assert_allclose(
+        ((Z - learner.mean_) / learner.scale_).std(), np.sqrt((standardized**2).mean()), rtol=0.05
+    )
+    single = learner.fit(Z.astype(np.float32)).transform(Z.astype(np.float32))
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, codes, atol=1.0 if table == "far" else 1e-2)  # float32 knows 1e6 to .06
+    streamed = learner.fit(lambda: iter([Z[:70], Z[70:]])).transform(Z)
+    np.testing.assert_allclose(streamed, codes, atol=1e-7)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu", "linear"])
+def test_units_that_say_nothing_are_warned_of(activation):
+    learner = RandomWeights(20, activation=activation, standardize=False, random_state=0)
+    with pytest.warns(UserWarning, match=r"RandomWeights: of 20 units, \d+ are constant.*standardize=True"):
+        learner.fit(1e6 + X)
+    with pytest.warns(UserWarning, match=r"RandomWeights: filters weigh all features alike"):
+        learner.fit(np.c_[X, 1e4 * X[:, :1]])
 
 
 def test_an_interrupted_fit_leaves_the_one_before(monkeypatch):

@@ -1,12 +1,14 @@
 """Slow features against SciPy's generalized eigenvectors, sines mixed with faster ones, and their own constraints."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
 from scipy import linalg
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from featlearn.vectors import slow_features as module
@@ -118,6 +120,85 @@ def test_differences_never_cross_sequences(degree):
     np.testing.assert_allclose(back.delta_, known.delta_, rtol=1e-7)
 
 
+# --- sequences by id, and lags -------------------------------------------------------------------------------------
+
+
+@DEGREE
+@pytest.mark.parametrize("ids", ["numbers", "names", "far numbers"])
+def test_an_id_per_row_tells_the_sequences(degree, ids):
+    X, lengths = walk(), [200, 2, 900, 398]
+    number = np.repeat([3, 0, 2, 1], lengths)
+    groups = {"numbers": number, "names": np.array(["d", "a", "c", "b"])[number], "far numbers": 10**12 * number - 7}[
+        ids
+    ]
+    expected = SlowFeatureAnalysis(3, degree=degree).fit(X, lengths=lengths)
+    sfa = SlowFeatureAnalysis(3, degree=degree).fit(X, groups=groups)
+    np.testing.assert_allclose(sfa.delta_, expected.delta_, rtol=1e-9)
+    np.testing.assert_allclose(sfa.transform(X), expected.transform(X), atol=1e-7)
+    # Rows of different sequences may alternate, as long as each keeps its order.
+    mixed = np.argsort(np.random.default_rng(0).permutation(np.repeat(np.arange(4), lengths)), kind="stable")
+    place = np.empty(1500, int)
+    place[mixed] = np.arange(1500)
+    alternating = SlowFeatureAnalysis(3, degree=degree).fit(X[place], groups=groups[place])
+    np.testing.assert_allclose(alternating.delta_, expected.delta_, rtol=1e-8)
+
+
+def test_groups_of_one_row_are_rows_without_a_difference():
+    X = walk(100)
+    groups = np.concatenate([np.zeros(60, int), np.arange(1, 41)])
+    sfa = SlowFeatureAnalysis().fit(X, groups=groups)
+    steps = np.diff(sfa.transform(X)[:60], axis=0)
+    np.testing.assert_allclose((steps**2).mean(axis=0), sfa.delta_, rtol=1e-8)
+    np.testing.assert_allclose(sfa.mean_, X.mean(axis=0))
+    with pytest.raises(ValueError, match=r"no sequence has more than lag=1 rows \(X has n_samples=100\)"):
+        SlowFeatureAnalysis().fit(X, groups=np.arange(100))
+
+
+@DEGREE
+@pytest.mark.parametrize("lag", [2, 7])
+def test_a_lag_compares_rows_further_apart(degree, lag):
+    X, lengths = walk(), [700, 3, 797]
+    sfa = SlowFeatureAnalysis(3, degree=degree, lag=lag).fit(X, lengths=lengths)
+    Y = sfa.transform(X)
+    steps = np.concatenate([part[lag:] - part[:-lag] for part in np.split(Y, [700, 703])])
+    np.testing.assert_allclose((steps**2).mean(axis=0), sfa.delta_, rtol=1e-7)
+    assert (sfa.delta_ < SlowFeatureAnalysis(3, degree=degree, lag=200).fit(X, lengths=lengths).delta_).all()
+    with pytest.raises(ValueError, match=r"no sequence has more than lag=900 rows.*a smaller lag"):
+        SlowFeatureAnalysis(lag=900).fit(X, lengths=lengths)
+
+
+def test_cross_validation_cuts_the_ids_as_it_cuts_the_rows():
+    class Slowness(SlowFeatureAnalysis):
+        def score(self, X, y=None):
+            return -float((np.diff(self.transform(X)[:, 0]) ** 2).mean())
+
+    X, groups = walk(), np.repeat(np.arange(6), 250)
+    ends = np.arange(0, 1500, 250)
+    shifted = X + 40 * (groups % 2)[:, None]  # known ends cost nothing
+    scores = cross_val_score(Slowness(2), shifted, groups=groups, cv=GroupKFold(6), params={"groups": groups})
+    assert len(scores) == len(ends)
+    assert np.isfinite(scores).all()
+    for train, test in GroupKFold(6).split(X, groups=groups):
+        alone = Slowness(2).fit(shifted[train], lengths=[250] * 5)
+        assert np.isclose(scores, alone.score(shifted[test]), rtol=1e-6).any()
+
+
+@pytest.mark.parametrize(
+    ("sequences", "message"),
+    [
+        ({"groups": np.zeros(39)}, "groups has 39 ids and X has n_samples=40 rows"),
+        ({"groups": np.zeros(40), "lengths": [40]}, "lengths and groups both tell the sequences; pass one"),
+    ],
+)
+def test_groups_that_do_not_fit_are_refused(sequences, message):
+    with pytest.raises(ValueError, match=f"SlowFeatureAnalysis: {message}"):
+        SlowFeatureAnalysis(1).fit(walk(40, 3), **sequences)
+
+
+def test_it_says_that_the_order_matters():
+    assert SlowFeatureAnalysis._needs_order
+
+
 # --- input without full rank ---------------------------------------------------------------------------------------
 
 
@@ -135,6 +216,32 @@ def test_directions_that_do_not_vary_are_left_out():
     assert len(SlowFeatureAnalysis(None, degree=2).fit(circle).delta_) == 4
 
 
+@pytest.mark.parametrize(("offset", "dtype"), [(1e4, np.float32), (-1e5, np.float32), (1e6, float), (1e9, float)])
+def test_rounding_far_from_the_origin_is_no_direction(offset, dtype):
+    X = walk(3000, 3)
+    X = X / X.std(axis=0)
+    far = np.column_stack([X, X[:, 0] - X[:, 1], np.zeros(3000)]) + offset
+    sfa, near = SlowFeatureAnalysis().fit(far.astype(dtype)), SlowFeatureAnalysis().fit(X)
+    assert len(sfa.delta_) == 3
+    np.testing.assert_allclose(sfa.delta_, near.delta_, rtol=0.02)
+    Y = sfa.transform(far.astype(dtype))
+    np.testing.assert_allclose(np.cov(Y.T.astype(float)), np.eye(3), atol=1e-3)
+    np.testing.assert_allclose(Y.mean(axis=0), 0, atol=1e-3)
+
+
+def test_fewer_rows_than_features():
+    with pytest.warns(UserWarning, match=r"30 samples of 40 features are whitened in all the 29 directions"):
+        SlowFeatureAnalysis(2).fit(np.random.default_rng(0).normal(size=(30, 40)))
+    X = walk(30, 5) @ np.random.default_rng(0).normal(size=(5, 2000))
+    tracemalloc.start()
+    sfa = SlowFeatureAnalysis().fit(X)
+    assert tracemalloc.get_traced_memory()[1] < 2000 * 2000 * 8 / 2
+    tracemalloc.stop()
+    np.testing.assert_allclose(sfa.delta_, SlowFeatureAnalysis().fit(walk(30, 5)).delta_, rtol=1e-6)
+    np.testing.assert_allclose(sfa.inverse_transform(sfa.transform(X)), X, atol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore:SlowFeatureAnalysis. 3 samples of 4 features")
 @pytest.mark.parametrize(
     ("K", "degree", "rows", "message"),
     [
@@ -165,6 +272,7 @@ def test_inverse_is_exact_when_complete_and_least_squares_otherwise():
     np.testing.assert_allclose(sfa.inverse_transform(sfa.transform(X)), X, atol=1e-8)
     few = SlowFeatureAnalysis(2).fit(X)
     Y = few.transform(X)
+    np.testing.assert_allclose(few.score_samples(X), -((X - few.inverse_transform(Y)) ** 2).sum(axis=1), rtol=1e-8)
     best = np.column_stack([Y, np.ones(len(Y))]) @ np.linalg.lstsq(np.column_stack([Y, np.ones(len(Y))]), X)[0]
     np.testing.assert_allclose(few.inverse_transform(Y), best, atol=1e-8)
 
@@ -174,6 +282,8 @@ def test_inverse_is_refused_where_there_is_none():
     quadratic = SlowFeatureAnalysis(5, degree=2).fit(X)
     with pytest.raises(ValueError, match="quadratic outputs have no inverse; fit with degree=1"):
         quadratic.inverse_transform(X)
+    with pytest.raises(ValueError, match="quadratic outputs have no inverse"):
+        quadratic.score_samples(X)
     with pytest.raises(ValueError, match=r"takes codes of 2 columns; got an array of shape \(1500, 5\)"):
         SlowFeatureAnalysis(2).fit(X).inverse_transform(X)
 
@@ -266,6 +376,7 @@ def test_lengths_that_do_not_fit_are_refused(lengths, message):
     ("parameters", "message"),
     [
         ({"n_components": 0}, "n_components=0 is not valid; pass None or an integer of at least 1"),
+        ({"lag": 0}, "lag=0 is not valid; pass an integer of at least 1"),
         ({"degree": 3}, "degree=3 is not valid; pass an integer of at most 2"),
         ({"eps": -1}, "eps=-1 is not valid"),
     ],
@@ -286,5 +397,5 @@ def test_bad_samples_are_refused():
 
 @pytest.mark.filterwarnings("ignore:overflow encountered")
 def test_samples_whose_squares_overflow_are_refused():
-    with pytest.raises(ValueError, match=r"squares of float64 numbers overflow above.*Scale the data"):
+    with pytest.raises(ValueError, match=r"squares of the samples overflow float64\. Scale the data"):
         SlowFeatureAnalysis(1).fit([[1e200], [-1e200], [2e200]])

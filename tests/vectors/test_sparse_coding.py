@@ -7,6 +7,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import orthogonal_mp_gram
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import featlearn
 from featlearn.kernels.sparse_codes import fista, omp
@@ -38,7 +40,7 @@ def learner(algorithm="omp", **more):
 @pytest.mark.parametrize("algorithm", ["omp", "fista"])
 def test_the_atoms_that_made_the_data_are_found_up_to_sign_and_order(algorithm):
     X, D = made(d=16)
-    found = SparseCoding(20, algorithm, n_nonzero=2, max_iter=80, tol=0, random_state=0).fit(X).components_
+    found = SparseCoding(20, algorithm, n_nonzero=2, alpha=0.1, max_iter=80, tol=0, random_state=2).fit(X).components_
     likeness = np.abs(D @ found.T)
     assert (likeness.max(axis=1) > 0.99).sum() >= 20
     assert (np.abs(D @ X[:20].T / np.linalg.norm(X[:20], axis=1)).max(axis=1) > 0.99).sum() < 5  # samples are not atoms
@@ -103,7 +105,7 @@ def test_transform_is_the_pursuit_or_the_lasso_of_the_kernel():
 
 def test_without_a_number_a_tenth_of_the_features_is_taken():
     X = np.random.default_rng(0).normal(size=(100, 35))
-    Z = SparseCoding(20, random_state=0, max_iter=2).fit_transform(X)
+    Z = SparseCoding(20, random_state=0, max_iter=2, tol=0).fit_transform(X)
     assert ((Z != 0).sum(axis=1) == 3).all()
 
 
@@ -151,7 +153,9 @@ def test_an_atom_that_nobody_uses_is_drawn_from_what_is_explained_worst(algorith
     X[350:, 1] = rng.uniform(1, 2, 50)
     start = [[1.0, 0, 0, 0], [0, 0, 1, 0]]  # the second atom meets no sample, and only the last 50 miss an atom
     for seed in range(5):
-        fitted = SparseCoding(2, algorithm, n_nonzero=1, alpha=1e-4, init=start, max_iter=1, random_state=seed).fit(X)
+        fitted = SparseCoding(
+            2, algorithm, n_nonzero=1, alpha=1e-4, init=start, max_iter=1, tol=0, random_state=seed
+        ).fit(X)
         np.testing.assert_allclose(np.abs(fitted.components_), [[1, 0, 0, 0], [0, 1, 0, 0]], atol=1e-9)
 
 
@@ -181,7 +185,7 @@ def test_few_distinct_samples_give_no_nan():
 def test_codes_that_are_all_zero_are_told():
     X, _ = made(n=200)
     with pytest.warns(ConvergenceWarning, match=r"every code is zero, with alpha=1000.*Lower alpha"):
-        fitted = SparseCoding(5, "fista", alpha=1000, max_iter=3, random_state=0).fit(X)
+        fitted = SparseCoding(5, "fista", alpha=1000, max_iter=3, tol=0, random_state=0).fit(X)
     assert not fitted.transform(X).any()
 
 
@@ -190,6 +194,77 @@ def test_tol_stops_at_the_first_iteration_that_gains_less():
     curve = learner("fista", tol=1e-2, max_iter=200).fit(X).loss_curve_
     gains = np.abs(np.diff(curve)) / curve[:-1]
     assert gains[-1] < 1e-2 <= gains[:-1].min()
+
+
+def test_a_tol_out_of_reach_is_told_and_0_is_silent():
+    X, _ = made(n=300)
+    words = r"max_iter=2.*objective still changed by 0\.\d+ of itself, and tol=0\.0001.*pass tol=0"
+    with pytest.warns(ConvergenceWarning, match=words) as caught:
+        learner(max_iter=2, tol=1e-4).fit(X)
+    assert caught[0].filename == __file__
+    assert learner(max_iter=2).fit(X).n_iter_ == 2
+    assert SparseCoding(20, random_state=0).fit(X).n_iter_ < 200
+
+
+# --- scale, usefulness, errors -------------------------------------------------------------------------------------
+
+
+@ALGORITHMS
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("factor", [2.0**-33, 2.0**-20, 2.0**20, 2.0**33])  # volts are 1e-6; float32 bears 1e-10
+def test_units_change_nothing(algorithm, dtype, factor):
+    X = made(n=300)[0].astype(dtype)
+    start = X[:20]
+    expected = learner(algorithm, alpha="auto", init=start).fit(X)
+    ours = learner(algorithm, alpha="auto", init=start).fit(X * dtype(factor))
+    np.testing.assert_allclose(ours.components_, expected.components_, atol=1e-4)
+    np.testing.assert_allclose(ours.transform(X * dtype(factor)) / factor, expected.transform(X), atol=1e-3)
+    assert ours.alpha_ == pytest.approx(factor * expected.alpha_, rel=1e-5)
+
+
+def test_alpha_is_a_tenth_of_the_root_mean_square():
+    X = np.random.default_rng(0).normal(size=(400, 6))
+    X /= np.sqrt(np.mean(X**2))
+    auto, number = (SparseCoding(5, "fista", alpha=alpha, random_state=0).fit(X) for alpha in ("auto", 0.1))
+    assert auto.alpha_ == pytest.approx(0.1)
+    assert number.alpha_ == 0.1
+    np.testing.assert_allclose(auto.transform(X), number.transform(X), atol=1e-6)
+    assert SparseCoding(5, random_state=0).fit(X).alpha_ == 0
+    batch = SparseCoding(5, "fista", random_state=0).partial_fit(2 * X)
+    assert batch.partial_fit(X).alpha_ == pytest.approx(0.2)
+
+
+@ALGORITHMS
+def test_the_score_of_a_sample_is_minus_its_squared_error(algorithm):
+    X, _ = made(n=300)
+    for split in (False, True):
+        fitted = learner(algorithm, split_sign=split).fit(X[:200])
+        expected = -((X - fitted.inverse_transform(fitted.transform(X))) ** 2).sum(axis=1)
+        np.testing.assert_allclose(fitted.score_samples(X), expected, atol=1e-12)
+    strange = np.random.default_rng(1).normal(size=(50, 12))
+    strange *= np.linalg.norm(X[:50], axis=1, keepdims=True) / np.linalg.norm(strange, axis=1, keepdims=True)
+    assert np.median(fitted.score_samples(strange)) < np.median(fitted.score_samples(X[200:]))
+    stream = np.concatenate(list(fitted.score_samples(iter([X[:100], X[100:]]))))
+    np.testing.assert_allclose(stream, fitted.score_samples(X), atol=1e-12)
+    assert make_pipeline(StandardScaler(), learner(algorithm)).fit(X).score_samples(X).shape == (300,)
+    assert fitted.score_samples(X.astype(np.float32)).dtype == np.float32
+
+
+@pytest.mark.filterwarnings("ignore:SparseCoding. of 5 units")
+@pytest.mark.parametrize("kind", ["one feature in seconds", "an outlier"])
+def test_a_feature_that_drowns_the_others_is_told(kind):
+    X, _ = made(n=300)
+    X[:, 2] *= 1e5 if kind == "one feature in seconds" else 1
+    X[7, 2] += 1e5 if kind == "an outlier" else 0
+    with pytest.warns(UserWarning, match=r"SparseCoding: codes explain.*StandardScaler.*outlier"):
+        SparseCoding(5, random_state=0, max_iter=3, tol=0).fit(X)
+
+
+@pytest.mark.parametrize("algorithm", ["ista", "fista"])  # greedy codes still choose by how rows differ
+def test_an_offset_that_hides_how_rows_differ_is_told(algorithm):
+    X, _ = made(n=300)
+    with pytest.warns(UserWarning, match=r"of 5 units, [345] are constant.*StandardScaler"):
+        SparseCoding(5, algorithm, random_state=0, max_iter=3, tol=0).fit(X + 1e6)
 
 
 # --- invariances ---------------------------------------------------------------------------------------------------
@@ -319,18 +394,39 @@ def test_callbacks_see_the_loss_and_can_stop():
     assert learner(max_iter=50).set_callbacks(stop).fit(X).n_iter_ < 10
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ArithmeticError])
-def test_an_interrupted_fit_leaves_the_estimator_as_it_was(error):
+def test_an_interrupt_keeps_the_iterations_that_are_whole(monkeypatch):
     X, _ = made(n=300)
-    fresh = learner().set_callbacks(Watch(2, error))
-    with pytest.raises(error):
+    expected = learner(max_iter=2).fit(X)
+    with pytest.warns(ConvergenceWarning, match="interrupted, so the fit ends after 2 iterations"):
+        ours = learner(tol=1e-4).set_callbacks(Watch(2)).fit(X)
+    np.testing.assert_array_equal(ours.components_, expected.components_)
+    np.testing.assert_array_equal(ours.sums_.A, expected.sums_.A)
+    assert ours.n_iter_ == len(ours.loss_curve_) == 2
+    sums, calls = Coder.sums, []
+
+    def interrupted(self, chunk):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return sums(self, chunk)
+
+    monkeypatch.setattr(Coder, "sums", interrupted)
+    with pytest.warns(ConvergenceWarning, match="after 2 iterations"):
+        ours = learner().fit(X)
+    np.testing.assert_array_equal(ours.components_, expected.components_)
+
+
+def test_a_failed_fit_leaves_the_estimator_as_it_was():
+    X, _ = made(n=300)
+    fresh = learner().set_callbacks(Watch(2, ArithmeticError))
+    with pytest.raises(ArithmeticError):
         fresh.fit(X)
     with pytest.raises(NotFittedError):
         fresh.transform(X)
     fitted = learner().fit(X)
     before = pickle.dumps({k: v for k, v in vars(fitted).items() if k.endswith("_")})
-    with pytest.raises(error):
-        fitted.set_callbacks(Watch(2, error)).fit(X[:, :7])
+    with pytest.raises(ArithmeticError):
+        fitted.set_callbacks(Watch(2, ArithmeticError)).fit(X[:, :7])
     assert pickle.dumps({k: v for k, v in vars(fitted).items() if k.endswith("_")}) == before
 
 

@@ -127,6 +127,7 @@ def test_without_the_gram_matrix_the_same(monkeypatch):
 
 def test_lbfgs_follows_the_textbook_in_scipy():
     X = samples()
+    X /= np.sqrt(np.mean((X - X.mean(axis=1, keepdims=True)) ** 2))  # the first weights are in units of the data's
     centered = X - X.mean(axis=1, keepdims=True)
     first = np.random.RandomState(0).standard_normal((5, 8))
     curve = []
@@ -237,6 +238,7 @@ def test_float32_stays_float32():
     [np.ones((1, 3)), np.arange(4.0)[None], np.zeros((5, 3)), np.eye(4)[[0, 0, 1]], np.ones((3, 1))],
     ids=["one constant", "one", "zeros", "zero columns", "one feature"],
 )
+@pytest.mark.filterwarnings("ignore:SparseFiltering. of 2 units")  # zeros have no code
 def test_few_and_flat_samples_are_finite(activation, X):
     learner = SparseFiltering([3, 2], activation=activation, random_state=0).fit(X)
     assert np.isfinite(learner.transform(X)).all()
@@ -244,12 +246,61 @@ def test_few_and_flat_samples_are_finite(activation, X):
     assert np.isfinite(learner.components_).all()
 
 
-def test_data_that_eps_hides_are_told():
-    X = 1e-8 * samples()
-    with pytest.warns(ConvergenceWarning, match=r"more than \d.*e-0\d.*eps=1e-08.*Scale the data up") as caught:
+@pytest.mark.filterwarnings("ignore:SparseFiltering. of 5 units")
+def test_responses_that_eps_hides_are_told():
+    with pytest.warns(ConvergenceWarning, match=r"responds by more than \d.*eps=1000000.0, which hides it") as caught:
+        SparseFiltering(5, max_iter=3, eps=1e6, random_state=0).fit(samples())
+    assert caught[0].filename == __file__
+
+
+# --- scale, usefulness, convergence -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("factor", [2.0**-33, 2.0**-20, 2.0**20, 2.0**33])  # volts are 1e-6; float32 bears 1e-10
+def test_units_change_nothing(activation, dtype, factor):
+    X = samples(dtype=dtype)
+    expected = SparseFiltering([5, 3], activation=activation, max_iter=20, random_state=0).fit(X)
+    ours = SparseFiltering([5, 3], activation=activation, max_iter=20, random_state=0).fit(X * dtype(factor))
+    np.testing.assert_allclose(ours.transform(X * dtype(factor)), expected.transform(X), atol=1e-3)
+    np.testing.assert_allclose(ours.components_ * factor, expected.components_, atol=1e-3)
+
+
+def test_the_papers_scale_starts_at_standard_normal_weights():
+    X = samples()
+    X -= X.mean(axis=1, keepdims=True)
+    X /= np.sqrt(np.mean(X**2))
+    learner = SparseFiltering(5, max_iter=1, random_state=0).fit(X)
+    loss = objective(X, np.random.RandomState(0).standard_normal((5, 8)))[0]
+    assert learner.loss_curve_[0] == pytest.approx(loss, rel=0.1)
+
+
+@pytest.mark.parametrize("kind", ["one feature in seconds", "an outlier"])
+def test_a_feature_that_drowns_the_others_is_told(kind):
+    X = samples()
+    X[:, 2] *= 1e5 if kind == "one feature in seconds" else 1
+    X[7, 2] *= 1e7 if kind == "an outlier" else 1
+    with pytest.warns(UserWarning, match=r"SparseFiltering: responses are sums.*StandardScaler.*outlier") as caught:
         SparseFiltering(5, max_iter=3, random_state=0).fit(X)
     assert caught[0].filename == __file__
-    SparseFiltering(5, max_iter=3, eps=1e-20, random_state=0).fit(X)
+
+
+def test_rows_that_all_look_alike_are_told():
+    X = samples() + 1e9 * np.arange(8)
+    with pytest.warns(UserWarning, match=r"of 5 units, [345] are constant.*StandardScaler"):
+        SparseFiltering(5, max_iter=3, random_state=0).fit(X)
+
+
+def test_the_authors_number_of_iterations_is_silent_and_a_tol_out_of_reach_is_told():
+    X = samples()
+    assert SparseFiltering(5, max_iter=7, random_state=0).fit(X).n_iter_ == 7
+    with pytest.warns(
+        ConvergenceWarning, match=r"max_iter=7.*component of the gradient is \d.*tol=1e-05.*tol=0"
+    ) as caught:
+        SparseFiltering(5, max_iter=7, tol=1e-5, random_state=0).fit(X)
+    assert caught[0].filename == __file__
+    assert SparseFiltering(5, max_iter=200, tol=1e-1, random_state=0).fit(X).n_iter_ < 200
 
 
 # --- manners ----------------------------------------------------------------------------------------------------------
@@ -358,23 +409,47 @@ def test_early_stopping_stops_each_layer():
     assert all(3 <= len(layer.loss_curve) < 100 for layer in learner.layers_)
 
 
-@pytest.mark.parametrize("raise_at", [1, 8])
-def test_an_interrupted_fit_leaves_no_trace(raise_at):
-    learner = SparseFiltering([5, 3], max_iter=5, random_state=0).set_callbacks(Watch(raise_at))
+def test_an_interrupt_keeps_the_iterations_that_are_whole():
+    X = samples()
+    with pytest.warns(ConvergenceWarning, match="interrupted, so the fit ends after 3 iterations"):
+        ours = SparseFiltering(5, random_state=0).set_callbacks(Watch(3)).fit(X)
+    expected = SparseFiltering(5, max_iter=3, random_state=0).fit(X)
+    np.testing.assert_allclose(ours.components_, expected.components_)
+    np.testing.assert_allclose(ours.transform(X), expected.transform(X))
+    assert ours.n_iter_ == len(ours.loss_curve_) == 3
+
+
+def test_an_interrupt_of_the_first_layer_leaves_the_others_valid():
+    X = samples()
+    with pytest.warns(ConvergenceWarning, match="after 2 iterations"):
+        ours = SparseFiltering([5, 3], random_state=0).set_callbacks(Watch(2)).fit(X)
+    assert ours.transform(X).shape == (400, 3)
+    assert [len(layer.loss_curve) for layer in ours.layers_] == [2, 1]
+
+
+class Broken(Watch):
+    """A callback that fails at the second iteration."""
+
+    def on_fit_task_end(self, estimator, context, *, metadata=None, fitted_estimator=None):
+        if metadata and "loss" in metadata:
+            self.losses.append(metadata["loss"])
+            if len(self.losses) == 2:
+                raise ArithmeticError
+
+
+def test_a_failed_fit_leaves_the_estimator_as_it_was():
+    learner = SparseFiltering([5, 3], max_iter=5, random_state=0).set_callbacks(Broken())
     attributes = set(vars(learner))
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(ArithmeticError):
         learner.fit(samples())
     assert set(vars(learner)) == attributes
     with pytest.raises(NotFittedError):
         learner.transform(samples())
-
-
-def test_an_interrupted_second_fit_leaves_the_first():
     X = samples()
     learner = SparseFiltering([5, 3], max_iter=5, random_state=0).fit(X)
     codes = learner.transform(X)
-    with pytest.raises(KeyboardInterrupt):
-        learner.set_callbacks(Watch(7)).fit(samples(d=9))
+    with pytest.raises(ArithmeticError):
+        learner.set_callbacks(Broken()).fit(samples(d=9))
     assert learner.n_features_in_ == 8
     np.testing.assert_array_equal(learner.transform(X), codes)
 
