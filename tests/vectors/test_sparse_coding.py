@@ -265,7 +265,7 @@ def test_a_feature_that_drowns_the_others_is_told(kind):
 @pytest.mark.parametrize("offset", [300, 1e6, -1e6])
 def test_an_offset_that_hides_how_rows_differ_is_told(algorithm, offset):
     X, _ = made(n=300)
-    with pytest.warns(UserWarning, match=r"deviation of the features is .* of the size of the rows.*StandardScaler"):
+    with pytest.warns(UserWarning, match=r"samples lie .* times as far from the origin.*StandardScaler"):
         SparseCoding(5, algorithm, random_state=0, max_iter=3, tol=0).fit(X + offset)
 
 
