@@ -32,6 +32,7 @@ from featlearn.threads import blocks, one_blas_thread
 BLOCK_ROWS = 512
 DIRECT_ROWS = 512  # most rows of a block where each component has its own origin
 DIRECT_NUMBERS = 1 << 20  # numbers in such a block
+NEAR = 1e6  # squared whitened distance from the middle of the means up to which float64 may expand squares
 NOTHING = 1e-20  # a posterior that counts as zero where products are taken for those above it alone
 ILL_CONDITIONED = 1e5  # |mean - origin|^2 / variance from which float32 would err by a hundredth in a logit
 HOPELESS = 1e10  # the same from which float64 would err by a millionth
@@ -314,7 +315,12 @@ def _direct_joint(X, plan):
         U = (X[:, None] - means) * roots
     elif len(roots) == 1:  # one matrix for all: whiten rows and means with it, once
         middle = means.mean(axis=0)
-        U = ((X - middle) @ roots[0])[:, None] - (means - middle) @ roots[0]
+        Y, M = (X - middle) @ roots[0], (means - middle) @ roots[0]
+        squares = np.einsum("nd,nd->n", Y, Y)
+        if squares.max(initial=0) < NEAR:
+            squares = squares[:, None] - 2 * Y @ M.T + np.einsum("kd,kd->k", M, M)
+            return plan.constants - 0.5 * squares
+        U = Y[:, None] - M
     else:
         U = np.matmul(X - means[:, None], roots).transpose(1, 0, 2)
     squares = np.einsum("nkd,nkd->nk", U, U)
@@ -335,12 +341,22 @@ def _direct_sums(X, w, plan):
     matrices = len(plan.roots) if plan.roots.ndim == 3 else 0
     first, mass, log_likelihood = np.zeros((K, d)), np.zeros(K), 0.0
     second = np.zeros((matrices, d, d) if matrices else (K, d))
+    middle = plan.origin.mean(axis=0)
+    A = plan.origin - middle
+    together = matrices == 1 and np.square(A @ plan.roots[0]).sum(axis=1).max() < NEAR
     for part in direct_blocks(len(X), plan):
         x = X[part]
         r, log_p = _softmax(_direct_joint(x, plan))
         log_likelihood += float(w[part] @ log_p)
         r *= w[part][:, None]
-        mass += r.sum(axis=0)
+        total = r.sum(axis=0)
+        mass += total
+        if together:  # one scatter about the middle, less what the means make of it
+            y = x - middle
+            f = r.T @ y - total[:, None] * A
+            first += f
+            second[0] += (w[part][:, None] * y).T @ y - f.T @ A - A.T @ f - (total[:, None] * A).T @ A
+            continue
         k, i = np.nonzero(r.T > NOTHING)  # few of each row, where components are apart
         root = np.sqrt(r[i, k])
         y = (x[i] - plan.origin[k]) * root[:, None]
