@@ -32,6 +32,7 @@ from featlearn.threads import blocks, one_blas_thread
 BLOCK_ROWS = 512
 DIRECT_ROWS = 512  # most rows of a block where each component has its own origin
 DIRECT_NUMBERS = 1 << 20  # numbers in such a block
+LEAST = -np.finfo(np.float64).max / 4  # of a logit whose square overflows
 NEAR = 1e6  # squared whitened distance from the middle of the means up to which float64 may expand squares
 NOTHING = 1e-20  # a posterior that counts as zero where products are taken for those above it alone
 ILL_CONDITIONED = 1e5  # |mean - origin|^2 / variance from which float32 would err by a hundredth in a logit
@@ -302,6 +303,30 @@ def _fisher_sums(X, groups, origin, A, means, inverse, negligible, out):
                         by_deviation[j] += r * (u * u - one)
 
 
+@njit(nogil=True, cache=True, fastmath={"contract", "nsz", "reassoc"})
+def _scaled_squares(X, means, roots, out):
+    """out (n, K) = sum_j ((x_j - mu_kj) roots_kj)^2, in float64."""
+    for i in range(X.shape[0]):
+        for k in range(means.shape[0]):
+            total = 0.0
+            for j in range(X.shape[1]):
+                u = (np.float64(X[i, j]) - means[k, j]) * roots[k, j]
+                total += u * u
+            out[i, k] = total
+
+
+@njit(nogil=True, cache=True, fastmath={"contract", "nsz", "reassoc"})
+def _moments_about(X, r, means, nothing, first, second):
+    """first (K, d) += r z and second (K, d) += r z^2 over the rows, z = x - mu_k, where r (n, K) is above nothing."""
+    for i in range(X.shape[0]):
+        for k in range(means.shape[0]):
+            if r[i, k] > nothing:
+                for j in range(X.shape[1]):
+                    z = np.float64(X[i, j]) - means[k, j]
+                    first[k, j] += r[i, k] * z
+                    second[k, j] += r[i, k] * z * z
+
+
 def direct_blocks(n: int, plan: DirectPlan) -> list[slice]:
     """Slices of n rows, at least one, whose distances from all means fit a cache."""
     rows = max(1, min(DIRECT_ROWS, DIRECT_NUMBERS // plan.origin.size))
@@ -312,7 +337,9 @@ def _direct_joint(X, plan):
     """log pi_k N(x; mu_k, C_k) (n, K) in float64, each component about its own mean."""
     means, roots = plan.origin, plan.roots
     if roots.ndim == 2:
-        U = (X[:, None] - means) * roots
+        squares = np.empty((len(X), len(means)))
+        _scaled_squares(np.ascontiguousarray(X), means, np.ascontiguousarray(roots), squares)
+        return np.maximum(plan.constants - 0.5 * squares, LEAST)
     elif len(roots) == 1:  # one matrix for all: whiten rows and means with it, once
         middle = means.mean(axis=0)
         Y, M = (X - middle) @ roots[0], (means - middle) @ roots[0]
@@ -324,7 +351,7 @@ def _direct_joint(X, plan):
     else:
         U = np.matmul(X - means[:, None], roots).transpose(1, 0, 2)
     squares = np.einsum("nkd,nkd->nk", U, U)
-    return np.maximum(plan.constants - 0.5 * squares, -np.finfo(np.float64).max / 4)  # a square may overflow
+    return np.maximum(plan.constants - 0.5 * squares, LEAST)
 
 
 def _softmax(logits):
@@ -357,6 +384,9 @@ def _direct_sums(X, w, plan):
             first += f
             second[0] += (w[part][:, None] * y).T @ y - f.T @ A - A.T @ f - (total[:, None] * A).T @ A
             continue
+        if matrices == 0:
+            _moments_about(np.ascontiguousarray(x), r, plan.origin, NOTHING, first, second)
+            continue
         k, i = np.nonzero(r.T > NOTHING)  # few of each row, where components are apart
         root = np.sqrt(r[i, k])
         y = (x[i] - plan.origin[k]) * root[:, None]
@@ -366,9 +396,7 @@ def _direct_sums(X, w, plan):
         for c in range(K):
             z = y[ends[c] : ends[c + 1]]
             first[c] += root[ends[c] : ends[c + 1]] @ z
-            if matrices == 0:
-                second[c] += np.einsum("nd,nd->d", z, z)
-            elif matrices > 1:
+            if matrices > 1:
                 second[c] += z.T @ z
     return mass, first, second.sum(axis=1, keepdims=True) if plan.spherical else second, log_likelihood
 
