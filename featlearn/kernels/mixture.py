@@ -32,6 +32,8 @@ from featlearn.threads import blocks, one_blas_thread
 BLOCK_ROWS = 512
 DIRECT_ROWS = 512  # most rows of a block where each component has its own origin
 DIRECT_NUMBERS = 1 << 20  # numbers in such a block
+LEAST = -np.finfo(np.float64).max / 4  # of a logit whose square overflows
+NEAR = 1e6  # squared whitened distance from the middle of the means up to which float64 may expand squares
 NOTHING = 1e-20  # a posterior that counts as zero where products are taken for those above it alone
 ILL_CONDITIONED = 1e5  # |mean - origin|^2 / variance from which float32 would err by a hundredth in a logit
 HOPELESS = 1e10  # the same from which float64 would err by a millionth
@@ -301,6 +303,30 @@ def _fisher_sums(X, groups, origin, A, means, inverse, negligible, out):
                         by_deviation[j] += r * (u * u - one)
 
 
+@njit(nogil=True, cache=True, fastmath={"contract", "nsz", "reassoc"})
+def _scaled_squares(X, means, roots, out):
+    """out (n, K) = sum_j ((x_j - mu_kj) roots_kj)^2, in float64."""
+    for i in range(X.shape[0]):
+        for k in range(means.shape[0]):
+            total = 0.0
+            for j in range(X.shape[1]):
+                u = (np.float64(X[i, j]) - means[k, j]) * roots[k, j]
+                total += u * u
+            out[i, k] = total
+
+
+@njit(nogil=True, cache=True, fastmath={"contract", "nsz", "reassoc"})
+def _moments_about(X, r, means, nothing, first, second):
+    """first (K, d) += r z and second (K, d) += r z^2 over the rows, z = x - mu_k, where r (n, K) is above nothing."""
+    for i in range(X.shape[0]):
+        for k in range(means.shape[0]):
+            if r[i, k] > nothing:
+                for j in range(X.shape[1]):
+                    z = np.float64(X[i, j]) - means[k, j]
+                    first[k, j] += r[i, k] * z
+                    second[k, j] += r[i, k] * z * z
+
+
 def direct_blocks(n: int, plan: DirectPlan) -> list[slice]:
     """Slices of n rows, at least one, whose distances from all means fit a cache."""
     rows = max(1, min(DIRECT_ROWS, DIRECT_NUMBERS // plan.origin.size))
@@ -311,14 +337,21 @@ def _direct_joint(X, plan):
     """log pi_k N(x; mu_k, C_k) (n, K) in float64, each component about its own mean."""
     means, roots = plan.origin, plan.roots
     if roots.ndim == 2:
-        U = (X[:, None] - means) * roots
+        squares = np.empty((len(X), len(means)))
+        _scaled_squares(np.ascontiguousarray(X), means, np.ascontiguousarray(roots), squares)
+        return np.maximum(plan.constants - 0.5 * squares, LEAST)
     elif len(roots) == 1:  # one matrix for all: whiten rows and means with it, once
         middle = means.mean(axis=0)
-        U = ((X - middle) @ roots[0])[:, None] - (means - middle) @ roots[0]
+        Y, M = (X - middle) @ roots[0], (means - middle) @ roots[0]
+        squares = np.einsum("nd,nd->n", Y, Y)
+        if squares.max(initial=0) < NEAR:
+            squares = squares[:, None] - 2 * Y @ M.T + np.einsum("kd,kd->k", M, M)
+            return plan.constants - 0.5 * squares
+        U = Y[:, None] - M
     else:
         U = np.matmul(X - means[:, None], roots).transpose(1, 0, 2)
     squares = np.einsum("nkd,nkd->nk", U, U)
-    return np.maximum(plan.constants - 0.5 * squares, -np.finfo(np.float64).max / 4)  # a square may overflow
+    return np.maximum(plan.constants - 0.5 * squares, LEAST)
 
 
 def _softmax(logits):
@@ -335,12 +368,25 @@ def _direct_sums(X, w, plan):
     matrices = len(plan.roots) if plan.roots.ndim == 3 else 0
     first, mass, log_likelihood = np.zeros((K, d)), np.zeros(K), 0.0
     second = np.zeros((matrices, d, d) if matrices else (K, d))
+    middle = plan.origin.mean(axis=0)
+    A = plan.origin - middle
+    together = matrices == 1 and np.square(A @ plan.roots[0]).sum(axis=1).max() < NEAR
     for part in direct_blocks(len(X), plan):
         x = X[part]
         r, log_p = _softmax(_direct_joint(x, plan))
         log_likelihood += float(w[part] @ log_p)
         r *= w[part][:, None]
-        mass += r.sum(axis=0)
+        total = r.sum(axis=0)
+        mass += total
+        if together:  # one scatter about the middle, less what the means make of it
+            y = x - middle
+            f = r.T @ y - total[:, None] * A
+            first += f
+            second[0] += (w[part][:, None] * y).T @ y - f.T @ A - A.T @ f - (total[:, None] * A).T @ A
+            continue
+        if matrices == 0:
+            _moments_about(np.ascontiguousarray(x), r, plan.origin, NOTHING, first, second)
+            continue
         k, i = np.nonzero(r.T > NOTHING)  # few of each row, where components are apart
         root = np.sqrt(r[i, k])
         y = (x[i] - plan.origin[k]) * root[:, None]
@@ -350,9 +396,7 @@ def _direct_sums(X, w, plan):
         for c in range(K):
             z = y[ends[c] : ends[c + 1]]
             first[c] += root[ends[c] : ends[c + 1]] @ z
-            if matrices == 0:
-                second[c] += np.einsum("nd,nd->d", z, z)
-            elif matrices > 1:
+            if matrices > 1:
                 second[c] += z.T @ z
     return mass, first, second.sum(axis=1, keepdims=True) if plan.spherical else second, log_likelihood
 
