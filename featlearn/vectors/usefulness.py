@@ -75,13 +75,14 @@ def warn_of_drowned_features(who: str, X: np.ndarray, why: str, share: float = D
     """A UserWarning if most features that vary are drowned by the largest one; ``why`` says what it makes of them.
 
     X (n, d) are rows as `probe` gives them. Distances and inner products then see one feature, or one outlier, alone.
-    Features in the order of their deviations are principal components, which are meant to fall off. ``share`` of the
-    largest deviation is what the others need.
+    Features in the order of their deviations are principal components, which are meant to fall off, step by step.
+    ``share`` of the largest deviation is what the others need.
     """
     deviations = np.asarray(X, dtype=np.float64).std(axis=0)
     largest = deviations.max(initial=0)
     varying = deviations[deviations > 1e-9 * largest]
-    ordered = len(varying) > 4 and bool((varying[1:] < 1.1 * varying[:-1]).all())
+    falls = varying[1:] / varying[:-1] if len(varying) > 4 else np.zeros(1)
+    ordered = bool((falls < 1.1).all() and (falls > 1 / FAR).all())
     if len(varying) > 1 and not ordered and np.median(varying) < share * largest:
         notify(
             f"{who}: {why}, and half of the {len(varying)} features that vary have less than {share:.0%} of the "
