@@ -45,7 +45,7 @@ patches /= patches.std()
 # Every learner: 49 units, a fixed seed, and its own few settings.
 learners = {
     "K-means": KMeansDictionary(49, max_iter=30, tol=0, random_state=0),
-    "sparse coding (OMP)": SparseCoding(49, n_nonzero=5, max_iter=10, random_state=0),
+    "sparse coding (OMP)": SparseCoding(49, n_nonzero=5, max_iter=10, tol=0, random_state=0),
     "RICA": RICA(49, max_iter=60, tol=0, random_state=0),
     "sparse filtering": SparseFiltering(49, max_iter=60, random_state=0),
     "sparse autoencoder": SparseAutoencoder(
