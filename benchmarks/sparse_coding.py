@@ -35,7 +35,7 @@ def timed(run, rounds: int):
 
 def fitted(atoms: np.ndarray, algorithm: str, **settings) -> SparseCoding:
     """A SparseCoding that holds given atoms."""
-    coder = SparseCoding(len(atoms), algorithm, init=atoms, max_iter=1, **settings).fit(atoms)
+    coder = SparseCoding(len(atoms), algorithm, init=atoms, max_iter=1, tol=0, **settings).fit(atoms)
     coder.components_ = atoms
     return coder
 

@@ -1,6 +1,7 @@
 """Topics of text files: a table on the terminal, a report to open in a browser, and a model to load with joblib."""
 
 import argparse
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,7 @@ def build(arguments: argparse.Namespace, method: str) -> Any:
             arguments.topics,
             method=method,
             max_iter=arguments.max_iter,
+            tol=0.0 if arguments.max_iter else 1e-4,  # so many passes as were asked for
             n_jobs=arguments.jobs,
             random_state=arguments.seed,
         ),
@@ -142,13 +144,20 @@ def build(arguments: argparse.Namespace, method: str) -> Any:
 def learn(extractor: Any, documents: Any, *, progress: bool) -> Any:
     """Fit the extractor and return its topics, with their sizes also where the documents are streamed."""
     import numpy as np
+    from sklearn.exceptions import ConvergenceWarning
 
     from featlearn.callbacks import ProgressBar
     from featlearn.text.topics import Topics
 
     if progress:
         extractor.set_callbacks(ProgressBar())
-    extractor.fit(documents)
+    with warnings.catch_warnings():
+        # Whoever interrupts a command wants no half-learned files of it.
+        warnings.filterwarnings("error", "LDA: interrupted", ConvergenceWarning)
+        try:
+            extractor.fit(documents)
+        except ConvergenceWarning:
+            raise KeyboardInterrupt from None
     extractor.set_callbacks()  # a saved model carries no progress bar
     if isinstance(documents, list):
         return extractor.topics_

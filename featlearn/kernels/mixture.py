@@ -30,7 +30,11 @@ from featlearn.kernels.exp import softmax_row
 from featlearn.threads import blocks, one_blas_thread
 
 BLOCK_ROWS = 512
-DIRECT_ROWS = 512  # rows of a block where each component has its own origin
+DIRECT_ROWS = 512  # most rows of a block where each component has its own origin
+DIRECT_NUMBERS = 1 << 20  # numbers in such a block
+LEAST = -np.finfo(np.float64).max / 4  # of a logit whose square overflows
+NEAR = 1e6  # squared whitened distance from the middle of the means up to which float64 may expand squares
+NOTHING = 1e-20  # a posterior that counts as zero where products are taken for those above it alone
 ILL_CONDITIONED = 1e5  # |mean - origin|^2 / variance from which float32 would err by a hundredth in a logit
 HOPELESS = 1e10  # the same from which float64 would err by a millionth
 
@@ -38,12 +42,14 @@ HOPELESS = 1e10  # the same from which float64 would err by a millionth
 class Mixture(NamedTuple):
     """Parameters: means (K, d), covariances and weights (K,) that sum to 1.
 
-    Covariances are (K, d) variances; spherical (K,), full (K, d, d), and tied (1, d, d), one matrix for all.
+    Covariances are (K, d) variances; spherical (K,), full (K, d, d), and tied (1, d, d), one matrix for all. ``roots``
+    are what `precision_roots` makes of matrices, where they are known.
     """
 
     means: np.ndarray
     covariances: np.ndarray
     weights: np.ndarray
+    roots: np.ndarray | None = None
 
 
 class MixturePlan(NamedTuple):
@@ -183,7 +189,7 @@ def direct(mixture: Mixture) -> DirectPlan:
     """The mixture made ready with an origin for each component: slower, and exact however far apart they are."""
     means = mixture.means.astype(np.float64)
     if mixture.covariances.ndim == 3:
-        roots = precision_roots(mixture.covariances)
+        roots = precision_roots(mixture.covariances) if mixture.roots is None else mixture.roots
         log_roots = np.log(np.diagonal(roots, axis1=1, axis2=2))
     else:
         roots = 1 / np.sqrt(_variances(mixture.covariances, means))
@@ -297,22 +303,55 @@ def _fisher_sums(X, groups, origin, A, means, inverse, negligible, out):
                         by_deviation[j] += r * (u * u - one)
 
 
-def _component(Y, plan, k):
-    """u (n, d) of rows about the mean of component k."""
-    return Y * plan.roots[k] if plan.roots.ndim == 2 else Y @ plan.roots[k]
+@njit(nogil=True, cache=True, fastmath={"contract", "nsz", "reassoc"})
+def _scaled_squares(X, means, roots, out):
+    """out (n, K) = sum_j ((x_j - mu_kj) roots_kj)^2, in float64."""
+    for i in range(X.shape[0]):
+        for k in range(means.shape[0]):
+            total = 0.0
+            for j in range(X.shape[1]):
+                u = (np.float64(X[i, j]) - means[k, j]) * roots[k, j]
+                total += u * u
+            out[i, k] = total
+
+
+@njit(nogil=True, cache=True, fastmath={"contract", "nsz", "reassoc"})
+def _moments_about(X, r, means, nothing, first, second):
+    """first (K, d) += r z and second (K, d) += r z^2 over the rows, z = x - mu_k, where r (n, K) is above nothing."""
+    for i in range(X.shape[0]):
+        for k in range(means.shape[0]):
+            if r[i, k] > nothing:
+                for j in range(X.shape[1]):
+                    z = np.float64(X[i, j]) - means[k, j]
+                    first[k, j] += r[i, k] * z
+                    second[k, j] += r[i, k] * z * z
+
+
+def direct_blocks(n: int, plan: DirectPlan) -> list[slice]:
+    """Slices of n rows, at least one, whose distances from all means fit a cache."""
+    rows = max(1, min(DIRECT_ROWS, DIRECT_NUMBERS // plan.origin.size))
+    return blocks(max(n, 1), rows)
 
 
 def _direct_joint(X, plan):
     """log pi_k N(x; mu_k, C_k) (n, K) in float64, each component about its own mean."""
-    if len(plan.roots) == 1 and plan.roots.ndim == 3:  # one matrix for all: whiten rows and means with it, once
-        middle, ones = plan.origin.mean(axis=0), np.ones(plan.origin.shape)
-        X = (X - middle) @ plan.roots[0]
-        plan = DirectPlan((plan.origin - middle) @ plan.roots[0], ones, plan.constants, False)
-    out = np.empty((len(X), len(plan.origin)))
-    for k, mean in enumerate(plan.origin):
-        U = _component(X - mean, plan, k)
-        out[:, k] = plan.constants[k] - 0.5 * np.einsum("nd,nd->n", U, U)
-    return np.maximum(out, -np.finfo(np.float64).max / 4, out=out)  # a square may overflow
+    means, roots = plan.origin, plan.roots
+    if roots.ndim == 2:
+        squares = np.empty((len(X), len(means)))
+        _scaled_squares(np.ascontiguousarray(X), means, np.ascontiguousarray(roots), squares)
+        return np.maximum(plan.constants - 0.5 * squares, LEAST)
+    elif len(roots) == 1:  # one matrix for all: whiten rows and means with it, once
+        middle = means.mean(axis=0)
+        Y, M = (X - middle) @ roots[0], (means - middle) @ roots[0]
+        squares = np.einsum("nd,nd->n", Y, Y)
+        if squares.max(initial=0) < NEAR:
+            squares = squares[:, None] - 2 * Y @ M.T + np.einsum("kd,kd->k", M, M)
+            return plan.constants - 0.5 * squares
+        U = Y[:, None] - M
+    else:
+        U = np.matmul(X - means[:, None], roots).transpose(1, 0, 2)
+    squares = np.einsum("nkd,nkd->nk", U, U)
+    return np.maximum(plan.constants - 0.5 * squares, LEAST)
 
 
 def _softmax(logits):
@@ -325,32 +364,47 @@ def _softmax(logits):
 
 
 def _direct_sums(X, w, plan):
-    d = X.shape[1]
-    shape = (*plan.roots.shape[:1], d, d) if plan.roots.ndim == 3 else plan.roots.shape
-    first, second, mass, log_likelihood = np.zeros(plan.origin.shape), np.zeros(shape), np.zeros(len(plan.origin)), 0.0
-    for part in blocks(len(X), DIRECT_ROWS):
+    K, d = plan.origin.shape
+    matrices = len(plan.roots) if plan.roots.ndim == 3 else 0
+    first, mass, log_likelihood = np.zeros((K, d)), np.zeros(K), 0.0
+    second = np.zeros((matrices, d, d) if matrices else (K, d))
+    middle = plan.origin.mean(axis=0)
+    A = plan.origin - middle
+    together = matrices == 1 and np.square(A @ plan.roots[0]).sum(axis=1).max() < NEAR
+    for part in direct_blocks(len(X), plan):
         x = X[part]
         r, log_p = _softmax(_direct_joint(x, plan))
         log_likelihood += float(w[part] @ log_p)
         r *= w[part][:, None]
-        mass += r.sum(axis=0)
-        for k, mean in enumerate(plan.origin):
-            live = r[:, k] > _negligible(r.dtype)  # few, where components are apart
-            y = (x[live] - mean) * np.sqrt(r[live, k])[:, None]
-            first[k] += np.sqrt(r[live, k]) @ y
-            if plan.roots.ndim == 3:
-                second[k % len(second)] += y.T @ y
-            else:
-                second[k] += np.einsum("nd,nd->d", y, y)
+        total = r.sum(axis=0)
+        mass += total
+        if together:  # one scatter about the middle, less what the means make of it
+            y = x - middle
+            f = r.T @ y - total[:, None] * A
+            first += f
+            second[0] += (w[part][:, None] * y).T @ y - f.T @ A - A.T @ f - (total[:, None] * A).T @ A
+            continue
+        if matrices == 0:
+            _moments_about(np.ascontiguousarray(x), r, plan.origin, NOTHING, first, second)
+            continue
+        k, i = np.nonzero(r.T > NOTHING)  # few of each row, where components are apart
+        root = np.sqrt(r[i, k])
+        y = (x[i] - plan.origin[k]) * root[:, None]
+        ends = np.searchsorted(k, np.arange(K + 1))
+        if matrices == 1:
+            second[0] += y.T @ y
+        for c in range(K):
+            z = y[ends[c] : ends[c + 1]]
+            first[c] += root[ends[c] : ends[c + 1]] @ z
+            if matrices > 1:
+                second[c] += z.T @ z
     return mass, first, second.sum(axis=1, keepdims=True) if plan.spherical else second, log_likelihood
 
 
 def log_joint(X: np.ndarray, plan: Plan) -> np.ndarray:
     """log pi_k N(x; mu_k, C_k) of rows X (n, d), float32 or float64: (n, K), in the dtype of X."""
     if isinstance(plan, DirectPlan):
-        return np.concatenate([_direct_joint(X[part], plan) for part in blocks(len(X) or 1, DIRECT_ROWS)]).astype(
-            X.dtype
-        )
+        return np.concatenate([_direct_joint(X[part], plan) for part in direct_blocks(len(X), plan)]).astype(X.dtype)
     out = np.empty((len(X), len(plan.A)), X.dtype)
     _fill(np.ascontiguousarray(X), plan.origin, plan.A, False, out, np.empty(0, X.dtype))
     return out
@@ -359,7 +413,7 @@ def log_joint(X: np.ndarray, plan: Plan) -> np.ndarray:
 def posteriors(X: np.ndarray, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
     """The E-step: p(k | x) (n, K) and log p(x) (n,) of rows X (n, d), in the dtype of X."""
     if isinstance(plan, DirectPlan):
-        pairs = [_softmax(_direct_joint(X[part], plan)) for part in blocks(len(X) or 1, DIRECT_ROWS)]
+        pairs = [_softmax(_direct_joint(X[part], plan)) for part in direct_blocks(len(X), plan)]
         r, log_p = (np.concatenate(parts).astype(X.dtype) for parts in zip(*pairs, strict=True))
         return r, log_p
     out, log_p = np.empty((len(X), len(plan.A)), X.dtype), np.empty(len(X), X.dtype)

@@ -22,7 +22,7 @@ from featlearn.kernels.encode import EncoderPlan, encode_images
 from featlearn.streaming import CHUNK_BYTES, accumulate, map_chunks
 from featlearn.threads import as_float, cache_rows
 from featlearn.validation import check_codes, check_parameters, check_rows, one_of, real
-from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_idle_units
+from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_far_origin, warn_of_idle_units
 
 ENCODE = one_of("triangle", "hard", "threshold", "split", "omp")
 
@@ -219,10 +219,10 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         if rule == "euclidean" and not sp.issparse(rows):  # rare words are meant to weigh little
             # the atoms bring in outliers that a probe of the rows misses
             warn_of_drowned_features(who, np.vstack([rows, self.components_]), "distances add up the features' squares")
-        if (
-            self.encode in ("threshold", "split")
-            and np.ptp(rows.toarray() if sp.issparse(rows) else rows, axis=0).any()
-        ):
+        dense = rows.toarray() if sp.issparse(rows) else rows
+        if (rule != "euclidean" or self.encode in ("threshold", "split", "omp")) and dense is rows:
+            warn_of_far_origin(who, rows, "atoms and samples meet by their directions from the origin")
+        if self.encode in ("threshold", "split") and np.ptp(dense, axis=0).any():
             found = OnDense(_Encode(self.components_, self.encode, self.threshold, rule))(rows)
             cure = f"Lower threshold={self.threshold:g}, which is in the units of the data, or scale the data up."
             warn_of_idle_units(who, found, cure)

@@ -45,6 +45,7 @@ from featlearn.kernels.mixture import (
     log_joint,
     maximized,
     posteriors,
+    precision_roots,
     prepared,
     prepared_for,
 )
@@ -241,6 +242,8 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     covariances_ : array (K, n_features), (K,), (K, n_features, n_features) or (n_features, n_features)
         The covariances, by ``covariance`` in the order above. Matrices are float64 whatever X is, since rounding would
         cost narrow ones their inverse.
+    precisions_cholesky_ : array of the shape of ``covariances_``
+        Upper triangular P with P P' the inverse of a covariance, as scikit-learn's; or the roots of inverse variances.
     reg_covar_ : array (n_features,)
         What was added to each variance.
     log_likelihood_curve_ : array (n_iter_,)
@@ -340,7 +343,10 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def _mixture(self) -> Mixture:
         matrix = self.covariances_.ndim == 3 or self._tied
         covariances = self.covariances_[None] if matrix and self.covariances_.ndim == 2 else self.covariances_
-        return Mixture(self.components_, covariances, self.weights_)
+        roots = getattr(self, "precisions_cholesky_", None)
+        if not matrix or roots is None or roots.shape != self.covariances_.shape:
+            return Mixture(self.components_, covariances, self.weights_)
+        return Mixture(self.components_, covariances, self.weights_, roots.reshape(covariances.shape))
 
     @property
     def _tied(self) -> bool:
@@ -406,7 +412,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         rows = as_float(probe(X))
         if self.covariance == "spherical":
             warn_of_drowned_features("GaussianMixtureEncoder", rows, "covariance='spherical' has one variance for all")
-        if len(rows) < ROWS_A_COMPONENT * self.n_components:
+        if self.n_components == 1 or len(rows) < ROWS_A_COMPONENT * self.n_components:
             return  # too few to tell: many a component has none
         density = self.encode == "density"
         cure = (
@@ -418,12 +424,14 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             "GaussianMixtureEncoder", _PerRow(self._mixture, "density" if density else "posterior")(rows), cure
         )
 
-    @staticmethod
-    def _fitted(mixture, curve, dtype, floor):
+    def _fitted(self, mixture, curve, dtype, floor):
         C = mixture.covariances
+        roots = precision_roots(C) if C.ndim == 3 else 1 / np.sqrt(C)
+        tied = self.covariance == "tied"
         return {
+            "precisions_cholesky_": roots[0] if tied else roots,
             "components_": mixture.means.astype(dtype),
-            "covariances_": C.astype(dtype) if C.ndim < 3 else C[0] if len(C) < len(mixture.means) else C,
+            "covariances_": C[0] if tied else C if C.ndim == 3 else C.astype(dtype),
             "weights_": mixture.weights.astype(dtype),
             "reg_covar_": floor,
             "log_likelihood_curve_": np.array(curve),
@@ -491,7 +499,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
                 f"{self.components_.shape[1]} features with covariances of shape {self.covariances_.shape}, and now "
                 f"n_components={K}, n_features={d} and covariance={self.covariance!r}. Pass warm_start=False."
             )
-        return Mixture(*(array.astype(np.float64) for array in self._mixture))
+        return Mixture(*(array.astype(np.float64) for array in self._mixture[:3]))
 
     def _start(self, X, weights, rng, dtype, warm):
         """The first mixture, and what is added to variances (d,)."""
@@ -565,7 +573,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         dead = np.flatnonzero(~stats.alive)
         if len(dead) == 0:
             return mixture
-        means, covariances, shares = (array.copy() for array in mixture)
+        means, covariances, shares = (array.copy() for array in mixture[:3])
         rows = self._drawn(X, weights, rng, len(dead))
         dead = dead[: len(rows)]
         means[dead] = rows

@@ -237,7 +237,7 @@ class RICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
             setattr(self, name, value)
         self.loss_curve_, self.n_iter_ = end.loss_curve, end.n_iter
         self._judge(end)
-        warn_of_drowned_features("RICA", probe(X), "it rebuilds the samples in their own units")
+        warn_of_drowned_features("RICA", probe(X), "it rebuilds the samples in their own units", share=0.1)
         end_fit(context, self)
         return self
 

@@ -44,7 +44,7 @@ from featlearn.validation import (
     unchanged_on_failure,
 )
 from featlearn.vectors.dictionary import unit_rows
-from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_idle_units
+from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_far_origin, warn_of_idle_units
 
 ROWS = 1024  # in a chunk: enough to feed the products, few enough to share among cores
 EXPLAINED = 64  # roundings of a sample's length within which nothing is left of it
@@ -226,7 +226,8 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
         If ``max_iter`` is reached before ``tol``, unless ``tol=0``; if every code is zero; or if a fit is interrupted,
         which keeps what was learned.
     UserWarning
-        If one feature, or one outlier, drowns the others, or more than half of the codes are constant.
+        If one feature, or one outlier, drowns the others, if an offset does, or more than half of the codes are
+        constant.
 
     Notes
     -----
@@ -379,6 +380,7 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
     def _warn_if_useless(self, X, atoms):
         rows = as_float(probe(X))
         warn_of_drowned_features("SparseCoding", rows, "codes explain the features as they are")
+        warn_of_far_origin("SparseCoding", rows, "codes explain samples from the origin on")
         if len(rows) >= ROWS_AN_ATOM * self.n_components:  # of fewer many an atom has none
             warn_of_idle_units(
                 "SparseCoding", self._coder(atoms)(rows),

@@ -428,10 +428,11 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
     def _warn_if_useless(self, X):
         rows = as_float(probe(X))
         warn_of_drowned_features("SparseFiltering", rows, "responses are sums over the features as they are")
-        warn_of_idle_units(
-            "SparseFiltering", self._encoder(self.layers_)(rows),
-            "Every row looks alike beside what they share: put a StandardScaler before it.",
-        )  # fmt: skip
+        if self._n_features_out > 1:  # one feature, of length 1, is constant
+            warn_of_idle_units(
+                "SparseFiltering", self._encoder(self.layers_)(rows),
+                "Every row looks alike beside what they share: put a StandardScaler before it.",
+            )  # fmt: skip
 
     def transform(self, X):
         """Normalized features of samples, each feature divided by its norm over the training samples.

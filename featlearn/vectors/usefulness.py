@@ -17,6 +17,7 @@ PROBED = 1_000  # rows looked at
 FLAT = 1e-3  # a unit is constant if its deviation is below this share of the codes' size
 EDGE = 0.01  # a unit is saturated if it never comes further than this share of its range from one end
 MOST = 0.5  # the share of such units that is worth a warning
+FAR = 30  # times the deviation of all features together, from which on the origin is far from the rows
 DROWNED = 0.01  # a feature is drowned if its deviation is below this share of the largest one
 
 
@@ -70,19 +71,34 @@ def warn_of_idle_units(
         )
 
 
-def warn_of_drowned_features(who: str, X: np.ndarray, why: str) -> None:
+def warn_of_drowned_features(who: str, X: np.ndarray, why: str, share: float = DROWNED) -> None:
     """A UserWarning if most features that vary are drowned by the largest one; ``why`` says what it makes of them.
 
     X (n, d) are rows as `probe` gives them. Distances and inner products then see one feature, or one outlier, alone.
-    Features in the order of their deviations are principal components, which are meant to fall off.
+    Features in the order of their deviations are principal components, which are meant to fall off, step by step.
+    ``share`` of the largest deviation is what the others need.
     """
     deviations = np.asarray(X, dtype=np.float64).std(axis=0)
     largest = deviations.max(initial=0)
     varying = deviations[deviations > 1e-9 * largest]
-    ordered = len(varying) > 4 and bool((varying[1:] < 1.1 * varying[:-1]).all())
-    if len(varying) > 1 and not ordered and np.median(varying) < DROWNED * largest:
+    falls = varying[1:] / varying[:-1] if len(varying) > 4 else np.zeros(1)
+    ordered = bool((falls < 1.1).all() and (falls > 1 / FAR).all())
+    if len(varying) > 1 and not ordered and np.median(varying) < share * largest:
         notify(
-            f"{who}: {why}, and half of the {len(varying)} features that vary have less than {DROWNED:.0%} of the "
+            f"{who}: {why}, and half of the {len(varying)} features that vary have less than {share:.0%} of the "
             f"deviation of feature {int(deviations.argmax())} ({np.median(varying):.3g} against {largest:.3g}), so "
             "the learner hardly sees them. Put a StandardScaler before it, or look for outliers."
+        )
+
+
+def warn_of_far_origin(who: str, X: np.ndarray, why: str) -> None:
+    """A UserWarning if rows X (n, d) lie so far from the origin that their directions are nearly the same."""
+    rows = np.asarray(X, dtype=np.float64)
+    mean = rows.mean(axis=0)
+    distance, deviation = np.sqrt(mean @ mean), np.sqrt(rows.var(axis=0).sum())
+    if len(rows) > 1 and distance > FAR * deviation > 0:
+        notify(
+            f"{who}: {why}, and the samples lie {distance / deviation:.3g} times as far from the origin as from each "
+            f"other (mean of length {distance:.3g}, deviation {deviation:.3g}), so to it they are nearly alike. Put "
+            "a StandardScaler before it, or subtract the mean."
         )

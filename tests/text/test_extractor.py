@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.decomposition import NMF, LatentDirichletAllocation
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -34,7 +34,9 @@ TEXTS = [
 
 def lda(**parameters):
     """A small model that is soon done."""
-    return LDA(**{"n_components": 2, "method": "vb", "max_iter": 15, "n_jobs": 1, "random_state": 0} | parameters)
+    return LDA(
+        **{"n_components": 2, "method": "vb", "max_iter": 15, "tol": 0, "n_jobs": 1, "random_state": 0} | parameters
+    )
 
 
 @pytest.fixture(scope="module")
@@ -266,12 +268,12 @@ def test_clones_are_not_fitted(fitted):
 
 
 class Interrupts:
-    """A callback that interrupts the second iteration of the model."""
+    """A callback that interrupts as a task ends for the ``times``-th time."""
 
     max_propagation_depth = None
 
-    def __init__(self):
-        self.seen = []
+    def __init__(self, task, times):
+        self.task, self.times, self.seen = task, times, []
 
     def setup(self, estimator, context):
         pass
@@ -284,14 +286,23 @@ class Interrupts:
 
     def on_fit_task_end(self, estimator, context, *, metadata=None):
         self.seen.append((type(estimator).__name__, context.task_name))
-        if self.seen.count(("LDA", "iteration")) == 2:
+        if self.seen[-1] == self.task and self.seen.count(self.task) == self.times:
             raise KeyboardInterrupt
 
 
-def test_an_interrupted_fit_leaves_the_estimator_as_it_was():
+def test_an_interrupted_fit_keeps_the_topics_learned_so_far():
+    extractor = TopicExtractor(lda()).set_callbacks(Interrupts(("LDA", "iteration"), 2))
+    with pytest.warns(ConvergenceWarning, match="LDA: interrupted, so the fit ends after 2 iterations"):
+        extractor.fit(TEXTS)
+    expected = TopicExtractor(lda(max_iter=2)).fit(TEXTS)
+    np.testing.assert_array_equal(extractor.components_, expected.components_)
+    np.testing.assert_array_equal(extractor.transform(TEXTS), expected.transform(TEXTS))
+
+
+def test_a_fit_interrupted_before_there_are_topics_leaves_the_estimator_as_it_was():
     extractor = TopicExtractor(lda()).fit(TEXTS)
     before = dict(extractor.__dict__)
-    callback = Interrupts()
+    callback = Interrupts(("TopicExtractor", "vocabulary"), 1)
     with pytest.raises(KeyboardInterrupt):
         extractor.set_callbacks(callback).fit(TEXTS[:20])
     extractor.set_callbacks()

@@ -272,7 +272,11 @@ def test_grid_search_with_two_workers_without_a_leak():
     ours = {"lda__n_components": [1, 3], "lda__alpha": [0.1, 1.0]}
     cases = [
         (lda(), theirs, scorers),
-        (LDA(method="vb", max_iter=5, random_state=0), ours, scorers | {"perplexity": topic_scorer("perplexity")}),
+        (
+            LDA(method="vb", max_iter=5, tol=0, random_state=0),
+            ours,
+            scorers | {"perplexity": topic_scorer("perplexity")},
+        ),
     ]
     before = loky_workers()
     try:

@@ -93,6 +93,18 @@ def test_em_equals_scikit_learn(covariance, iterations):
     assert ours.aic(X) == pytest.approx(theirs.aic(X))
 
 
+@pytest.mark.parametrize("K", [1, 3])
+def test_shapes_and_roots_are_those_of_scikit_learn(K):
+    X = blobs()[:, :3]
+    for covariance in ALL:
+        ours = learner(K, covariance=covariance, init=X[:K], reg_covar=1e-6, tol=0, max_iter=5).fit(X)
+        theirs = peer(X, X[:K], covariance, 5)
+        assert ours.covariances_.shape == theirs.covariances_.shape
+        np.testing.assert_allclose(ours.precisions_cholesky_, theirs.precisions_cholesky_, atol=1e-8)
+        assert ours._n_parameters() == theirs._n_parameters()
+        np.testing.assert_allclose(ours.score_samples(X), theirs.score_samples(X), atol=1e-8)
+
+
 @KINDS
 def test_tol_stops_where_scikit_learn_stops(covariance):
     X = blobs()

@@ -260,11 +260,13 @@ def test_a_feature_that_drowns_the_others_is_told(kind):
         SparseCoding(5, random_state=0, max_iter=3, tol=0).fit(X)
 
 
-@pytest.mark.parametrize("algorithm", ["ista", "fista"])  # greedy codes still choose by how rows differ
-def test_an_offset_that_hides_how_rows_differ_is_told(algorithm):
+@pytest.mark.filterwarnings("ignore:SparseCoding. of 5 units")
+@ALGORITHMS
+@pytest.mark.parametrize("offset", [300, 1e6, -1e6])
+def test_an_offset_that_hides_how_rows_differ_is_told(algorithm, offset):
     X, _ = made(n=300)
-    with pytest.warns(UserWarning, match=r"of 5 units, [345] are constant.*StandardScaler"):
-        SparseCoding(5, algorithm, random_state=0, max_iter=3, tol=0).fit(X + 1e6)
+    with pytest.warns(UserWarning, match=r"samples lie .* times as far from the origin.*StandardScaler"):
+        SparseCoding(5, algorithm, random_state=0, max_iter=3, tol=0).fit(X + offset)
 
 
 # --- invariances ---------------------------------------------------------------------------------------------------

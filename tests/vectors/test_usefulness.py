@@ -5,7 +5,14 @@ import warnings
 import numpy as np
 import pytest
 
-from featlearn.vectors.usefulness import PROBED, idle_units, probe, warn_of_drowned_features, warn_of_idle_units
+from featlearn.vectors.usefulness import (
+    PROBED,
+    idle_units,
+    probe,
+    warn_of_drowned_features,
+    warn_of_far_origin,
+    warn_of_idle_units,
+)
 
 rng = np.random.default_rng(0)
 
@@ -46,6 +53,16 @@ def test_drowned_features():
         warn_of_drowned_features("A", X[:, :1], "distances count")
     with pytest.warns(UserWarning, match=r"A: distances count, and half of the 5.*feature 1.*StandardScaler"):
         warn_of_drowned_features("A", X * [1, 1000, 1, 1, 1], "distances count")
+
+
+def test_rows_far_from_the_origin():
+    X = rng.normal(size=(300, 5))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_far_origin("A", X + 10, "directions count")
+        warn_of_far_origin("A", np.ones((5, 2)), "directions count")  # no spread to compare with
+    with pytest.warns(UserWarning, match=r"A: directions count, and the samples lie .*subtract the mean"):
+        warn_of_far_origin("A", X + 1e6, "directions count")
 
 
 def test_probes_are_spread_evenly():
