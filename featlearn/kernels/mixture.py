@@ -35,7 +35,7 @@ DIRECT_NUMBERS = 1 << 20  # numbers in such a block
 LEAST = -np.finfo(np.float64).max / 4  # of a logit whose square overflows
 NEAR = 1e6  # squared whitened distance from the middle of the means up to which float64 may expand squares
 NOTHING = 1e-20  # a posterior that counts as zero where products are taken for those above it alone
-ILL_CONDITIONED = 3e3  # |mean - origin|^2 / variance from which float32 errs by a thousandth in variances and logits
+ILL_CONDITIONED = 2e3  # |mean - origin|^2 / variance from which float32 errs by a thousandth in variances and logits
 FUSED = 1e5  # the same up to which the fused image encoder takes float32: its posteriors err by a hundredth in a logit
 HOPELESS = 1e10  # the same from which float64 would err by a millionth
 
