@@ -35,21 +35,20 @@ DIRECT_NUMBERS = 1 << 20  # numbers in such a block
 LEAST = -np.finfo(np.float64).max / 4  # of a logit whose square overflows
 NEAR = 1e6  # squared whitened distance from the middle of the means up to which float64 may expand squares
 NOTHING = 1e-20  # a posterior that counts as zero where products are taken for those above it alone
-ILL_CONDITIONED = 1e5  # |mean - origin|^2 / variance from which float32 would err by a hundredth in a logit
-HOPELESS = 1e10  # the same from which float64 would err by a millionth
+ILL_CONDITIONED = 2e3  # |mean - origin|^2 / variance from which float32 errs by a thousandth in variances and logits
+FUSED = 1e5  # the same up to which the fused image encoder takes float32: its posteriors err by a hundredth in a logit
+HOPELESS = 1e11  # the same from which float64 would err by a hundred-thousandth
 
 
 class Mixture(NamedTuple):
     """Parameters: means (K, d), covariances and weights (K,) that sum to 1.
 
-    Covariances are (K, d) variances; spherical (K,), full (K, d, d), and tied (1, d, d), one matrix for all. ``roots``
-    are what `precision_roots` makes of matrices, where they are known.
+    Covariances are (K, d) variances; spherical (K,), full (K, d, d), and tied (1, d, d), one matrix for all.
     """
 
     means: np.ndarray
     covariances: np.ndarray
     weights: np.ndarray
-    roots: np.ndarray | None = None
 
 
 class MixturePlan(NamedTuple):
@@ -154,7 +153,7 @@ def condition(mixture: Mixture) -> float:
 
 def affine(mixture: Mixture) -> bool:
     """Whether the logits are affine in [x^2, x], and float32 can take them so."""
-    return mixture.covariances.ndim < 3 and condition(mixture) <= ILL_CONDITIONED
+    return mixture.covariances.ndim < 3 and condition(mixture) <= FUSED
 
 
 def prepared(mixture: Mixture, dtype: np.dtype | type) -> Plan:
@@ -172,8 +171,13 @@ def prepared(mixture: Mixture, dtype: np.dtype | type) -> Plan:
     return MixturePlan(np.concatenate([A, c[:, None]], axis=1), origin.astype(work))
 
 
-def prepared_for(mixture: Mixture, X: np.ndarray) -> Plan:
-    """The mixture made ready for given rows: without expanded squares if they would overflow."""
+def prepared_for(mixture: Mixture, X: np.ndarray, roots: np.ndarray | None = None) -> Plan:
+    """The mixture made ready for given rows: without expanded squares if they would overflow.
+
+    ``roots`` are those of its precisions, where they are known and the covariances matrices.
+    """
+    if mixture.covariances.ndim == 3:
+        return direct(mixture, roots)
     plan = prepared(mixture, X.dtype)
     if isinstance(plan, MixturePlan) and X.size:
         reach = max(float(X.max()), -float(X.min())) + float(np.abs(plan.origin).max())
@@ -185,11 +189,11 @@ def prepared_for(mixture: Mixture, X: np.ndarray) -> Plan:
     return plan
 
 
-def direct(mixture: Mixture) -> DirectPlan:
+def direct(mixture: Mixture, roots: np.ndarray | None = None) -> DirectPlan:
     """The mixture made ready with an origin for each component: slower, and exact however far apart they are."""
     means = mixture.means.astype(np.float64)
     if mixture.covariances.ndim == 3:
-        roots = precision_roots(mixture.covariances) if mixture.roots is None else mixture.roots
+        roots = precision_roots(mixture.covariances) if roots is None else roots
         log_roots = np.log(np.diagonal(roots, axis1=1, axis2=2))
     else:
         roots = 1 / np.sqrt(_variances(mixture.covariances, means))
@@ -401,10 +405,15 @@ def _direct_sums(X, w, plan):
     return mass, first, second.sum(axis=1, keepdims=True) if plan.spherical else second, log_likelihood
 
 
+def _cast(parts, dtype):
+    """Blocks joined in a dtype, no lower than its least number."""
+    return np.maximum(np.concatenate(parts), -np.finfo(dtype).max).astype(dtype)
+
+
 def log_joint(X: np.ndarray, plan: Plan) -> np.ndarray:
     """log pi_k N(x; mu_k, C_k) of rows X (n, d), float32 or float64: (n, K), in the dtype of X."""
     if isinstance(plan, DirectPlan):
-        return np.concatenate([_direct_joint(X[part], plan) for part in direct_blocks(len(X), plan)]).astype(X.dtype)
+        return _cast([_direct_joint(X[part], plan) for part in direct_blocks(len(X), plan)], X.dtype)
     out = np.empty((len(X), len(plan.A)), X.dtype)
     _fill(np.ascontiguousarray(X), plan.origin, plan.A, False, out, np.empty(0, X.dtype))
     return out
@@ -414,7 +423,7 @@ def posteriors(X: np.ndarray, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
     """The E-step: p(k | x) (n, K) and log p(x) (n,) of rows X (n, d), in the dtype of X."""
     if isinstance(plan, DirectPlan):
         pairs = [_softmax(_direct_joint(X[part], plan)) for part in direct_blocks(len(X), plan)]
-        r, log_p = (np.concatenate(parts).astype(X.dtype) for parts in zip(*pairs, strict=True))
+        r, log_p = (_cast(parts, X.dtype) for parts in zip(*pairs, strict=True))
         return r, log_p
     out, log_p = np.empty((len(X), len(plan.A)), X.dtype), np.empty(len(X), X.dtype)
     _fill(np.ascontiguousarray(X), plan.origin, plan.A, True, out, log_p)
@@ -433,9 +442,13 @@ def em_sums(X: np.ndarray, weights: np.ndarray, plan: Plan) -> MixtureSums:
     return MixtureSums(S[:, -1], S[:, -d - 1 : -1], S[:, : -d - 1], log_likelihood, total, n_samples)
 
 
-def maximized(sums: MixtureSums, mixture: Mixture, plan: Plan, reg_covar: np.ndarray) -> Mixture:
-    """The M-step, in float64; a component without mass keeps its place. ``reg_covar`` (d,) is added to variances."""
+def maximized(sums: MixtureSums, mixture: Mixture, plan: Plan, reg_covar: np.ndarray | float) -> Mixture:
+    """The M-step, in float64; a component without mass keeps its place.
+
+    ``reg_covar`` (d,), or one number for all, is added to variances.
+    """
     alive, kind = sums.alive, mixture.covariances.ndim
+    reg_covar = np.broadcast_to(reg_covar, mixture.means.shape[1:])
     mass = np.where(alive, sums.mass, 1)[:, None]
     moves = np.where(alive[:, None], sums.first / mass, 0)  # from the origin of the plan
     means = np.where(alive[:, None], plan.origin + moves, mixture.means)

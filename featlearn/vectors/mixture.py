@@ -185,12 +185,12 @@ def joint_density(X: np.ndarray, plan: Plan) -> np.ndarray:
 class _PerRow:
     """A result of each row under a mixture, picklable for a Dask cluster."""
 
-    def __init__(self, mixture: Mixture, what: str):
-        self.mixture, self.what = mixture, what
+    def __init__(self, mixture: Mixture, what: str, roots: np.ndarray | None = None):
+        self.mixture, self.what, self.roots = mixture, what, roots
 
     def __call__(self, chunk):
         X = as_float(chunk)
-        plan = prepared_for(self.mixture, X)
+        plan = prepared_for(self.mixture, X, self.roots)
         if self.what == "fisher":
             return fisher_vectors(X, self.mixture, plan)
         if self.what == "density":
@@ -343,10 +343,13 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def _mixture(self) -> Mixture:
         matrix = self.covariances_.ndim == 3 or self._tied
         covariances = self.covariances_[None] if matrix and self.covariances_.ndim == 2 else self.covariances_
-        roots = getattr(self, "precisions_cholesky_", None)
-        if not matrix or roots is None or roots.shape != self.covariances_.shape:
-            return Mixture(self.components_, covariances, self.weights_)
-        return Mixture(self.components_, covariances, self.weights_, roots.reshape(covariances.shape))
+        return Mixture(self.components_, covariances, self.weights_)
+
+    def _per_row(self, what):
+        mixture, roots = self._mixture, getattr(self, "precisions_cholesky_", None)
+        if mixture.covariances.ndim < 3 or roots is None or roots.shape != self.covariances_.shape:
+            return _PerRow(mixture, what)
+        return _PerRow(mixture, what, roots.reshape(mixture.covariances.shape))
 
     @property
     def _tied(self) -> bool:
@@ -420,9 +423,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             if density
             else "Leave reg_covar at 'auto', look for outliers, or ask for another number of components."
         )
-        warn_of_idle_units(
-            "GaussianMixtureEncoder", _PerRow(self._mixture, "density" if density else "posterior")(rows), cure
-        )
+        warn_of_idle_units("GaussianMixtureEncoder", self._per_row("density" if density else "posterior")(rows), cure)
 
     def _fitted(self, mixture, curve, dtype, floor):
         C = mixture.covariances
@@ -499,7 +500,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
                 f"{self.components_.shape[1]} features with covariances of shape {self.covariances_.shape}, and now "
                 f"n_components={K}, n_features={d} and covariance={self.covariance!r}. Pass warm_start=False."
             )
-        return Mixture(*(array.astype(np.float64) for array in self._mixture[:3]))
+        return Mixture(*(array.astype(np.float64) for array in self._mixture))
 
     def _start(self, X, weights, rng, dtype, warm):
         """The first mixture, and what is added to variances (d,)."""
@@ -573,7 +574,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         dead = np.flatnonzero(~stats.alive)
         if len(dead) == 0:
             return mixture
-        means, covariances, shares = (array.copy() for array in mixture[:3])
+        means, covariances, shares = (array.copy() for array in mixture)
         rows = self._drawn(X, weights, rng, len(dead))
         dead = dead[: len(rows)]
         means[dead] = rows
@@ -586,7 +587,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
         wide = 8 * self.components_.size * 2
-        return map_chunks(_PerRow(self._mixture, what), X, rows=cache_rows(wide) if what == "fisher" else None)
+        return map_chunks(self._per_row(what), X, rows=cache_rows(wide) if what == "fisher" else None)
 
     def transform(self, X):
         """Encode samples by the mixture.

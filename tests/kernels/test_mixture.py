@@ -7,6 +7,7 @@ from scipy.stats import norm
 
 from featlearn.kernels.mixture import (
     BLOCK_ROWS,
+    DirectPlan,
     Mixture,
     affine_logits,
     em_sums,
@@ -15,6 +16,7 @@ from featlearn.kernels.mixture import (
     maximized,
     posteriors,
     prepared,
+    prepared_for,
 )
 
 KINDS = pytest.mark.parametrize("kind", ["diag", "spherical"])
@@ -120,7 +122,30 @@ def test_narrow_components_are_worked_on_in_float64():
     assert r.dtype == np.float32
     np.testing.assert_allclose(r, np.exp(expected - logsumexp(expected, axis=1, keepdims=True)), atol=1e-5)
     np.testing.assert_allclose(log_p, logsumexp(expected, axis=1), rtol=1e-4)
-    assert prepared(mixture._replace(covariances=np.ones((3, 1))), np.float32).A.dtype == np.float32
+    assert prepared(mixture._replace(covariances=np.full((3, 1), 100.0)), np.float32).A.dtype == np.float32
+
+
+@DTYPES
+def test_distances_about_each_mean_where_expanded_squares_lose_all_digits(dtype):
+    mixture = Mixture(np.array([[1e6], [1e6 + 0.5], [-2e6]]), np.full((3, 1), 1e-2), np.full(3, 1 / 3))
+    X = np.array([[1e6], [1e6 + 0.5], [-2e6]], dtype)
+    plan = prepared(mixture, dtype)
+    assert isinstance(plan, DirectPlan)
+    expected = log_joint_by_scipy(X, mixture)
+    np.testing.assert_allclose(posteriors(X, plan)[1], logsumexp(expected, axis=1), rtol=1e-5)
+    np.testing.assert_allclose(log_joint(X, plan), expected, rtol=1e-5)
+    new = maximized(em_sums(X, np.ones(3), plan), mixture, plan, 0.01)
+    np.testing.assert_allclose(new.covariances[:, 0], [0.01, 0.01, 0.01], rtol=1e-3)
+    sums = fisher_sums(X, np.arange(3), 3, mixture, plan)
+    np.testing.assert_allclose(sums[0, 0, 0], 0, atol=1e-4)
+
+
+def test_rows_far_beyond_the_mixture_overflow_nothing():
+    mixture = Mixture(np.zeros((2, 3)) + [[0], [1e-6]], np.full((2, 3), 1e-12), np.full(2, 0.5))
+    X = np.array([[1e15] * 3, [-1e15] * 3], np.float32)
+    r, log_p = posteriors(X, prepared_for(mixture, X))
+    assert np.isfinite(r).all()
+    assert np.isfinite(log_p).all()
 
 
 def test_a_component_without_mass_keeps_its_place():

@@ -198,6 +198,17 @@ def test_groups_far_apart_give_the_right_mixture(covariance, dtype, far):
     np.testing.assert_allclose(matrices(ours), each, rtol=1e-3, atol=1e-4)
 
 
+@KINDS
+@pytest.mark.parametrize("far", [10.0, 60.0, 200.0])
+def test_float32_keeps_the_variances_of_groups_apart(covariance, far):
+    X = far_groups(far)[0].astype(np.float32)
+    init = [[-far, -2], [-far, 2], [far, -2], [far, 2]]
+    single = learner(4, covariance=covariance, init=init, tol=0, max_iter=5).fit(X)
+    double = learner(4, covariance=covariance, init=init, tol=0, max_iter=5).fit(X.astype(float))
+    np.testing.assert_allclose(single.covariances_, double.covariances_, rtol=2e-3, atol=1e-5)
+    np.testing.assert_allclose(single.score_samples(X), double.score_samples(X), atol=0.01)
+
+
 @pytest.mark.parametrize("covariance", ["diag", "spherical", "full"])  # one matrix for all must hold the outlier, too
 def test_an_outlier_beyond_what_squares_can_hold_disturbs_nobody(covariance):
     X = np.random.default_rng(0).normal(1000, 1, size=(2000, 3))
