@@ -60,6 +60,9 @@ RIGHT = {
     ("ContrastNormalizer", "eps"): (17.25,),
     ("ZCA", "eps"): (17.25,),
     ("PCAWhitening", "eps"): (17.25,),
+    ("GaussianMixtureEncoder", "reg_covar"): (17.25,),
+    ("SparseCoding", "alpha"): (17.25,),
+    ("SparseFiltering", "eps"): (17.25,),
 }
 
 

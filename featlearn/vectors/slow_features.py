@@ -204,7 +204,7 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
             )
         context, rounding = begin_fit(self, 0, X=X), coarse_rounding(X)
         X = check_rows(self, X, reset=True, min_samples=2, squared=False)
-        now, after = pairs(self._sequences(lengths, groups, len(X)), self.lag)
+        now, after = pairs(self._sequences(lengths, groups, len(X)), int(self.lag))
         if len(now) == 0:
             raise ValueError(
                 f"SlowFeatureAnalysis: no sequence has more than lag={self.lag} rows (X has n_samples={len(X)}), so "

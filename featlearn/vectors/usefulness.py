@@ -17,7 +17,8 @@ PROBED = 1_000  # rows looked at
 FLAT = 1e-3  # a unit is constant if its deviation is below this share of the codes' size
 EDGE = 0.01  # a unit is saturated if it never comes further than this share of its range from one end
 MOST = 0.5  # the share of such units that is worth a warning
-FAR = 30  # times the deviation of all features together, from which on the origin is far from the rows
+FAR = 200  # times the deviation of all features together, from which on the origin is far from the rows
+STEP = 30  # the largest fall from one principal component to the next
 DROWNED = 0.01  # a feature is drowned if its deviation is below this share of the largest one
 
 
@@ -82,7 +83,7 @@ def warn_of_drowned_features(who: str, X: np.ndarray, why: str, share: float = D
     largest = deviations.max(initial=0)
     varying = deviations[deviations > 1e-9 * largest]
     falls = varying[1:] / varying[:-1] if len(varying) > 4 else np.zeros(1)
-    ordered = bool((falls < 1.1).all() and (falls > 1 / FAR).all())
+    ordered = bool((falls < 1.1).all() and (falls > 1 / STEP).all())
     if len(varying) > 1 and not ordered and np.median(varying) < share * largest:
         notify(
             f"{who}: {why}, and half of the {len(varying)} features that vary have less than {share:.0%} of the "

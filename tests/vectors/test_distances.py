@@ -106,7 +106,7 @@ def test_numbers_of_other_kinds(dtype):
     rng = np.random.default_rng(0)
     high = 250 if dtype in (np.uint8, np.float16) else 60_000
     X = (rng.choice([3, high - 3], (500, 1)) + rng.integers(-3, 4, (500, 3))).astype(dtype)
-    learner = KMeansDictionary(6, init=X[:6].astype(float), max_iter=3).fit(X)
+    learner = KMeansDictionary(6, init=X[:6].astype(float), max_iter=3, tol=0).fit(X)
     D = squares(X, learner.components_)
     least = D.min(axis=1)
     np.testing.assert_array_equal(D[np.arange(500), learner.predict(X)], least)
@@ -148,7 +148,7 @@ def test_mixtures_start_from_true_labels():
     X, centers = groups(10_000.0)
     X, means = X.astype(np.float32), (centers + 0.05).astype(np.float32)
     D = squares(X, means)
-    found = mixture._spread(X, means=means).squares
+    found = mixture._spread(X, means=means, center=np.zeros(2, X.dtype), scale=np.ones(2, X.dtype), matrix=False)
     truth = ((X.astype(float) - means[D.argmin(axis=1)]) ** 2).sum(axis=0)
     np.testing.assert_allclose(found, truth, rtol=1e-6)
 
