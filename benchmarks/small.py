@@ -107,7 +107,7 @@ def contenders(X: np.ndarray, y: np.ndarray, n_components: int) -> dict[str, tup
             lambda: KMeans(K, n_init=1, random_state=0).fit(X), inertia, "lower",
         ),
         "GaussianMixtureEncoder": (
-            lambda: fl.GaussianMixtureEncoder(K, random_state=0).fit(X),
+            lambda: fl.GaussianMixtureEncoder(K, reg_covar=1e-6, random_state=0).fit(X),
             lambda: GaussianMixture(K, covariance_type="diag", random_state=0).fit(X), likelihood, "higher",
         ),
         "ICA": (

@@ -33,9 +33,17 @@ def _start_afresh() -> None:
     global _lock, _holders, _limits
     _lock, _holders = threading.Lock(), 0
     if _limits is not None:
-        _free_openblas()
-        _limits.restore_original_limits()
-        _limits = None
+        _restore()
+
+
+def _restore() -> None:
+    """Give every BLAS pool the threads it had."""
+    global _limits
+    _free_openblas()
+    for pool, n in _limits:
+        pool.set_num_threads(n)
+    _free_openblas()
+    _limits = None
 
 
 if hasattr(os, "register_at_fork"):
@@ -86,7 +94,7 @@ def _blas_pools() -> Any:
     """NumPy's and SciPy's BLAS pools. Looking for them walks through every library of the process, so once."""
     import scipy.linalg.blas  # noqa: F401  (loads SciPy's own pool, or the limit would miss it)
 
-    return threadpoolctl.ThreadpoolController().select(user_api="blas")
+    return threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
 
 
 @contextmanager
@@ -97,17 +105,16 @@ def one_blas_thread() -> Iterator[None]:
         _holders += 1
         if _holders == 1:
             _free_openblas()
-            _limits = _blas_pools().limit(limits=1, user_api="blas")
+            _limits = [(pool, pool.num_threads) for pool in _blas_pools()]
+            for pool, _ in _limits:
+                pool.set_num_threads(1)
     try:
         yield
     finally:
         with _lock:
             _holders -= 1
             if _holders == 0 and _limits is not None:
-                _free_openblas()
-                _limits.restore_original_limits()
-                _free_openblas()
-                _limits = None
+                _restore()
 
 
 def _popped(items: deque) -> Iterator:

@@ -325,13 +325,16 @@ class FusedEncoder:
         self.atoms = prepared_atoms(atoms, "euclidean", self.dtype) if distances else linear_atoms(atoms, self.dtype)
         self.bias = np.zeros(len(atoms), dtype) if plan.bias is None else plan.bias.astype(dtype)
         self.scale = None if plan.scale is None else plan.scale.astype(dtype)
-        row_cells = plan.row_cells or tuple(slice(i, i + 1) for i in range(self.height))
-        col_cells = plan.col_cells or tuple(slice(i, i + 1) for i in range(self.width))
-        self.row_cell = np.full(self.height, -1)
-        for i, cell in enumerate(row_cells):
-            self.row_cell[cell] = i
-        self.cols = np.array([(cell.start, cell.stop) for cell in col_cells])
-        self.shape = (len(row_cells), len(col_cells), plan.n_outputs)
+        # Without a pool every place is a cell; rows of a table come as a map of one column, so no loop over them.
+        self.row_cell, n_rows = np.arange(self.height), self.height
+        self.cols = np.column_stack([np.arange(self.width), np.arange(1, self.width + 1)])
+        if plan.row_cells:
+            self.row_cell, n_rows = np.full(self.height, -1), len(plan.row_cells)
+            for i, cell in enumerate(plan.row_cells):
+                self.row_cell[cell] = i
+        if plan.col_cells:
+            self.cols = np.array([(cell.start, cell.stop) for cell in plan.col_cells])
+        self.shape = (n_rows, len(self.cols), plan.n_outputs)
         # A block is some map rows of as many images as it takes: some 500 patches feed the product well.
         row_bytes = self.width * len(atoms) * self.dtype.itemsize
         self.rows = max(1, min(BLOCK_BYTES // row_bytes, BLOCK_PATCHES // self.width))
