@@ -60,7 +60,7 @@ class Objective(Protocol):
 class Trained:
     """What a training gave: the parameters, the loss of each epoch, and what it needs to go on.
 
-    ``converged`` is False where ``max_iter`` ended L-BFGS before its tolerance did.
+    ``converged`` is False where ``max_iter`` ended it before a tolerance that was asked for did.
     """
 
     params: Params
@@ -193,6 +193,7 @@ def minimize(
     validation, held_ready = (None, ready) if validation is None else _ready_if_small(validation, ready)
     curve: list[float] = []
     held_out: list[float] = []
+    patient = tol > 0 and validation is None  # whether something else than max_iter was to end it
     whole: tuple[Params | None, Memory, int] = None, memory, 0  # what is left if the next epoch is interrupted
     with (
         interruptible(who, lambda: whole[-1]),
@@ -231,10 +232,13 @@ def minimize(
             if on_epoch is not None and on_epoch(metrics, partial(_copied, params)):
                 stop = True
             if stop:
+                patient = False
                 break
     kept, memory, epochs = whole
     assert kept is not None
-    return Trained(kept, curve[:epochs], held_out[:epochs], epochs, memory)
+    return Trained(
+        kept, curve[:epochs], held_out[:epochs], epochs, memory, converged=not (patient and epochs == max_iter)
+    )
 
 
 def _ready(rows: np.ndarray, dtype: Any, prepare: Callable[[np.ndarray], np.ndarray] | None) -> np.ndarray:

@@ -188,6 +188,11 @@ def check_rows(
             squared=squared,
             accept_sparse=accept_sparse,
         )
+    if np.ma.is_masked(X):
+        raise ValueError(
+            f"{type(estimator).__name__}: X is a masked array with {int(np.ma.count_masked(X))} masked values, which "
+            "would be taken as they stand. Fill them (X.filled(value), or sklearn.impute), or drop those rows."
+        )
     if _is_plain(estimator, X, reset, min_samples) and not copy:
         estimator.n_features_in_ = X.shape[1]
         if squared:
@@ -315,7 +320,7 @@ def check_magnitude(who: str, X: np.ndarray, *, tiny: bool) -> None:
     raise ValueError(
         f"{who}: the largest value is {largest:.3g}, and squares of {limits.dtype} numbers "
         f"{'overflow' if largest > high else 'vanish'} {'above' if largest > high else 'below'} "
-        f"{high if largest > high else low:.2g}. Scale the data (StandardScaler),{other} or look for wrong values."
+        f"{high if largest > high else low:.2g}. Scale the data (MaxAbsScaler),{other} or look for wrong values."
     )
 
 

@@ -139,6 +139,11 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32])
         check_classification_targets(y)
         classes, y = np.unique(y, return_inverse=True)
+        if self.n_components is not None and self.n_components > X.shape[0]:
+            raise ValueError(
+                f"ClusterClassifier: n_samples={X.shape[0]} is fewer than n_components={self.n_components} clusters. "
+                "Pass at least as many samples, or n_components=None."
+            )
         context = begin_fit(self, 1, X=X, y=y)
         dictionary = KMeansDictionary(
             n_distinct(X, self.metric, CLUSTERS) if self.n_components is None else self.n_components,

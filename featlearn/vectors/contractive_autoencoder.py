@@ -51,8 +51,9 @@ class ContractiveAutoencoder(AutoencoderMixin, BaseEstimator):
         Samples in a step; None takes all.
     max_iter : int, default=100
         Most epochs, or iterations of L-BFGS.
-    tol : float, default=1e-4
-        Stop after ``n_iter_no_change`` epochs that do not improve the (validation) loss by this fraction.
+    tol : float, default=0.0
+        Stop after ``n_iter_no_change`` epochs that do not improve the (validation) loss by this fraction;
+        0 runs all epochs, unless samples are held out.
     n_iter_no_change : int, default=10
         Patience.
     early_stopping : bool, default=False
@@ -135,7 +136,7 @@ class ContractiveAutoencoder(AutoencoderMixin, BaseEstimator):
         learning_rate: float | None = None,
         batch_size: int | None = 100,
         max_iter: int = 100,
-        tol: float = 1e-4,
+        tol: float = 0.0,
         n_iter_no_change: int = 10,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,

@@ -175,7 +175,7 @@ class ContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, CallbackSupport
     def _warn(self, rows):
         if rows.shape[1] < 2 or (rows == rows[:1]).all():  # there is nothing to lose
             return
-        who, rows = type(self).__name__, rows.astype(np.float64)
+        who, own, rows = type(self).__name__, as_float(rows), rows.astype(np.float64)
         variances = rows.var(axis=1, ddof=self.ddof)
         varying = variances[variances > 1e-12 * variances.max(initial=0)]
         if len(varying) and np.quantile(varying, MOST_ROWS) < self.eps_:
@@ -196,7 +196,7 @@ class ContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, CallbackSupport
         else:
             warn_of_idle_units(
                 who,
-                contrast_normalize(rows, self.eps_, self.ddof),
+                contrast_normalize(own, self.eps_, self.ddof),
                 "Rows differ in their means, which are removed, or in features that are small beside the largest. "
                 "Bring the features to one scale (StandardScaler), or leave this step out.",
             )

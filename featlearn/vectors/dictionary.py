@@ -19,11 +19,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from featlearn.kernels.assign import nearest
 from featlearn.kernels.encode import EncoderPlan, encode_images
+from featlearn.notices import notify
 from featlearn.streaming import CHUNK_BYTES, accumulate, map_chunks
 from featlearn.threads import as_float, cache_rows
 from featlearn.validation import check_codes, check_parameters, check_rows, one_of, real
 from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_far_origin, warn_of_idle_units
 
+LONG = 1e4  # times the length of unit atoms beyond which float32 sees no atom in a distance
 ENCODE = one_of("triangle", "hard", "threshold", "split", "omp")
 
 
@@ -65,7 +67,9 @@ def reconstruct(codes: np.ndarray, atoms: np.ndarray, encode: str, threshold: fl
     if encode == "split":
         negative = codes[:, len(atoms) :]
         responses -= np.where(negative > 0, negative + threshold, 0)
-    return responses @ np.linalg.pinv(atoms).T
+    # Directions that only the rounding of the atoms spans must not be inverted.
+    inverse = np.linalg.pinv(atoms.astype(np.float64), rcond=max(atoms.shape) * np.finfo(atoms.dtype).eps)
+    return responses @ inverse.T.astype(responses.dtype)
 
 
 class OnDense:
@@ -208,7 +212,7 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         check_is_fitted(self)
         X = check_codes(self, X)
-        return reconstruct(X, self.components_.astype(X.dtype), self.encode, self.threshold)
+        return reconstruct(X, self.components_, self.encode, self.threshold).astype(X.dtype, copy=False)
 
     def _warn_of_scale(self, X):
         """After a fit: warn of features that distances do not see, and of codes that are nearly all 0."""
@@ -222,6 +226,13 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         dense = rows.toarray() if sp.issparse(rows) else rows
         if (rule != "euclidean" or self.encode in ("threshold", "split", "omp")) and dense is rows:
             warn_of_far_origin(who, rows, "atoms and samples meet by their directions from the origin")
+            length = float(np.median(np.sqrt(np.einsum("nd,nd->n", rows, rows, dtype=np.float64))))
+            if rule != "euclidean" and self.encode == "triangle" and length and not 1 / LONG <= length <= LONG:
+                notify(
+                    f"{who}: encode='triangle' takes distances of the samples, whose length is about {length:.3g}, "
+                    f"from the atoms of assignment={rule!r}, whose length is 1, so the codes are mostly rounding. "
+                    "Scale the samples to about unit length (sklearn.preprocessing.Normalizer), or pass another encode."
+                )
         if self.encode in ("threshold", "split") and np.ptp(dense, axis=0).any():
             found = OnDense(_Encode(self.components_, self.encode, self.threshold, rule))(rows)
             cure = f"Lower threshold={self.threshold:g}, which is in the units of the data, or scale the data up."

@@ -12,6 +12,7 @@ from featlearn.threads import as_float
 from featlearn.training import LBFGS, Params, Trained, make_solver, minimize, training_rules
 from featlearn.validation import check_parameters, check_rows, unchanged_on_failure
 from featlearn.vectors.standardizer import Standardizer
+from featlearn.vectors.usefulness import warn_of_outliers
 
 FEW = 10  # rows that tell too little of means and scales
 
@@ -115,15 +116,17 @@ class GradientLearnerMixin(CallbackSupportMixin):
         self._publish(trained, [], [])
         if validation is None and hasattr(self, "validation_curve_"):
             del self.validation_curve_
-        if not trained.converged and solver.tol > 0:
+        tol = solver.tol if isinstance(solver, LBFGS) else self.tol
+        if not trained.converged and tol > 0:
             reached = "the loss was still falling"
             if trained.n_iter > 1:
                 before, now = trained.loss_curve[-2:]
-                reached = f"the last of them still lowered the loss from {before:.6g} to {now:.6g}"
-            warn_at_limit(
-                type(self).__name__, trained.n_iter, solver.tol, reached, "pass an LBFGS with a larger tol as solver"
-            )
+                reached = f"the last of them still took the loss from {before:.6g} to {now:.6g}"
+            cure = "pass an LBFGS with a larger tol as solver" if isinstance(solver, LBFGS) else "set tol=0"
+            warn_at_limit(type(self).__name__, trained.n_iter, tol, reached, cure)
         self._judge(X)
+        if prepare is not None:
+            warn_of_outliers(type(self).__name__, X, "features are measured by their deviations")
         end_fit(context, self)
         return self
 

@@ -68,7 +68,7 @@ from featlearn.validation import (
     unchanged_on_failure,
 )
 from featlearn.vectors.kmeans import KMeansDictionary
-from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_idle_units
+from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_idle_units, warn_of_outliers
 
 COVARIANCE = one_of("diag", "spherical", "full", "tied")
 ENCODE = one_of("posterior", "density", "fisher")
@@ -413,6 +413,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def _warn_if_idle(self, X):
         rows = as_float(probe(X))
+        warn_of_outliers("GaussianMixtureEncoder", X, "components start from features measured by their deviations")
         if self.covariance == "spherical":
             warn_of_drowned_features("GaussianMixtureEncoder", rows, "covariance='spherical' has one variance for all")
         if self.n_components == 1 or len(rows) < ROWS_A_COMPONENT * self.n_components:

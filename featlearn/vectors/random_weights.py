@@ -24,7 +24,7 @@ from featlearn.validation import boolean, check_parameters, check_rows, integer,
 from featlearn.vectors.affine import AffineCodesMixin, _Affine
 from featlearn.vectors.dictionary import unit_rows
 from featlearn.vectors.standardizer import Standardizer
-from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_idle_units
+from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_idle_units, warn_of_outliers
 
 ACTIVATION = one_of("linear", "relu", "abs", "tanh", "sigmoid")
 ENDS = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
@@ -159,6 +159,8 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         self.intercept_ = (self.bias * rng.standard_normal(self.n_components)).astype(dtype)
         standard = Standardizer.of(X) if self.standardize else Standardizer.none(X)
         self.mean_, self.scale_ = standard.mean, standard.scale
+        if self.standardize:
+            warn_of_outliers("RandomWeights", X, "features are measured by their deviations")
         self._warn(as_float(probe(X)))
         end_fit(context, self)
         return self

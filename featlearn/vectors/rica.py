@@ -43,7 +43,7 @@ from featlearn.validation import (
 )
 from featlearn.vectors.affine import AffineCodesMixin
 from featlearn.vectors.ica import sparseness
-from featlearn.vectors.usefulness import probe, warn_of_drowned_features
+from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_outliers
 from featlearn.vectors.whitening import Moments, _Affine, _Scores, apply, check_moments, coarse_rounding, moments_of
 
 COLLAPSED = 1e-2  # length of the longest filter below which RICA has found nothing
@@ -237,6 +237,7 @@ class RICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
             setattr(self, name, value)
         self.loss_curve_, self.n_iter_ = end.loss_curve, end.n_iter
         self._judge(end)
+        warn_of_outliers("RICA", X, "samples are measured by their deviations")
         warn_of_drowned_features("RICA", probe(X), "it rebuilds the samples in their own units", share=0.1)
         end_fit(context, self)
         return self

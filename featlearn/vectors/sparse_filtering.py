@@ -41,7 +41,7 @@ from featlearn.validation import (
     real,
     unchanged_on_failure,
 )
-from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_idle_units
+from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_idle_units, warn_of_outliers
 
 WALK_ROWS = 4096  # rows in a chunk of an array: enough chunks for every thread
 WIDEST_GRAM = 2048  # features up to which the Gram matrix spares softabs a walk for the norms
@@ -427,6 +427,7 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
 
     def _warn_if_useless(self, X):
         rows = as_float(probe(X))
+        warn_of_outliers("SparseFiltering", X, "every feature is divided by its size over all samples")
         warn_of_drowned_features("SparseFiltering", rows, "responses are sums over the features as they are")
         if self._n_features_out > 1:  # one feature, of length 1, is constant
             warn_of_idle_units(

@@ -18,6 +18,9 @@ FLAT = 1e-3  # a unit is constant if its deviation is below this share of the co
 EDGE = 0.01  # a unit is saturated if it never comes further than this share of its range from one end
 MOST = 0.5  # the share of such units that is worth a warning
 FAR = 200  # times the deviation of all features together, from which on the origin is far from the rows
+HALF = 2  # of three features or more, half are worth a warning
+QUARTILES = 200  # rows that tell where the middle half of a feature lies
+BEYOND = 1e3  # times the width of its middle half that a feature reaches only in outliers
 STEP = 30  # the largest fall from one principal component to the next
 DROWNED = 0.01  # a feature is drowned if its deviation is below this share of the largest one
 
@@ -73,7 +76,7 @@ def warn_of_idle_units(
 
 
 def warn_of_drowned_features(who: str, X: np.ndarray, why: str, share: float = DROWNED) -> None:
-    """A UserWarning if most features that vary are drowned by the largest one; ``why`` says what it makes of them.
+    """A UserWarning if the largest feature drowns half of those that vary; ``why`` says what it makes of them.
 
     X (n, d) are rows as `probe` gives them. Distances and inner products then see one feature, or one outlier, alone.
     Features in the order of their deviations are principal components, which are meant to fall off, step by step.
@@ -81,13 +84,17 @@ def warn_of_drowned_features(who: str, X: np.ndarray, why: str, share: float = D
     """
     deviations = np.asarray(X, dtype=np.float64).std(axis=0)
     largest = deviations.max(initial=0)
-    varying = deviations[deviations > 1e-9 * largest]
+    varies = deviations > 1e-9 * largest
+    varying = deviations[varies]
     falls = varying[1:] / varying[:-1] if len(varying) > 4 else np.zeros(1)
-    ordered = bool((falls < 1.1).all() and (falls > 1 / STEP).all())
-    if len(varying) > 1 and not ordered and np.median(varying) < share * largest:
+    means = np.asarray(X, dtype=np.float64).mean(axis=0)
+    centered = np.abs(means[varies]) < 5 / np.sqrt(max(len(X), 1)) * varying
+    ordered = bool((falls < 1.1).all() and (falls > 1 / STEP).all() and centered.all())
+    drowned = varying[varying < share * largest]
+    if HALF * len(drowned) >= len(varying) > 2 and not ordered:
         notify(
-            f"{who}: {why}, and half of the {len(varying)} features that vary have less than {share:.0%} of the "
-            f"deviation of feature {int(deviations.argmax())} ({np.median(varying):.3g} against {largest:.3g}), so "
+            f"{who}: {why}, and {len(drowned)} of the {len(varying)} features that vary have less than {share:.0%} of "
+            f"the deviation of feature {int(deviations.argmax())} ({np.median(drowned):.3g} against {largest:.3g}), so "
             "the learner hardly sees them. Put a StandardScaler before it, or look for outliers."
         )
 
@@ -102,4 +109,24 @@ def warn_of_far_origin(who: str, X: np.ndarray, why: str) -> None:
             f"{who}: {why}, and the samples lie {distance / deviation:.3g} times as far from the origin as from each "
             f"other (mean of length {distance:.3g}, deviation {deviation:.3g}), so to it they are nearly alike. Put "
             "a StandardScaler before it, or subtract the mean."
+        )
+
+
+def warn_of_outliers(who: str, X: Any, why: str) -> None:
+    """A UserWarning if a feature reaches a thousand times as far as its middle half is wide; ``why`` says what follows.
+
+    A single wrong value (a sentinel of -9999, a slip of units) sets the scale, and the codes of all other rows shrink.
+    """
+    if is_out_of_core(X) or not isinstance(X, np.ndarray) or len(X) < 4:
+        return
+    some = X[:: max(1, len(X) // QUARTILES)].astype(np.float64)
+    low, high = np.quantile(some, [0.25, 0.75], axis=0)
+    reach = X.max(axis=0).astype(np.float64) - X.min(axis=0).astype(np.float64)
+    far = np.flatnonzero((high > low) & (reach > BEYOND * (high - low)))
+    if len(far):
+        j = int(far[0])
+        notify(
+            f"{who}: {why}, and {len(far)} of the {len(reach)} features reach far beyond their middle half (that of "
+            f"feature {j} is from {low[j]:.3g} to {high[j]:.3g}, and the values span {reach[j]:.3g}). Look for "
+            "outliers and wrong values; clip them or take logarithms, as a StandardScaler shrinks the rest with them."
         )

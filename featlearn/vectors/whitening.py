@@ -174,6 +174,8 @@ def principal_axes(moments: Moments, k: int | None = None) -> Axes:
     # Rows may be the result of sums in their own precision (half floats are added in single).
     noise = noise + 8 * d * max(EXACT, min(moments.rounding, SINGLE) ** 2) * variances
     floors = np.maximum(precision * values.max(initial=0), noise @ vectors**2)
+    if (constant := variances <= moments.noise).any():
+        vectors = np.where(constant[:, None] & (values > floors), 0, vectors)  # else the rounding of a zero
     largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(len(values))] if len(values) else values
     return Axes(values, vectors * np.where(largest < 0, -1, 1), floors)
 
@@ -290,23 +292,24 @@ def apply(f: Any, X: Any) -> Any:
 
 
 class _LowRank:
-    """chunk -> rest * c + (c V) diag(scales - rest) V' + after, c = chunk - before, V (d, r) with r < d; picklable."""
+    """chunk -> rest (c - c V V') + (c V) diag(scales) V' + after, c = chunk - before, V (d, r), r < d; picklable."""
 
     def __init__(self, vectors, scales, rest, before=None, after=None):
         self.vectors, self.scales, self.rest, self.before, self.after = vectors, scales, rest, before, after
 
     def __call__(self, chunk):
-        chunk = as_float(chunk)
-        dtype, V = chunk.dtype, self.vectors.astype(chunk.dtype, copy=False)
+        dtype, V = as_float(chunk[:0]).dtype, self.vectors
+        # In float64: the rest of a large direction cancels, and would leave float32's rounding of it on all features.
+        chunk = np.asarray(chunk, dtype=np.float64)
         if self.before is not None:
-            near = self.before.astype(dtype, copy=False)
-            chunk = chunk - near
-            chunk -= (self.before - near).astype(dtype)
-        result = (chunk @ V * (self.scales - self.rest).astype(dtype)) @ V.T
-        result += dtype.type(self.rest) * chunk
+            chunk = chunk - self.before
+        inner = chunk @ V
+        result = (inner * self.scales) @ V.T
+        if self.rest:
+            result += self.rest * (chunk - inner @ V.T)
         if self.after is not None:
-            result += self.after.astype(dtype)
-        return result
+            result += self.after
+        return result.astype(dtype, copy=False)
 
 
 class _Scores:
@@ -428,7 +431,8 @@ class _Whitening(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         Returns
         -------
         scores : array (n_samples,), a generator of chunks, or a Dask array
-            At most 0; low for samples unlike those of the fit, in the directions that were left out.
+            At most 0; low for samples unlike those of the fit, in the directions that were left out. Where none was
+            (`ZCA`, or `PCAWhitening` with all components), they are rounding and tell nothing.
         """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False, squared=False)
@@ -528,8 +532,14 @@ class ZCA(OneToOneFeatureMixin, _Whitening):
         """V diag(scales) V' + rest (I - V V')."""
         V = self._vectors
         if len(scales) == len(V):
-            return (V * scales) @ V.T
-        return (V * (scales - rest)) @ V.T + rest * np.eye(len(V))
+            P = (V * scales) @ V.T
+        else:
+            P = (V * (scales - rest)) @ V.T + rest * np.eye(len(V))
+        constant = self.moments_.variances <= self.moments_.noise
+        P[np.ix_(constant, ~constant)] = P[np.ix_(~constant, constant)] = (
+            0  # rounding, which others would make noise of
+        )
+        return P
 
     @cached_property
     def whitening_(self) -> np.ndarray:

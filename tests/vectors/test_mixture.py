@@ -209,6 +209,7 @@ def test_float32_keeps_the_variances_of_groups_apart(covariance, far):
     np.testing.assert_allclose(single.score_samples(X), double.score_samples(X), atol=0.01)
 
 
+@pytest.mark.filterwarnings("ignore:GaussianMixtureEncoder. components start from features")
 @pytest.mark.parametrize("covariance", ["diag", "spherical", "full"])  # one matrix for all must hold the outlier, too
 def test_an_outlier_beyond_what_squares_can_hold_disturbs_nobody(covariance):
     X = np.random.default_rng(0).normal(1000, 1, size=(2000, 3))

@@ -276,6 +276,7 @@ def test_the_papers_scale_starts_at_standard_normal_weights():
     assert learner.loss_curve_[0] == pytest.approx(loss, rel=0.1)
 
 
+@pytest.mark.filterwarnings("ignore:SparseFiltering. every feature is divided")
 @pytest.mark.parametrize("kind", ["one feature in seconds", "an outlier"])
 def test_a_feature_that_drowns_the_others_is_told(kind):
     X = samples()

@@ -12,6 +12,7 @@ from featlearn.vectors.usefulness import (
     warn_of_drowned_features,
     warn_of_far_origin,
     warn_of_idle_units,
+    warn_of_outliers,
 )
 
 rng = np.random.default_rng(0)
@@ -51,7 +52,7 @@ def test_drowned_features():
         warn_of_drowned_features("A", X * [1, 1, 1, 0, 0], "distances count")  # constants are not drowned
         warn_of_drowned_features("A", 1e-6 * X + 1e6, "distances count")
         warn_of_drowned_features("A", X[:, :1], "distances count")
-    with pytest.warns(UserWarning, match=r"A: distances count, and half of the 5.*feature 1.*StandardScaler"):
+    with pytest.warns(UserWarning, match=r"A: distances count, and 4 of the 5.*feature 1.*StandardScaler"):
         warn_of_drowned_features("A", X * [1, 1000, 1, 1, 1], "distances count")
 
 
@@ -63,6 +64,20 @@ def test_rows_far_from_the_origin():
         warn_of_far_origin("A", np.ones((5, 2)), "directions count")  # no spread to compare with
     with pytest.warns(UserWarning, match=r"A: directions count, and the samples lie .*subtract the mean"):
         warn_of_far_origin("A", X + 1e6, "directions count")
+
+
+def test_outliers():
+    X = rng.normal(size=(3000, 4))
+    X[:, 3] = rng.uniform(size=3000) < 0.01  # a rare event is none
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_outliers("A", X, "deviations count")
+        warn_of_outliers("A", 1e-6 * X + 5, "deviations count")
+        warn_of_outliers("A", rng.standard_t(3, size=(3000, 2)), "deviations count")
+        warn_of_outliers("A", iter([X]), "deviations count")
+    X[1234, 2] = -9999  # not among the rows that tell the quartiles
+    with pytest.warns(UserWarning, match=r"A: deviations count, and 1 of the 4 .*feature 2 is from.*clip them"):
+        warn_of_outliers("A", X, "deviations count")
 
 
 def test_probes_are_spread_evenly():
