@@ -30,6 +30,8 @@ from featlearn.notices import interruptible
 from featlearn.streaming import CHUNK_BYTES, accumulate, map_chunks
 from featlearn.threads import as_float, cache_rows, n_threads, one_blas_thread
 
+SURE = 5  # times tol: how large a duality gap may be where Newton's model promises at most tol
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -206,6 +208,29 @@ def step_length(linear: np.ndarray, square: np.ndarray, B: np.ndarray, M: np.nda
     return t
 
 
+def duality_gaps(
+    problem: Problem, C: float, M: np.ndarray, objective: np.ndarray, square: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """How far each objective (k,) can still fall at most, relative to it; M (n, k) are the slacks.
+
+    The dual variables ``a_i = 2 C c_i max(m_i, 0)``, balanced between the signs where the intercept is free and scaled
+    to where the dual is greatest on their ray, bound the optimum from below. ``square(R)`` is ``|sum_i r_i x_i|^2``.
+    A free intercept alone serves a class whose rows of weight all have one sign: it has no gap.
+    """
+    c = problem.c.astype(np.float64, copy=False)
+    A = 2 * C * c * np.maximum(M, 0)
+    free = problem.has_intercept and problem.penalty[-1] == 0
+    if free:
+        plus, minus = (A * (problem.Y > 0)).sum(axis=0), (A * (problem.Y < 0)).sum(axis=0)
+        least = np.minimum(plus, minus)
+        A *= np.where(problem.Y > 0, least / np.maximum(plus, 1e-300), least / np.maximum(minus, 1e-300))
+    total = A.sum(axis=0)
+    curvature = square(A * problem.Y) + 0.5 * (A**2 / np.where(c > 0, C * c, 1)).sum(axis=0)
+    gaps = 1 - 0.5 * total**2 / np.maximum(curvature, 1e-300) / np.maximum(objective, 1e-300)
+    both = ((c > 0) & (problem.Y > 0)).any(axis=0) & ((c > 0) & (problem.Y < 0)).any(axis=0)
+    return np.where(both | (not free), gaps, 0)
+
+
 @dataclass
 class Solution:
     """Where `minimize` ended: V (k, D), W the same in the system's coordinates, slacks M (n, k), objective and
@@ -236,10 +261,10 @@ def minimize(
     """Minimize the objectives of all classes from W, the system's coordinates of V (k, D), or from zero.
 
     ``system`` solves Newton's equation (`featlearn.kernels.newton_systems.newton_system`) and says what its coordinates
-    mean. A class is done with the step that its quadratic model expects to gain at most ``tol`` times its objective: an
-    estimate of the distance to the optimum before that step. ``report(V, objective)`` is called after every iteration,
-    V a function that returns the coefficients; True stops. So does an interrupt, with a warning in the name of ``who``,
-    or it goes through where nobody is named.
+    mean. A class is done with the step that its quadratic model expects to gain at most ``tol`` times its objective, an
+    estimate of the distance to the optimum before that step, unless `duality_gaps` leave that in doubt.
+    ``report(V, objective)`` is called after every iteration, V a function that returns the coefficients; True stops.
+    So does an interrupt, with a warning in the name of ``who``, or it goes through where nobody is named.
     """
     with one_blas_thread():
         k, dtype = problem.Y.shape[1], system.dtype
@@ -296,6 +321,8 @@ def newton_step(
     gain = 0.5 * np.maximum(np.abs(slope), square + (A * F**2).sum(axis=0, dtype=np.float64))
     t = step_length((metric * v).sum(axis=1), square, B, m, Q)
     v, m = v + t[:, None] * P, m - t.astype(Q.dtype) * Q
+    # An exact step that no row changes sides along ends where Newton's model is least, and the objective with it.
+    sure = system.is_exact(live) & (abs(t - 1) <= 0.01) & ~(((m > 0) & (B > 0)) != (A > 0)).any(axis=0)
     gap = gap.copy()
     gap[live] = gain / np.maximum(objective[live], np.finfo(float).tiny)
     if some:
@@ -304,4 +331,12 @@ def newton_step(
     else:
         V, M = v, m
     c = problem.c.astype(system.dtype, copy=False)
-    return V, M, objectives(c, V, system.metric(problem, V, problem.Y * (1 - M)), M, C), gap, walks
+    objective = objectives(c, V, system.metric(problem, V, problem.Y * (1 - M)), M, C)
+    done = live[(gap[live] <= tol) & ~sure]
+    if len(done):  # says a model that the step has left: the dual tells
+        part = problem.columns(done)
+        bound = duality_gaps(part, C, M.take(done, axis=1), objective[done], partial(system.square, part))
+        refused = bound > max(system.sure * tol, 100 * float(np.finfo(system.dtype).eps))
+        gap[done] = np.where(refused, np.maximum(bound, gap[done]), gap[done])
+        system.refuse(done[refused])
+    return V, M, objective, gap, walks

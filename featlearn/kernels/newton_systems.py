@@ -22,7 +22,7 @@ import numpy as np
 from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
 from featlearn.kernels.dual_descent import DualDescent
-from featlearn.kernels.newton import Problem, gradient, gradient_of, hessian_product, margins
+from featlearn.kernels.newton import SURE, Problem, gradient, gradient_of, hessian_product, margins
 from featlearn.kernels.newton_table import Table
 from featlearn.streaming import accumulate, map_chunks
 from featlearn.threads import as_float, blocks, map_in_order, n_threads
@@ -32,7 +32,7 @@ LARGEST_KERNEL = 12_000
 LARGEST_GRAM = 20_000
 LARGEST_HESSIAN = 2_000
 HESSIAN_BYTES = 256 << 20
-SMALL = 500
+SMALL = 127
 CG_STEPS = 300
 FORCING = 0.2
 
@@ -145,6 +145,8 @@ class ConjugateGradients:
     ):
         self.dtype, self.width, self.preconditioner = problem.dtype, len(problem.penalty), preconditioner
         self.exact, self.slow = exact, np.zeros(problem.Y.shape[1], dtype=bool)
+        # Where no exact step can bring the gap down, residuals too small to matter keep it up.
+        self.sure = SURE if exact is not None else 10 * SURE
 
     def fresh(self, problem: Problem) -> "ConjugateGradients":
         """Itself: it remembers nothing of the active rows that would mislead other ones."""
@@ -165,6 +167,18 @@ class ConjugateGradients:
     def metric(self, problem: Problem, V: np.ndarray, F: np.ndarray) -> np.ndarray:
         """The gradient of half the penalty at V, where f is F (n, k)."""
         return problem.penalty * V
+
+    def square(self, problem: Problem, R: np.ndarray) -> np.ndarray:
+        """``|sum_i r_i x_i|^2`` (k,) of R (n, k), over what is penalized; a walk."""
+        return (problem.penalty * gradient_of(problem, R.astype(self.dtype, copy=False)) ** 2).sum(axis=1)
+
+    def is_exact(self, live: np.ndarray) -> np.ndarray:
+        """Which of the ``live`` classes take exact steps."""
+        return self.slow[live]
+
+    def refuse(self, classes: np.ndarray) -> None:
+        """The steps of these classes seemed to be the last and were not: exact ones from now on, if there are any."""
+        self.slow[classes] = self.exact is not None
 
     def step(
         self, problem: Problem, V: np.ndarray, M: np.ndarray, A: np.ndarray, enough: np.ndarray, C: float, live: Any
@@ -304,7 +318,7 @@ class RowKernel:
     Unlike ``p = -g - X'(...)`` this subtracts no large numbers.
     """
 
-    walks_of_margins, walks_of_coefficients = 0, 1
+    walks_of_margins, walks_of_coefficients, sure = 0, 1, SURE
 
     def __init__(self, problem: Problem):
         n, d = problem.X.shape
@@ -335,6 +349,18 @@ class RowKernel:
         """The gradient of half the penalty at W, where f is F (n, k): ``K u`` and ``penalty_b b``."""
         n, d = problem.X.shape
         return np.hstack([(F - W[:, n:].sum(axis=1)).T, problem.penalty[d:] * W[:, n:]])
+
+    def square(self, problem: Problem, R: np.ndarray) -> np.ndarray:
+        """``|sum_i r_i x_i|^2`` (k,) of R (n, k), over what is penalized."""
+        F = self.margins(problem, np.pad(R.T, ((0, 0), (0, self.width - len(R)))))
+        return (F * R).sum(axis=0) + problem.penalty[problem.X.shape[1] :].sum() * R.sum(axis=0) ** 2
+
+    def is_exact(self, live: np.ndarray) -> np.ndarray:
+        """Every class takes exact steps."""
+        return np.ones(len(live), dtype=bool)
+
+    def refuse(self, classes: np.ndarray) -> None:
+        """There is no better step."""
 
     def fresh(self, problem: Problem) -> "RowKernel":
         """Itself: it knows nothing of the active rows."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from featlearn.jit import njit
 from featlearn.kernels import newton
-from featlearn.kernels.newton import Problem, step_length
+from featlearn.kernels.newton import SURE, Problem, step_length
 
 WIDEST = 128  # columns up to which compiled loops beat BLAS
 
@@ -78,7 +78,9 @@ class Table:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
         """V (k, D), slacks M (n, k), objectives and gaps (k,) after one iteration of classes above ``tol``; walks."""
         new = V.copy(), M.copy(), objective.copy(), gap.copy()
-        if not _descend(problem.X, problem.Y, problem.c, problem.penalty, C, *new, tol, self.S, self.a):
+        if not _descend(
+            problem.X, problem.Y, problem.c, problem.penalty, C, *new, tol, max(SURE * tol, 2e-14), self.S, self.a
+        ):
             raise ValueError(
                 f"The products of the features are too large for float64 at C={C:g}. Standardize the features "
                 "(StandardScaler) or lower C."
@@ -87,7 +89,7 @@ class Table:
 
 
 @njit(cache=True, nogil=True)
-def _descend(Z, Y, c, penalty, C, V, M, objective, gap, tol, S, a):
+def _descend(Z, Y, c, penalty, C, V, M, objective, gap, tol, sure, S, a):
     """One Newton iteration, in place; False if a Hessian is not finite."""
     live = np.flatnonzero(gap > tol)
     n, k, D = len(Z), len(live), Z.shape[1]
@@ -131,7 +133,43 @@ def _descend(Z, Y, c, penalty, C, V, M, objective, gap, tol, S, a):
             j = live[at]
             M[i, j] -= t[at] * Q[i, at]
             objective[j] += 0.5 * part[i, at] * max(M[i, j], 0) ** 2
+    for at in range(k):
+        j = live[at]
+        if gap[j] <= tol:  # says a model that the step may have left: the dual tells
+            bound = _duality_gap(Z, y[:, at], part[:, at], penalty, M[:, j], objective[j])
+            if bound > sure:
+                gap[j] = max(bound, gap[j])
     return True
+
+
+@njit(cache=True, nogil=True)
+def _duality_gap(Z, y, B, penalty, m, objective):
+    """What `newton.duality_gaps` is, for one class; B (n,) are 2 C c."""
+    n, D = Z.shape
+    free = penalty[D - 1] == 0
+    plus = minus = total = curvature = positive = negative = 0.0
+    for i in range(n):
+        if y[i] > 0:
+            positive += B[i]
+            plus += B[i] * max(m[i], 0)
+        else:
+            negative += B[i]
+            minus += B[i] * max(m[i], 0)
+    if free and min(positive, negative) == 0:
+        return 0.0
+    up = min(plus, minus) / max(plus, 1e-300) if free else 1.0
+    down = min(plus, minus) / max(minus, 1e-300) if free else 1.0
+    u = np.zeros(D)
+    for i in range(n):
+        if m[i] > 0 and B[i] > 0:
+            a = B[i] * m[i] * (up if y[i] > 0 else down)
+            total += a
+            curvature += a**2 / B[i]
+            for q in range(D):
+                u[q] += a * y[i] * Z[i, q]
+    for q in range(D):
+        curvature += penalty[q] * u[q] ** 2
+    return 1 - 0.5 * total**2 / max(curvature, 1e-300) / max(objective, 1e-300)
 
 
 @njit(cache=True, nogil=True)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from scipy.optimize import nnls
 from sklearn.base import clone
-from sklearn.datasets import load_digits, load_iris
+from sklearn.datasets import load_digits, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -578,3 +579,54 @@ def test_any_sparse_table_has_the_dense_optimum(seed):
     dense, thin = (LinearSVM(tol=1e-7, **parameters).fit(Z, y) for Z in (X.toarray(), X))
     np.testing.assert_allclose(thin.objective_, dense.objective_, rtol=1e-5)
     assert np.isfinite(thin.coef_).all()
+
+
+def least_objective(X, y, C, ones):
+    """A lower bound on the optimum: the dual at Lawson and Hanson's active set; ``ones`` is the intercept's column."""
+    n, sign = len(X), np.where(y == 1, 1.0, -1.0)
+    Z, root = sign[:, None] * np.column_stack([X, np.full(n, ones)]), np.sqrt(n / (2 * C))
+    a = nnls(np.vstack([Z.T, root * np.eye(n)]), np.append(np.zeros(Z.shape[1]), np.full(n, 1 / root)), maxiter=50 * n)[
+        0
+    ]
+    return a.sum() - 0.5 * ((a @ Z) ** 2).sum() - 0.5 * root**2 * (a @ a)
+
+
+def sharp(name):
+    """Rows whose active set is hard to find where C is large: about as many as features, or unscaled."""
+    if name == "wine":
+        X, y = load_wine(return_X_y=True)
+        return X, (y == 1).astype(int)
+    n, d = map(int, name.split("x"))
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(n, d))
+    return X, (X[:, 0] + rng.normal(size=n) > 0).astype(int)
+
+
+@pytest.mark.parametrize("C", [1e-6, 1e3, 1e4, 1e6, 1e8])
+@pytest.mark.parametrize("name", ["100x120", "120x140", "60x300", "150x130", "210x130", "wine"])
+def test_a_fit_without_a_warning_is_at_the_optimum(name, C):
+    X, y = sharp(name)
+    sign = np.where(y == 1, 1.0, -1.0)
+    for dtype in (np.float64, np.float32):
+        rows = X.astype(dtype).astype(np.float64)
+        for penalized, ones in ((True, 1.0), (False, 1e3)):
+            with warnings.catch_warnings(record=True) as heard:
+                warnings.simplefilter("always")
+                m = LinearSVM(C=C, penalize_intercept=penalized).fit(X.astype(dtype), y)
+            assert not heard or C > 1e4
+            if not heard:
+                assert m.objective_[0] <= (1 + 5e-4) * least_objective(rows, y, C, ones)
+            if dtype == np.float64:  # rounded to float32, coefficients no longer have the objective of the solver's
+                slack = np.maximum(0, 1 - sign * (rows @ m.coef_[0] + m.intercept_[0]))
+                reached = 0.5 * (m.coef_[0] @ m.coef_[0] + penalized * m.intercept_[0] ** 2) + C * (slack**2).mean()
+                np.testing.assert_allclose(m.objective_[0], reached, rtol=1e-4)
+
+
+def test_liblinear_finds_no_lower_objective():
+    X, y = sharp("250x300")
+    for C in (1e3, 1e4):
+        ours = LinearSVM(C=C, penalize_intercept=True).fit(X, y)
+        peer = LinearSVC(C=C / len(X), dual=True, tol=1e-6, max_iter=20_000).fit(X, y)
+        slack = np.maximum(0, 1 - np.where(y == 1, 1, -1) * peer.decision_function(X))
+        theirs = 0.5 * (peer.coef_[0] @ peer.coef_[0] + peer.intercept_[0] ** 2) + C * (slack**2).mean()
+        assert ours.objective_[0] <= (1 + 5e-4) * theirs
