@@ -22,7 +22,8 @@ from featlearn.grammar.tree import RESERVED, Tree, escape, unescape
 
 _TEXT_RESERVED = RESERVED + "|'\"#[]"
 _TOKEN = re.compile(r"""[ \t\r\f\v]*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|(\|)|(#.*)|([^ \t\r\f\v|'"#]+))""")
-_NUMBER = re.compile(r"\[?[+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|nan|inf)\]?")
+# ASCII digits only: those of other scripts may be symbols, and escapes hold two hexadecimal places.
+_NUMBER = re.compile(r"\[?[+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|nan|inf)\]?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ from featlearn.validation import (
 )
 
 ONE_THREAD = 8_192  # multiplications, too few for BLAS to take another thread
+FLAT = 1e-4  # a deviation of the scores, whose margin is 1, below which the features decide nothing
 RULES: dict[str, Rule] = {
     "loss": one_of("squared_hinge"),
     "fit_intercept": boolean(),
@@ -263,6 +264,19 @@ def warn_unless_converged(estimator: Any, solution: Solution, C: float) -> None:
     notify(message, ConvergenceWarning)
 
 
+def warn_if_flat(estimator: Any, problem: Problem, solution: Solution, C: float) -> None:
+    """A UserWarning if no score depends on the features: tiny ones, say, on which weights would cost too much."""
+    if isinstance(estimator.class_weight, Mapping):  # weights of one's own may give all rows to one class, and mean it
+        return
+    deviation = float((problem.Y * (1 - solution.M)).std(axis=0).max())
+    if deviation < FLAT and len(solution.M) > 1:
+        notify(
+            f"{type(estimator).__name__}: the scores hardly depend on the features; they deviate by {deviation:.2g} "
+            "where the margin is 1, so every row gets nearly the same label. Scale the features (StandardScaler), or "
+            f"raise C={C:g}."
+        )
+
+
 class LinearSVM(LinearPredictor):
     """One-vs-rest linear support vector machine with squared hinge loss, for features in any number, dense or sparse.
 
@@ -417,6 +431,7 @@ class LinearSVM(LinearPredictor):
             start = system.coordinates(problem, machines.start(earlier["coef_"], earlier["intercept_"]), C)
         solution = minimize(problem, C, system, start, self.tol, self.max_iter, report, type(self).__name__)
         warn_unless_converged(self, solution, C)
+        warn_if_flat(self, problem, solution, C)
 
         self.classes_ = classes
         self.coef_, self.intercept_ = machines.coefficients(solution.V)

@@ -23,6 +23,7 @@ from featlearn.linear.svm import (
     check_targets,
     row_weights,
     signs,
+    warn_if_flat,
     warn_unless_converged,
 )
 from featlearn.notices import interruptible
@@ -298,6 +299,7 @@ class LinearSVMCV(LinearPredictor):
         C = float(Cs[best])
         solution = minimize(problem, C, system, starts[best], self.tol, self.max_iter, who=type(self).__name__)
         warn_unless_converged(self, solution, C)
+        warn_if_flat(self, problem, solution, C)
 
         self.C_, self.Cs_, self.scores_, self.classes_ = C, Cs[: len(scores)], np.array(scores).T, classes
         self.coef_, self.intercept_ = machines.coefficients(solution.V)

@@ -612,6 +612,7 @@ def test_a_fit_without_a_warning_is_at_the_optimum(name, C):
         for penalized, ones in ((True, 1.0), (False, 1e3)):
             with warnings.catch_warnings(record=True) as heard:
                 warnings.simplefilter("always")
+                warnings.filterwarnings("ignore", "LinearSVM: the scores hardly")  # as C = 1e-6 means
                 m = LinearSVM(C=C, penalize_intercept=penalized).fit(X.astype(dtype), y)
             assert not heard or C > 1e4
             if not heard:
@@ -630,3 +631,14 @@ def test_liblinear_finds_no_lower_objective():
         slack = np.maximum(0, 1 - np.where(y == 1, 1, -1) * peer.decision_function(X))
         theirs = 0.5 * (peer.coef_[0] @ peer.coef_[0] + peer.intercept_[0] ** 2) + C * (slack**2).mean()
         assert ours.objective_[0] <= (1 + 5e-4) * theirs
+
+
+@pytest.mark.parametrize("machine", [LinearSVM(), LinearSVMCV(Cs=3)], ids=["LinearSVM", "LinearSVMCV"])
+def test_features_too_small_to_matter_are_told(machine):
+    X, y = load_iris(return_X_y=True)
+    X = X - X.mean(axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        machine.fit(X, y)
+    with pytest.warns(UserWarning, match=r"scores hardly depend on the features.*StandardScaler.*raise C="):
+        machine.fit(1e-6 * X, y)
