@@ -170,6 +170,8 @@ def minimize(
     array([1., 3.])
     """
     params = {name: np.array(value, order="C") for name, value in params.items()}
+    # NumPy's narrow integers would overflow in sums with them.
+    max_iter, batch_size = int(max_iter), None if batch_size is None else int(batch_size)
     weight_decay = float(weight_decay)  # a NumPy float64 would turn float32 gradients into float64
     run = _engine(objective, engine, who)(objective, weight_decay)
     ready = partial(_ready, dtype=params_dtype(params), prepare=prepare)

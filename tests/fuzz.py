@@ -6,8 +6,10 @@ TypeError raised by our gates or by scikit-learn's validation. A crash, a hang, 
 from the depths of NumPy or a kernel, or NaN out of finite input is a finding.
 """
 
+import os
 import signal
 import sys
+import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -233,6 +235,7 @@ def fuzz(gate: str, n: int, seed: int = 0) -> list[tuple[int, str]]:
 
 
 if __name__ == "__main__":
+    os.chdir(tempfile.mkdtemp())  # Stage(memory="") keeps its cache where it stands
     number = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     for name in sys.argv[2:] or ["rows", "images", "parameters"]:
         findings = fuzz(name, number)
