@@ -449,6 +449,8 @@ class RowGate:
             input_name=f"a chunk given to {self.who}",
         )
         self.check_width(chunk.shape[1])
+        if chunk.dtype.kind not in "biuf":  # numbers as objects, or long doubles, would pass the next check unseen
+            chunk = chunk.astype(np.float64)
         if self.squared:
             check_magnitude(self.who, chunk, tiny=False)
         return chunk

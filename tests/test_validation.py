@@ -383,3 +383,10 @@ def test_the_quick_gate_passes_what_scikit_learn_would_and_nothing_else(bad, dty
         check_rows(learner, X[:, :3], reset=False)
     with pytest.raises(ValueError, match="minimum of 31 is required"):
         check_rows(learner, X, reset=True, min_samples=31)
+
+
+def test_chunks_of_objects_are_checked_as_numbers():
+    rows = np.array([[1.0, np.inf], [2.0, 3.0]] * 5, dtype=object)
+    with pytest.raises(ValueError, match=r"inf"):
+        KMeansDictionary(2).fit(lambda: iter([rows]))
+    KMeansDictionary(2, random_state=0).fit(lambda: iter([np.array([[1.0, 2.0], [3.0, 5.0]] * 5, dtype=object)]))

@@ -61,7 +61,7 @@ def plus_plus(X, masses, draws, signless, chosen, owner):
         for i in range(n):
             total += masses[i] if k == 0 else masses[i] * closest[i]
             running[i] = total
-        if not total > 0:
+        if not 0 < total < np.inf:  # squares that overflow decide nothing
             return k
         least = np.inf
         for t in range(L if k else 1):
@@ -71,7 +71,7 @@ def plus_plus(X, masses, draws, signless, chosen, owner):
                 other = X[chosen[h]]
                 half[h] = (_signless_square(other, center) if signless else _square(other, center)) / 4
             left = _trial(X, masses, center, signless, closest, owner, half, after)
-            if left < least:
+            if t == 0 or left < least:
                 least, chosen[k] = left, candidate
                 best, after = after, best
         for i in range(n):
@@ -87,7 +87,7 @@ def spread_rows(
 
     ``masses`` (n,) count as repetitions of the rows when centers are drawn, not in that number.
     """
-    chosen, owner = np.empty(n_centers, np.int64), np.zeros(len(X), np.int64)
+    chosen, owner = np.zeros(n_centers, np.int64), np.zeros(len(X), np.int64)
     tries = (2 + int(np.log(n_centers))) * (2 if n_centers <= FEW else 1)
     draws = rng.random_sample((n_centers, tries))
     found = plus_plus(np.ascontiguousarray(X), masses, draws, signless, chosen, owner)
