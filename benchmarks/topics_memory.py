@@ -17,7 +17,8 @@ import numpy as np
 from benchmarks.harness import show
 
 CHILD = """
-import json, resource, sys, time
+import json, sys, time
+from pipelines.progress import peak_memory_mb
 from featlearn import LDA, TopicExtractor
 from featlearn.text.documents import LineDocuments
 
@@ -25,9 +26,8 @@ model = LDA(100, method="online", batch_size=4096, max_iter=1, random_state=0)
 start = time.perf_counter()
 extractor = TopicExtractor(model, min_df=20).fit(LineDocuments([sys.argv[1]]))
 seconds = time.perf_counter() - start
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 documents = extractor.model_.n_documents_seen_
-print(json.dumps({"documents": documents, "terms": len(extractor.terms_), "seconds": seconds, "peak_MB": peak}))
+print(json.dumps({"documents": documents, "terms": len(extractor.terms_), "seconds": seconds, "peak_MB": peak_memory_mb()}))
 """
 
 
