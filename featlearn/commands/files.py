@@ -15,8 +15,16 @@ def whole(text: str) -> int:
     return int(text)
 
 
-def check_output(option: str, name: str, inputs: list[str]) -> Path:
-    """The path an output goes to; refused now rather than after the fit if it cannot."""
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """The option without which no command overwrites a file."""
+    parser.add_argument("--force", action="store_true", help="overwrite outputs that are there already")
+
+
+def check_output(option: str, name: str, inputs: list[str], *, force: bool) -> Path:
+    """The path an output goes to; refused now rather than after the fit if it cannot, or if it is there (no ``force``).
+
+    An input is never overwritten, ``force`` or not.
+    """
     path = Path(name).resolve()
     if path.is_dir():
         raise ValueError(f"{option} {name} is a folder; give a file name in it.")
@@ -26,6 +34,8 @@ def check_output(option: str, name: str, inputs: list[str]) -> Path:
         raise ValueError(f"{option} {name} cannot be written: there is no folder {path.parent}. Make it first.")
     if path in [Path(other).resolve() for other in inputs]:
         raise ValueError(f"{option} {name} would overwrite an input file. Give another name.")
+    if path.exists() and not force:
+        raise ValueError(f"{option} {name} is there already. Give another name, or --force to overwrite it.")
     try:
         tempfile.TemporaryFile(dir=path.parent).close()
     except OSError as error:

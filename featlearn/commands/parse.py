@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from featlearn.commands.files import check_output, whole, whole_file
+from featlearn.commands.files import add_force, check_output, whole, whole_file
 
 HELP = "parse sentences"
 TREES = ("*.mrg", "*.tree", "*.trees", "*.mrg.gz", "*.tree.gz", "*.trees.gz")  # the files of a treebank's folder
@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--brackets", action="store_true", help="one line for each tree, in brackets, and nothing else")
     parser.add_argument("--svg", metavar="FILE.svg", help="draw the trees here; the second is FILE-2.svg and so on")
     parser.add_argument("--save", metavar="FILE.joblib", help="write the parser here")
+    add_force(parser)
     search = parser.add_argument_group("parser")
     search.add_argument(
         "--beam", type=width, metavar="X", help="drop what is worse than the best by X (default: exact)"
@@ -63,7 +64,11 @@ def run(arguments: argparse.Namespace) -> None:
         raise ValueError('there is nothing to parse; pass sentences ("the dog sleeps"), - for lines, or --save.')
     source = arguments.grammar or arguments.treebank or arguments.model
     outputs = {name: getattr(arguments, name) for name in ("svg", "save")}
-    paths = {name: check_output(f"--{name}", path, [source]) for name, path in outputs.items() if path is not None}
+    paths = {
+        name: check_output(f"--{name}", path, [source], force=arguments.force)
+        for name, path in outputs.items()
+        if path is not None
+    }
     if len(set(paths.values())) < len(paths):
         raise ValueError(f"--svg and --save both write {paths['svg']}; give them different names.")
     parser = build(arguments)

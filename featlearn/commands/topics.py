@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from featlearn.commands.files import check_output, whole, whole_file
+from featlearn.commands.files import add_force, check_output, whole, whole_file
 
 HELP = "learn topics from text files"
 IN_MEMORY = 256 << 20  # bytes of text that are read at once; above that, documents are streamed
@@ -36,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="text files")
     parser.add_argument("-k", "--topics", type=whole, default=20, metavar="K", help="how many topics (default: 20)")
     parser.add_argument("--out", metavar="FILE.html", help="write the report here: one file, works offline")
-    parser.add_argument("--model", metavar="FILE.joblib", help="write the fitted TopicExtractor here")
+    parser.add_argument("--save", metavar="FILE.joblib", help="write the fitted TopicExtractor here")
+    add_force(parser)
     texts = parser.add_argument_group("texts")
     what = texts.add_mutually_exclusive_group()
     what.add_argument("--lines", action="store_true", help="every line is a document (default for one file)")
@@ -62,11 +63,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Learn, write, show."""
-    outputs = {option: getattr(arguments, option) for option in ("out", "model")}
+    outputs = {option: getattr(arguments, option) for option in ("out", "save")}
     inputs = [path for path in (*arguments.files, arguments.stop_words) if path]
-    paths = {option: check_output(f"--{option}", path, inputs) for option, path in outputs.items() if path is not None}
+    paths = {
+        option: check_output(f"--{option}", path, inputs, force=arguments.force)
+        for option, path in outputs.items()
+        if path is not None
+    }
     if len(set(paths.values())) < len(paths):
-        raise ValueError(f"--out and --model both write {paths['out']}; give them different names.")
+        raise ValueError(f"--out and --save both write {paths['out']}; give them different names.")
 
     from rich.console import Console
 
@@ -81,10 +86,10 @@ def run(arguments: argparse.Namespace) -> None:
         from featlearn.plot.topic_map import topics_html
 
         topics_html(topics, paths["out"], title=f"Topics of {name}")
-    if "model" in paths:
+    if "save" in paths:
         import joblib
 
-        with whole_file(paths["model"]) as part:
+        with whole_file(paths["save"]) as part:
             joblib.dump(extractor, part)
     show(topics, arguments.terms, f"Topics of {name}", console)
     for option, path in outputs.items():
