@@ -22,6 +22,8 @@ GATES = {
     "rows": "tests.fuzz.tables:rows_case",
     "images": "tests.fuzz.tables:images_case",
     "parameters": "tests.fuzz.tables:parameters_case",
+    "documents": "tests.fuzz.documents:documents_case",
+    "files": "tests.fuzz.files:files_case",
 }
 
 Case = tuple[str, Callable[[], str | None]]
