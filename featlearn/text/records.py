@@ -201,12 +201,12 @@ def table_of(head: str, kind: str, columns: Iterable[str | int] | None, *, whole
         return Dialect(mark[1])
     candidates = []
     for delimiter in "\t" if TABLES.get(kind) == "\t" else ",;\t|":
-        # Quotes escaped by a backslash, in a text whose quotes are not doubled; one may also end a field as it is.
-        escaped = re.search(rf'\\"[^{delimiter}\n]', head) and not re.search(
-            rf'[^{delimiter}\n]""[^{delimiter}\n]', head
-        )
-        candidates += [Dialect(delimiter, escape="\\")] if escaped else []
-        candidates += [Dialect(delimiter), Dialect(delimiter, blanks=True), Dialect(delimiter, escape="\\")]
+        # A backslash escapes quotes where none are doubled; as the last character of a field it may be nothing but that.
+        escaped = [Dialect(delimiter, escape="\\")] if '\\"' in head else []
+        inner = rf"[^{delimiter}\n]"
+        first = re.search(rf'\\"{inner}', head) and not re.search(rf'{inner}""{inner}', head)
+        plain = [Dialect(delimiter), Dialect(delimiter, blanks=True)]
+        candidates += [*escaped, *plain] if first else [*plain, *escaped]
     candidates.append(Dialect("\t", csv.QUOTE_NONE))
 
     def merit(dialect):
