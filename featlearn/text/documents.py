@@ -219,7 +219,7 @@ class _Reader:
         if misread := [source.name for source in self.sources if source.misread]:
             more = f" and {len(misread) - 1} other files" if len(misread) > 1 else ""
             notify(
-                f"{misread[0]}{more}: the bytes are valid UTF-8, and were read as {self.encoding}. Unless the words are "
+                f"{misread[0]}{more}: its bytes are UTF-8, and were read as {self.encoding}. Unless the words look "
                 "right, pass encoding='utf-8'."
             )
 

@@ -346,7 +346,7 @@ def test_a_wrong_encoding_that_decodes_is_told(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("Das Mädchen fährt über die Brücke.\n中文\n", encoding="utf-8")
     for encoding in ("latin-1", "cp437"):
-        with pytest.warns(UserWarning, match=rf"a.txt: the bytes are valid UTF-8, and were read as {encoding}"):
+        with pytest.warns(UserWarning, match=rf"a.txt: its bytes are UTF-8, and were read as {encoding}"):
             list(LineDocuments(path, encoding))
     path.write_text("one é, plain otherwise", encoding="utf-8")
     list(LineDocuments(path, "latin-1"))
