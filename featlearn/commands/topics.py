@@ -150,6 +150,8 @@ def run(arguments: argparse.Namespace) -> None:
             import joblib
 
             joblib.dump(extractor, parts["save"])
+    for line in summary(documents, twice, words, extractor, arguments):
+        print(f"featlearn topics: {line}", file=sys.stderr)
     if not arguments.model:
         show(topics, arguments.terms, title(arguments), console)
     if groups:
@@ -158,8 +160,6 @@ def run(arguments: argparse.Namespace) -> None:
     if not arguments.model:
         for option in paths:
             console.print(f"{kinds[option]}: {getattr(arguments, option)}", markup=False, highlight=False)
-    for line in summary(documents, twice, words, extractor, arguments):
-        print(f"featlearn topics: {line}", file=sys.stderr)
 
 
 def settle(arguments: argparse.Namespace) -> None:

@@ -13,7 +13,8 @@ from tests.fuzz import Case, pick
 
 TEXTS = ["", " ", "a cat", "naïve", "中文 字", "a\nb", "\0", "\ud800", "x" * 500, "1", "[text]", np.str_("numpy")]
 MISSING = [None, float("nan"), np.nan, pd.NA, pd.NaT]
-NO_TEXT = [*MISSING, b"bytes", 3, 2.5, True, object(), {"a": 1}, {"a"}, frozenset("b"), np.array(["a"]), np.int64(1), Record("a", "b")]
+NO_TEXT = [*MISSING, b"bytes", 3, 2.5, True, object(), {"a": 1}, {"a"}, frozenset("b"), np.array(["a"]), np.int64(1)]
+NO_TEXT += [Record("a", "b")]
 NO_DOCUMENTS = ["one text", b"bytes", 3, None, {"a": "b"}, {"a", "b"}, np.array("a"), np.array([["a"], ["b"]])]
 NO_DOCUMENTS += [pd.DataFrame({"text": ["a", "b"]}), float("nan"), np.zeros((2, 2)), object(), True]
 
