@@ -309,10 +309,7 @@ def topic_coherence(
                 f"topic_coherence: window={window} needs words in order, and the reference is counts; pass "
                 'documents as lists of words, or window="document".'
             )
-        X = as_counts(
-            check_array(reference, accept_sparse="csr", input_name="reference given to topic_coherence"),
-            "topic_coherence",
-        )
+        X = as_counts(reference, "topic_coherence", "reference")
         check_widths(topics=width, reference=X.shape[1], terms=None if vocabulary is None else len(vocabulary))
         if X.nnz == 0:
             raise ValueError(f"topic_coherence: the reference holds no words: all {X.shape[0]} documents are empty.")
