@@ -1,6 +1,7 @@
 """The gates: parameters, rows and images are checked here, and a fit that fails leaves the estimator as it was."""
 
 import functools
+import inspect
 import itertools
 from collections.abc import Callable
 from functools import partial
@@ -139,10 +140,20 @@ def check_parameters(estimator: Any, **rules: Rule) -> None:
 
 
 def unchanged_on_failure(fit: Callable) -> Callable:
-    """Decorate a fit so that an error or an interrupt leaves the estimator exactly as it was."""
+    """Decorate a fit so that an error or an interrupt leaves the estimator exactly as it was.
+
+    One that has no ``sample_weight`` says what to do instead.
+    """
+    weighted = "sample_weight" in inspect.signature(fit).parameters
 
     @functools.wraps(fit)
     def guarded(self, *args, **kwargs):
+        if "sample_weight" in kwargs and not weighted:
+            raise TypeError(
+                f"{type(self).__name__}.{fit.__name__} takes no sample_weight: it learns from all rows alike. Repeat "
+                "rows in proportion to their weights, or draw them: X[rng.choice(len(X), len(X), p=w / w.sum())] with "
+                "rng = numpy.random.default_rng(0)."
+            )
         before = dict(self.__dict__)
         try:
             return fit(self, *args, **kwargs)
