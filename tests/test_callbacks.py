@@ -458,5 +458,5 @@ def test_learners_without_sample_weight_say_what_to_do(call):
         if hasattr(learner, call):
             with pytest.raises(TypeError, match=rf"{type(learner).__name__}\.\w+ takes no sample_weight.*Repeat rows"):
                 getattr(learner, call)(X, sample_weight=w)
-    with pytest.raises(TypeError, match="RBM.fit takes no sample_weight"):
+    with pytest.raises(TypeError, match=r"RBM\.fit takes no sample_weight"):
         make_pipeline(StandardScaler(), RBM(2)).fit(X, rbm__sample_weight=w)
