@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, sub_fit, with_callbacks
 from featlearn.streaming import is_dask, is_out_of_core, map_chunks
 from featlearn.text.documents import check_documents
+from featlearn.text.terms import check_terms
 from featlearn.text.tokenizer import Tokenizer
 from featlearn.text.topic_model import TopicModelMixin
 from featlearn.text.topics import Topics, as_proportions
@@ -28,7 +29,6 @@ from featlearn.text.vocabulary import count_matrix, learn_vocabulary, share_or_c
 from featlearn.validation import (
     check_parameters,
     has,
-    instance,
     integer,
     optional,
     unchanged_on_failure,
@@ -119,8 +119,10 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
         Fewest and most documents that may hold a term: an integer counts documents, a float is a share of them.
     max_features : int or None, default=None
         Keep that many terms, those that occur most.
-    vocabulary : list or array of str, or None, default=None
-        The terms, if they are known before; the limits above are not used then.
+    vocabulary : sequence of str, mapping of words to columns or of columns to words, or None, default=None
+        The terms, if they are known before; the limits above are not used then. A sequence (list, array, pandas Index)
+        has them in order; a mapping (a vectorizer's ``vocabulary_``, a gensim Dictionary) is put in the order of its
+        columns.
 
     Attributes
     ----------
@@ -187,8 +189,9 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
             min_df=share_or_count,
             max_df=share_or_count,
             max_features=optional(integer(1)),
-            vocabulary=optional(instance(list, tuple, np.ndarray)),
         )
+        if self.vocabulary is not None:
+            check_terms(self.vocabulary, None, "TopicExtractor", name="vocabulary")
 
     @with_callbacks
     @unchanged_on_failure
@@ -290,12 +293,7 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
         if self.vocabulary is None:
             limits: dict[str, Any] = {"min_df": self.min_df, "max_df": self.max_df, "max_features": self.max_features}
             return learn_vocabulary(tokens() if callable(tokens) else tokens, **limits)
-        terms = np.array(list(self.vocabulary), dtype=object)
-        if len(terms) == 0 or not all(isinstance(term, str) for term in terms) or len(set(terms)) < len(terms):
-            raise ValueError(
-                f"TopicExtractor: the vocabulary of {len(terms)} terms must hold different strings, at least one."
-            )
-        return terms
+        return np.array(check_terms(self.vocabulary, None, "TopicExtractor", name="vocabulary"), dtype=object)
 
     def _keep(self, tokens, terms, model, training):
         self._tokens, self.terms_, self.model_ = tokens, terms, model

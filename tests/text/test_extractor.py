@@ -378,10 +378,12 @@ def test_generator_used_twice(fitted):
         ({"min_df": 0}, r"min_df=0 is not valid; pass an integer of at least 1"),
         ({"max_df": 1.5}, r"max_df=1.5 is not valid"),
         ({"max_features": 0}, r"max_features=0 is not valid"),
-        ({"vocabulary": "cat"}, r"vocabulary='cat' is not valid"),
-        ({"vocabulary": []}, r"the vocabulary of 0 terms must hold different strings"),
-        ({"vocabulary": ["cat", "cat"]}, r"the vocabulary of 2 terms must hold different strings"),
-        ({"vocabulary": ["cat", 2]}, r"the vocabulary of 2 terms must hold different strings"),
+        ({"vocabulary": "cat"}, r"vocabulary is 'cat' \(str\), and must be a list of words"),
+        ({"vocabulary": []}, r"vocabulary holds no word"),
+        ({"vocabulary": ["cat", "cat"]}, r"vocabulary holds 'cat' twice, as number 0 and 1"),
+        ({"vocabulary": ["cat", 2]}, r"vocabulary must hold words, and number 1 is 2 \(int\)"),
+        ({"vocabulary": {"cat", "dog"}}, r"vocabulary is a set, which has no order"),
+        ({"vocabulary": {"cat": 0, "dog": 2}}, r"vocabulary has 'dog' in column 2, and there are 2 columns"),
     ],
 )
 def test_bad_parameters(parameters, message):
