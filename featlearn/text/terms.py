@@ -129,6 +129,26 @@ def by_column(terms: Mapping, n_terms: int | None, where: str, columns: str) -> 
     return [words[column] for column in range(n)]
 
 
+def a_set_of_words(value: Any) -> str | None:
+    """The rule of words whose order does not matter: in a list, a set, an array, a pandas Index or Series."""
+    fits = isinstance(value, (list, tuple, Set)) or getattr(value, "ndim", 0) == 1
+    fits = fits and not isinstance(value, (Mapping, MappingView)) and all(isinstance(word, str) for word in value)
+    return None if fits else "a list, a set or an array of words"
+
+
+def require_tokens(documents: list, who: str, cure: str) -> None:
+    """Refuse strings where documents are lists of tokens, a single document or a stream of single ones among them."""
+    if not documents or not isinstance(documents[0], str):
+        return
+    if any(len(document.split()) > 1 for document in documents):
+        raise ValueError(f"{who} tokens, and the documents are strings ({documents[0][:30]!r}...). {cure}")
+    raise ValueError(
+        f"{who} tokens, and got {documents[0][:30]!r} as a document, a string. If this is a token: of a generator that "
+        "gives documents pass list(documents), for a stream gives chunks, lists of documents; and of a single document "
+        f"[tokens]. If it is a document: {cure[0].lower()}{cure[1:]}"
+    )
+
+
 def _is_column(value):
     return isinstance(value, Integral) and not isinstance(value, (bool, np.bool_))
 
