@@ -272,7 +272,8 @@ def topics_html(
     relevance : float, default=0.6
         Where the slider of lambda starts, rounded to its steps of 0.01.
     groups : array (n_documents,) or None, default=None
-        A column of metadata, of labels or numbers, over which prevalence is shown.
+        A column of metadata, of labels or numbers, over which prevalence is shown. A pandas Categorical (months, sizes)
+        keeps the order of its categories; one that no document has is left out.
     group_name : str or None, default=None
         What the column is called; None takes the name of a pandas Series, or "group".
 

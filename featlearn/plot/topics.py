@@ -358,7 +358,8 @@ class DocumentTopicDisplay:
         X : array, sparse matrix or what the Pipeline takes
             Documents; left out where `Topics` are given.
         groups : array (n_documents,) or None, default=None
-            A column of metadata, of labels or numbers, that the documents are sorted by first.
+            A column of metadata, of labels or numbers, that the documents are sorted by first. A pandas Categorical
+            keeps the order of its categories.
         max_rows : int, default=200
             Neighbors are averaged where there are more documents than this. Every group keeps a row.
         ax : matplotlib Axes or None, default=None

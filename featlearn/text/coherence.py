@@ -11,7 +11,7 @@ A topic is its T words of highest probability, w_1 the first.
 Only the top words matter: the corpus is read once, and what is kept of it is D for each pair of them.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import chain, islice, repeat
 from numbers import Integral
 from typing import Any
@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_array
 
 from featlearn.kernels.windows import count_windows
 from featlearn.text.counts import as_counts
+from featlearn.text.terms import check_terms
 from featlearn.validation import check_argument, either, integer, one_of, optional, real
 
 WINDOWS: dict[str, int | None] = {"npmi": 10, "umass": None, "uci": 10, "c_v": 110}  # None: whole documents
@@ -100,7 +101,7 @@ def as_words(document: Any) -> Sequence:
     """A document as its words in order; a string is cut at white space."""
     if isinstance(document, str):
         return document.split()
-    if isinstance(document, (bytes, Integral, float)) or not hasattr(document, "__len__"):
+    if isinstance(document, (bytes, Integral, float, Mapping, Set)) or not hasattr(document, "__len__"):
         raise ValueError(
             f"topic_coherence: a document of the reference is {document!r:.40}; pass each as a list of words in order, "
             "or as a string of words with white space between them."
@@ -131,19 +132,27 @@ def as_topics(topics: Any, top: int, who: str) -> tuple[list[list], int | None]:
                 f"{who}: top={top} is larger than the vocabulary of {components.shape[1]} terms; pass at most that."
             )
         return top_terms(components, top).tolist(), components.shape[1]
-    if isinstance(topics, str) or not isinstance(topics, Iterable):
-        raise ValueError(f"{who}: topics={topics!r:.60} is not valid; pass components (n_topics, n_terms) or lists.")
+    if isinstance(topics, (str, bytes, Mapping, Set)) or not isinstance(topics, Iterable):
+        raise ValueError(
+            f"{who}: topics={topics!r:.60} is not valid; pass components (n_topics, n_terms), or a list that holds for "
+            "each topic the list of its top terms."
+        )
     lists = []
     for k, topic in enumerate(topics):
-        if isinstance(topic, str) or not isinstance(topic, Iterable):
+        if isinstance(topic, (str, bytes)) or not isinstance(topic, Iterable):
             raise ValueError(
-                f"{who}: topics hold {topic!r} where a list of terms belongs; pass [topic] for a single one."
+                f"{who}: topics hold {topic!r:.60} where a list of terms belongs; pass [topic] for a single one."
+            )
+        if isinstance(topic, (Mapping, Set)):
+            raise ValueError(
+                f"{who}: topic {k} is a {type(topic).__name__}, and a list of its terms belongs there, the first the "
+                "most probable."
             )
         terms = list(islice(topic, top))
         if not (all(isinstance(t, str) for t in terms) or all(isinstance(t, Integral) for t in terms)):
             raise ValueError(
-                f"{who}: topic {k} begins {terms[:3]}; a list holds words or term indices. Pass components as a NumPy "
-                "array."
+                f"{who}: topic {k} begins {terms[:3]}; a list holds words or term indices, without weights. Pass "
+                "components as a NumPy array."
             )
         if len(set(terms)) < len(terms):
             twice = next(t for t in terms if terms.count(t) > 1)
@@ -163,7 +172,7 @@ def is_counts(reference: Any) -> bool:
     )
 
 
-def indices_of(lists: list[list], terms: list[str] | None, n_terms: int) -> list[list[int]]:
+def indices_of(lists: list[list], terms: Sequence[str] | None, n_terms: int) -> list[list[int]]:
     """Topics as columns of a table of counts; -1 for a word that is no term of it."""
     if isinstance(lists[0][0], str):
         if terms is None:
@@ -179,7 +188,7 @@ def indices_of(lists: list[list], terms: list[str] | None, n_terms: int) -> list
     return lists
 
 
-def words_of(lists: list[list], terms: list[str] | None) -> list[list[str]]:
+def words_of(lists: list[list], terms: Sequence[str] | None) -> list[list[str]]:
     """Topics as words."""
     if isinstance(lists[0][0], str):
         return lists
@@ -191,23 +200,6 @@ def words_of(lists: list[list], terms: list[str] | None) -> list[list[str]]:
     if max(map(max, lists)) >= len(terms):
         raise ValueError(f"topic_coherence: topics list term {max(map(max, lists))}, and there are {len(terms)} terms.")
     return [[terms[i] for i in topic] for topic in lists]
-
-
-def as_terms(terms: Any) -> list[str] | None:
-    """The vocabulary as a list of distinct words."""
-    if terms is None:
-        return None
-    if isinstance(terms, (str, dict)) or not all(isinstance(term, str) for term in terms):
-        raise ValueError(
-            "topic_coherence: terms must be the words in the order of their indices; of a CountVectorizer pass "
-            "get_feature_names_out()."
-        )
-    terms = [str(term) for term in terms]
-    if len(set(terms)) < len(terms):
-        raise ValueError(
-            f"topic_coherence: terms holds {len(terms)} words, and {len(terms) - len(set(terms))} of them twice."
-        )
-    return terms
 
 
 def check_widths(**sizes: int | None) -> None:
@@ -225,7 +217,7 @@ def topic_coherence(
     measure: str = "npmi",
     top: int = 10,
     window: int | str | None = None,
-    terms: Sequence[str] | None = None,
+    terms: Sequence[str] | Mapping[str, int] | Mapping[int, str] | None = None,
     eps: float | None = None,
 ) -> np.ndarray:
     """Coherence of topics: how far their top words occur together in a reference corpus.
@@ -246,9 +238,10 @@ def topic_coherence(
     window : int, "document" or None, default=None
         Words in a sliding window, or whole documents. None takes 110 for C_V, 10 for NPMI and UCI and whole documents
         for UMass; of counts, whole documents.
-    terms : sequence of str (n_terms,) or None, default=None
-        The word of each column of counts or components; of a CountVectorizer its ``get_feature_names_out()``. Needed
-        where one of `topics` and `reference` is words and the other is not.
+    terms : sequence of str (n_terms,), mapping of words to columns or of columns to words, or None, default=None
+        The word of each column of counts or components; of a CountVectorizer its ``get_feature_names_out()`` or
+        ``vocabulary_``, of gensim its ``Dictionary``. Needed where one of `topics` and `reference` is words and the
+        other is not.
     eps : float or None, default=None
         Added to the probability that two words meet. None takes what the measure's authors do: one window for UMass,
         1e-12 for UCI and C_V; nothing for NPMI, so words that never meet have -1.
@@ -302,7 +295,7 @@ def topic_coherence(
         )
     if not isinstance(lists[0][0], str) and min(map(min, lists)) < 0:
         raise ValueError("topic_coherence: topics list a negative index; terms are counted from 0.")
-    vocabulary = as_terms(terms)
+    vocabulary = None if terms is None else check_terms(terms, None, "topic_coherence")
     if is_counts(reference):
         if isinstance(window, Integral):
             raise ValueError(
@@ -335,10 +328,15 @@ def topic_coherence(
 
 def checked_documents(reference: Any) -> Iterator:
     """Documents of a reference one by one; refuses what is none, at the first."""
-    if isinstance(reference, (str, bytes)) or not isinstance(reference, Iterable):
+    if isinstance(reference, (str, bytes, Mapping)) or not isinstance(reference, Iterable):
         raise ValueError(
             f"topic_coherence: the reference is {type(reference).__name__}; pass counts (n_documents, n_terms) or a "
             "list of documents, each a list of words."
+        )
+    if hasattr(reference, "columns"):  # of a data frame one would read the names of its columns
+        raise ValueError(
+            f"topic_coherence: the reference is a {type(reference).__name__} that does not hold counts; pass its "
+            "column of documents."
         )
     documents = iter(reference)
     first = next(documents, None)

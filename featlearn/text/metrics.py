@@ -8,6 +8,7 @@ A scorer reads the model at the end of a pipeline, and from the steps before it 
 measure wants words in order, those of the vectorizer.
 """
 
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
@@ -16,6 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.text.coherence import WINDOWS, as_topics, topic_coherence
+from featlearn.text.terms import check_terms
 from featlearn.text.topic_model import TopicModelMixin
 from featlearn.validation import check_argument, check_parameters, either, integer, one_of, optional
 
@@ -110,7 +112,11 @@ class TopicScorer:
             measure=one_of("perplexity", "diversity", *WINDOWS),
             top=integer(low=1 if measure == "diversity" else 2),
             window=optional(either(integer(low=1), one_of("document"))),
+            # A search would turn what scoring refuses into scores of NaN, and read an iterator up in the first fold.
+            reference=lambda value: "documents that can be read again" if isinstance(value, Iterator) else None,
         )
+        if terms is not None:
+            check_terms(terms, None, "topic_scorer")
 
     def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
         """Score of a fitted topic model, or of a pipeline that ends in one, on documents X; larger is better."""
@@ -177,7 +183,7 @@ def topic_scorer(
     reference : counts (n_documents, n_terms), list of documents, or None, default=None
         Where coherence is counted, with the model's vocabulary, or as words; None takes the documents that are scored.
         Pass one if these are few: NPMI of words that meet in none of them is -1, which favors few and common topics.
-    terms : sequence of str (n_terms,) or None, default=None
+    terms : sequence of str (n_terms,), mapping of words to columns or of columns to words, or None, default=None
         The word of each term, for a `reference` in words; None asks the pipeline's vectorizer, or the data frame that
         the model was fitted to.
 

@@ -4,6 +4,7 @@ from itertools import combinations
 from math import log
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
@@ -295,10 +296,21 @@ def test_gensim_with_windows_counted_right(measure, window):
             [["cat", "dog"]],
             COUNTS,
             {"terms": ["cat", "dog", "cat", "pet"]},
-            r"terms holds 4 words, and 1 of them twice",
+            r"terms holds 'cat' twice, as number 0 and 2",
         ),
-        ([["cat", "dog"]], COUNTS, {"terms": {"cat": 0}}, r"terms must be the words in the order of their indices"),
-        ([["cat", "dog"]], COUNTS, {"terms": [1, 2, 3, 4]}, r"terms must be the words"),
+        ([["cat", "dog"]], COUNTS, {"terms": {"cat": 0}}, r"numbers of terms differ: reference 4, terms 1"),
+        ([["cat", "dog"]], COUNTS, {"terms": [1, 2, 3, 4]}, r"terms must hold words, and number 0 is 1 \(int\)"),
+        ([["cat", "dog"]], COUNTS, {"terms": set(TERMS)}, r"terms is a set, which has no order"),
+        ([["cat", "dog"]], COUNTS, {"terms": "cat dog"}, r"terms is 'cat dog' \(str\)"),
+        ({0: ["cat", "dog"]}, TEXTS, {}, r"topics={0: \['cat', 'dog'\]} is not valid"),
+        ({("cat", "dog")}, TEXTS, {}, r"topics={\('cat', 'dog'\)} is not valid"),
+        ([{"cat", "dog"}], TEXTS, {}, r"topic 0 is a set, and a list of its terms belongs there"),
+        ([{"cat": 0.5, "dog": 0.2}], TEXTS, {}, r"topic 0 is a dict, and a list of its terms"),
+        ([[("cat", 0.5), ("dog", 0.2)]], TEXTS, {}, r"a list holds words or term indices, without weights"),
+        ([b"cat"], COUNTS, {}, r"topics hold b'cat' where a list of terms belongs"),
+        ([["cat", "dog"]], [{"cat", "dog"}], {}, r"pass each as a list of words in order"),
+        ([["cat", "dog"]], {"a": "cat dog"}, {}, r"the reference is dict"),
+        ([["cat", "dog"]], pd.DataFrame({"cat dog": ["bond"]}), {}, r"DataFrame that does not hold counts"),
         (np.full((1, 4), np.nan), COUNTS, {"top": 2}, r"topics given to topic_coherence contains NaN"),
         (np.full((1, 4), np.inf), COUNTS, {"top": 2}, r"topics given to topic_coherence contains infinity"),
         (np.arange(4.0), COUNTS, {"top": 2}, r"topics have shape \(4,\); pass components \(n_topics, n_terms\)"),
