@@ -160,7 +160,7 @@ class CFG:
             return rhs_text(rhs)
         # Without a word in quotes what has no rule would be read as a word, but for what is written with its code.
         known = self.by_lhs
-        return " ".join(symbol_text(s) if s in known or not isinstance(s, str) else coded(s) for s in rhs)
+        return " ".join(symbol_text(s) if s in known else coded(s) for s in map(str, rhs))
 
     def reachable(self) -> set[str]:
         """The symbols that come up in some derivation from the start symbol, finished or not."""
@@ -265,8 +265,8 @@ class PCFG(CFG):
         if bad.any():
             place = int(np.argmax(bad))
             raise ValueError(
-                f"The rule {self.rules[place]} has probability {values[place]:g}; probabilities lie between 0 and 1. Of "
-                "counts normalize=True makes probabilities."
+                f"The rule {self.rules[place]} has probability {values[place]:g}; probabilities lie between 0 and 1. "
+                "Of counts normalize=True makes probabilities."
             )
         if normalize is not None:
             for lhs, places in self.by_lhs.items():
@@ -324,7 +324,8 @@ class PCFG(CFG):
             none = len(bare) == len(found.rules)
             bare[0].line.fail(
                 f"the right side {rhs_text(bare[0].rule.rhs)!r} has no probability; end it with a number"
-                + none * ". No rule has one: CFG.from_text reads such grammars, and with normalize=True the rules of a "
+                + none
+                * ". No rule has one: CFG.from_text reads such grammars, and with normalize=True the rules of a "
                 "symbol have the same probability"
             )
         numbers = ["1" if written.number is None else written.number for written in found.rules]
@@ -591,13 +592,17 @@ def _items(kind: type, rules: Any, size: int) -> Iterator[tuple]:
     if isinstance(rules, (str, bytes)):
         raise TypeError(f"{who} takes rules; a text is read by {who}.from_text(text), and a file's text by the same.")
     if isinstance(rules, CFG):
-        raise TypeError(f"{who} takes rules; of a {type(rules).__name__} pass its rules and start: {type(rules).__name__}.rules.")
+        raise TypeError(
+            f"{who} takes rules; of a {type(rules).__name__} pass its rules and start: {type(rules).__name__}.rules."
+        )
     if is_nltk(rules):
         raise TypeError(f"{who} takes rules; a grammar of NLTK becomes one of ours by {who}.from_nltk(grammar).")
     if not isinstance(rules, Iterable):
         raise TypeError(f"{who} takes an iterable of rules; got a {type(rules).__name__}.")
     form = "(lhs, rhs)" if size == 2 else "(lhs, rhs, probability)"
     for place, rule in enumerate(rules):
-        if isinstance(rule, str) or not isinstance(rule, Iterable) or len(parts := tuple(rule)) != size:
-            raise TypeError(f"Rule {place} is {rule!r}; pass {form}, such as ('S', ['NP', 'VP']{', 1.0' * (size - 2)}).")
+        if isinstance(rule, str) or not isinstance(rule, (tuple, Iterable)) or len(parts := tuple(rule)) != size:
+            raise TypeError(
+                f"Rule {place} is {rule!r}; pass {form}, such as ('S', ['NP', 'VP']{', 1.0' * (size - 2)})."
+            )
         yield parts

@@ -5,9 +5,9 @@ r"""The text of grammars, read as people and other programs write it.
     NN -> 'man' 7/10                              # fractions; words in quotes
         | "woman" 0.2 | 'dog' 1e-1                # a rule goes on where a line begins or ends with |, or ends with \
 
-The arrow may be ``->``, ``-->``, ``=>``, ``::=``, ``:=``, or one of Unicode's, with or without blanks around it. ``%start
-S`` names the start symbol. The probability ends a right side. What `str` makes of an ``nltk.PCFG`` or of its productions
-is read too: symbols such as ``NP|<DT-NN>``, ``#`` and ``''``, if they stand on a left side with blanks around them.
+The arrow may be ``->``, ``-->``, ``=>``, ``::=``, ``:=``, or one of Unicode's, with or without blanks around it;
+``%start S`` names the start symbol. The probability ends a right side. What ``str`` makes of an ``nltk.PCFG`` or its
+productions is read too: symbols such as ``NP|<DT-NN>``, ``#`` and ``''``, if they stand on a left side with blanks around them.
 
 In a text without a word in quotes, what never stands on a left side is a word: ``Vi -> sleeps 1.0``.
 
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NoReturn
 
-from featlearn.grammar.rules import NO_EMPTY, NUMBER, Rule, Word, rhs_text, symbol_of
+from featlearn.grammar.rules import NO_EMPTY, NUMBER, Rule, Word, symbol_of
 from featlearn.notices import notify
 
 ARROW = r"(?:::=|:=|[-=–—−]{1,2}>|[→⟶⇒⟹➔])"
@@ -176,7 +176,7 @@ def _before_comment(rest: str) -> str:
     """A right side without its comment."""
     if "#" not in rest:
         return rest
-    for token in _QUOTED_TOKEN.finditer(rest):
+    for token in _ANY_TOKEN.finditer(rest):
         if token.lastgroup == "comment":
             return rest[: token.start("comment")]
     return rest
@@ -190,7 +190,9 @@ def _why_no_rule(line: str, text: str) -> str:
     if len(before) > 1 and NUMBER.fullmatch(before[0].strip("[]()")):
         return "the probability stands before the rule; write it at the end, such as S -> NP VP 1.0"
     if not _INSIDE.search(text) and "\n" not in text.strip():
-        return "there is no arrow, so it is no grammar; pass the text of rules such as S -> NP VP 1.0, not a file's name"
+        return (
+            "there is no arrow, so it is no grammar; pass the text of rules such as S -> NP VP 1.0, not a file's name"
+        )
     return "a rule is a symbol, '->' and a right side, such as S -> NP VP 1.0"
 
 
@@ -203,6 +205,7 @@ _REST = r"""(?P<bar>\|)|(?P<comment>\#.*)|\[(?P<bracket>[^\[\]|'"]*)\]"""
 _PRIMED = r"""[^\s|'"\#\[\]](?:[^\s|'"\#\[\]]|['"]+(?=[\s|\#\[]|$))*"""
 _QUOTED_TOKEN = re.compile(rf"\s*(?:{_WORDS}|{_REST}|(?P<plain>{_PRIMED}))")
 _BARE_TOKEN = re.compile(rf"\s*(?:{_REST}|(?P<plain>[^\s|\#\[\]]+))")
+_ANY_TOKEN = re.compile(rf"\s*(?:{_WORDS}|{_REST}|(?P<plain>[^\s|\#\[\]]+))")  # before it is known which of both
 
 
 @dataclass(frozen=True)
@@ -261,7 +264,8 @@ class _Reader:
 
     def right_side(self, tokens: list[tuple[str, str]], lhs: str, line: Line) -> tuple[str | Word, ...]:
         """The symbols and words of an alternative."""
-        if not tokens or (len(tokens) == 1 and tokens[0][0] == "plain" and tokens[0][1] in EMPTY - self.left):
+        alone = tokens[0][1] if len(tokens) == 1 and tokens[0][0] == "plain" else ""
+        if not tokens or (alone in EMPTY and alone not in self.left):
             nothing = "empty and has no probability" if self.probabilities and not tokens else "empty"
             line.fail(f"a right side of {symbol_of(lhs)!r} is {nothing}; {NO_EMPTY.format(symbol_of(lhs))}")
         return tuple(self._part(kind, text, place, line) for place, (kind, text) in enumerate(tokens))
@@ -269,7 +273,7 @@ class _Reader:
     def _part(self, kind: str, text: str, place: int, line: Line) -> str | Word:
         if kind == "word":
             return Word(text)
-        if kind == "symbol" or text in self.left:
+        if kind == "symbol" or (kind == "plain" and text in self.left):
             return symbol_of(text)
         number = bool(NUMBER.fullmatch(text.strip()))
         if number and (kind == "bracket" or self.quoted or (place and ("." in text or "/" in text))):
@@ -285,7 +289,9 @@ class _Reader:
         if _INSIDE.search(text):
             line.fail("there are two arrows; start a new line for a new rule")
         if ("(" in text or ")" in text) and len(text) > 1:
-            line.fail(f"{text!r} holds parentheses, and optional parts and groups are not read; write out every alternative")
+            line.fail(
+                f"{text!r} holds a parenthesis; optional parts and groups are not read, write out every alternative"
+            )
         symbol = symbol_of(text)
         return symbol if self.quoted or symbol != text else Word(text)
 
@@ -372,7 +378,9 @@ def rounding(numbers: Iterable[str]) -> float:
 
 def _refuse_numbers(rules: list[Written], reader: _Reader) -> None:
     """Refuse a text with probabilities where there must be none."""
-    ends = [written for written in rules if isinstance(last := written.rule.rhs[-1], Word) and NUMBER.fullmatch(last.text)]
+    ends = [
+        written for written in rules if isinstance(last := written.rule.rhs[-1], Word) and NUMBER.fullmatch(last.text)
+    ]
     if not reader.quoted and ends and all(len(written.rule.rhs) > 1 for written in rules) and len(ends) == len(rules):
         ends[0].line.fail("the rules have probabilities; PCFG.from_text reads them")
 
@@ -383,8 +391,8 @@ def _refuse_numbers(rules: list[Written], reader: _Reader) -> None:
 def _name_suspects(rules: list[Written]) -> None:
     """Warn of words of a text without quotes that look like symbols: they may be symbols that were misspelled.
 
-    Such is what differs from a symbol by capitals only; and, where all symbols begin with one, a word with a capital that
-    stands beside a symbol, or in the place of one whose name differs by one letter.
+    Such is what differs from a symbol by capitals only; and, where all symbols begin with one, a word with a capital
+    that stands beside a symbol, or in the place of one whose name differs by one letter.
     """
     left = {written.rule.lhs for written in rules}
     mixed = {written.rule.lhs for written in rules if any(isinstance(part, str) for part in written.rule.rhs)}

@@ -2,15 +2,15 @@ r"""Rules of grammars: their values, their counts in trees, and how they are wri
 
 A rule is ``(lhs, rhs)`` with a symbol on the left and any number of symbols and words (`Word`) on the right.
 
-In text words stand in quotes, and characters of symbols that mean something there are written as ``\xHH`` or ``\uHHHH``;
-``featlearn.grammar.notation`` reads it.
+In text words stand in quotes, and characters of symbols that mean something there are written as ``\xHH`` or
+``\uHHHH``; ``featlearn.grammar.notation`` reads it.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from featlearn.grammar.tree import RESERVED, Tree, kind_of
 
@@ -19,14 +19,16 @@ NUMBER = re.compile(
     r"[+-]?(?:\d{1,400}(?:\.\d{0,400})?(?:[eE][+-]?\d{1,6})?|\.\d{1,400}(?:[eE][+-]?\d{1,6})?|\d{1,400}/\d{1,400}|nan|inf)",
     re.ASCII,
 )
-# Blanks of all scripts, a byte order mark, bars, quotes, comments and brackets; the ends of arrows; a backslash that would
-# begin an escape or go on in the next line; and in the first place what would begin a directive or a word.
+# Blanks of all scripts, a byte order mark, bars, quotes, comments and brackets; the ends of arrows; a backslash that
+# would begin an escape or go on in the next line; and in the first place what would begin a directive or a word.
 _RESERVED = re.compile(
     rf"[{re.escape(RESERVED)}\s\ufeff|'\"#\[\]→⟶⇒⟹➔]|(?<=[-=–—−])>|(?<=:)=|\\(?=x[0-9a-f]{{2}}|u[0-9a-f]{{4}}|U00|\Z)"
     r"|\A[%‘“]"
 )
 # What is said of rules with nothing on their right side.
-NO_EMPTY = "rules that derive nothing are not supported. Leave it out, and where {0} may be missing write the rule without it"
+NO_EMPTY = (
+    "rules that derive nothing are not supported. Leave it out, and where {0} may be missing write the rule without it"
+)
 _WRITTEN = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U(000[0-9a-f]{5}|0010[0-9a-f]{4}))")
 
 
@@ -155,7 +157,7 @@ def checked(lhs, rhs) -> Rule:
         raise ValueError(f"The left side of a rule must be a symbol, a str that is not empty; got {lhs!r}.")
     if isinstance(rhs, str) and len(rhs.split()) > 1:
         raise ValueError(f"The right side {rhs!r} of {lhs!r} is one str; pass a list of its symbols and words.")
-    if not isinstance(rhs, (str, Word, Iterable)):
+    if not isinstance(rhs, (tuple, str, Word, Iterable)):
         raise ValueError(f"The right side of {lhs!r} is {rhs!r}; pass a list of symbols (str) and words (Word).")
     parts = (rhs,) if isinstance(rhs, (str, Word)) else tuple(rhs)
     for part in parts:
