@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
 
 from featlearn.sparse import sound_csr
-from featlearn.streaming import first_chunk, is_dask, is_out_of_core, n_rows, require_many_passes, stacked
+from featlearn.streaming import first_chunk, is_dask, is_out_of_core, n_rows, of_frame, require_many_passes, stacked
 from featlearn.threads import as_float
 
 Rule = Callable[[Any], str | None]
@@ -337,6 +337,12 @@ def check_out_of_core(
     """A stream or a Dask collection, wrapped so that ``gate_type`` checks every chunk as it passes."""
     who = type(estimator).__name__
     gate_type = gate_type or RowGate
+    X = of_frame(X)
+    if is_dask(X) and not hasattr(type(X), "to_delayed"):  # a Delayed has any attribute one asks for
+        raise ValueError(
+            f"{who} takes a Dask array, bag or data frame; got a {type(X).__name__}. Make an array of it with "
+            "dask.array.from_delayed, whose blocks may be of unknown sizes: shape=(numpy.nan, n_features)."
+        )
     if passes > 1:
         require_many_passes(X, who)
     first = None

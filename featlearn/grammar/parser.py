@@ -24,7 +24,7 @@ from sklearn.exceptions import NotFittedError
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
 from featlearn.grammar.annotations import ANNOTATIONS
-from featlearn.grammar.cfg import PCFG
+from featlearn.grammar.cfg import PCFG, as_pcfg, is_nltk
 from featlearn.grammar.chart import Parse, inside, k_best, parse_batch
 from featlearn.grammar.compiled import CompiledGrammar, compile_grammar
 from featlearn.grammar.em import ExpectedCounts, e_step, m_step, pcfg_of
@@ -39,7 +39,6 @@ from featlearn.validation import (
     boolean,
     check_argument,
     check_parameters,
-    instance,
     integer,
     one_of,
     optional,
@@ -81,9 +80,10 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         against the tag in it.
     method : {"count", "em"}, default="count"
         Count rules in trees, or improve ``grammar`` on sentences by inside-outside.
-    grammar : PCFG or None, default=None
-        A grammar, written by hand, say. With it the parser parses without a fit (or after ``fit()``, which compiles it
-        once for all); with ``method="em"`` it is where learning begins. Its trees have its symbols as labels.
+    grammar : PCFG, str, nltk.PCFG or None, default=None
+        A grammar, or its text as `PCFG.from_text` reads it. With it the parser parses without a fit (or after
+        ``fit()``, which compiles it once for all); with ``method="em"`` it is where learning begins. Its trees have its
+        symbols as labels.
     beam : float or None, default=None
         Drop what is worse than the best of its span by more than this log-probability; None searches exactly.
     max_iter : int, default=50
@@ -167,7 +167,7 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         prior: float = 0.3,
         tag_prior: float = 50.0,
         method: str = "count",
-        grammar: PCFG | None = None,
+        grammar: Any = None,
         beam: float | None = None,
         max_iter: int = 50,
         tol: float = 1e-5,
@@ -199,7 +199,8 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_") or (self.grammar is not None and self.method == "count")
 
-    def _check(self):
+    def _check(self) -> PCFG | None:
+        """The grammar that is given, or None."""
         check_parameters(
             self,
             horizontal=optional(integer(0)),
@@ -213,11 +214,17 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
             prior=real(above=0),
             tag_prior=real(above=0),
             method=one_of("count", "em"),
-            grammar=optional(instance(PCFG)),
+            grammar=optional(_grammar),
             beam=optional(real(above=0)),
             max_iter=integer(1),
             tol=real(0),
         )
+        try:
+            return None if self.grammar is None else as_pcfg(self.grammar)
+        except ValueError as error:
+            shown = str(self.grammar).strip()
+            shown = shown if len(shown) <= 40 else f"{shown[:40]}..."
+            raise ValueError(f"PCFGParser: grammar={shown!r} is not valid. {error}") from error
 
     @with_callbacks
     @unchanged_on_failure
@@ -237,17 +244,17 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         -------
         self
         """
-        self._check()
+        pcfg = self._check()
         if self.method == "em":
-            return self._fit_em(X)
+            return self._fit_em(X, pcfg)
         if X is None:
-            if self.grammar is None:
+            if pcfg is None:
                 raise ValueError(
                     "PCFGParser: there is nothing to fit; pass trees, or a grammar: PCFGParser(grammar=...)."
                 )
-            self._adopt(WrittenModel(compile_grammar(self.grammar), self.grammar.start), self.grammar)
+            self._adopt(WrittenModel(compile_grammar(pcfg), pcfg.start), pcfg)
             return self
-        if self.grammar is not None:
+        if pcfg is not None:
             raise ValueError(
                 "PCFGParser: with method='count' a grammar is either given or learned from trees. Call fit() without "
                 "trees to adopt the one given, drop grammar=, or pass method='em' to improve it on sentences."
@@ -271,16 +278,16 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         end_fit(context, self)
         return self
 
-    def _fit_em(self, X):
+    def _fit_em(self, X, pcfg):
         """Inside-outside until the likelihood settles."""
-        if self.grammar is None:
+        if pcfg is None:
             raise ValueError("PCFGParser: method='em' begins with a grammar; pass grammar=PCFG.from_text(...), say.")
         if X is None:
             raise ValueError("PCFGParser: method='em' learns from sentences; pass a list of them to fit.")
         require_many_passes(X, "PCFGParser with method='em'")
         X = X if is_out_of_core(X) else as_sentences(X)
         context = begin_fit(self, self.max_iter, X=None)
-        grammar = compile_grammar(self.grammar)
+        grammar = compile_grammar(pcfg)
         counts = accumulate(partial(expect, grammar=grammar), X, n_jobs=self.n_jobs, rows=SENTENCES)
         if counts.n_sentences == 0:
             raise ValueError(
@@ -304,7 +311,7 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
             gain = (curve[-1] - curve[-2]) / abs(curve[-2])
             reached = f"the log-likelihood still rose by {gain:.2g} of itself in the last of them"
             warn_at_limit("PCFGParser", self.max_iter, self.tol, reached)
-        self._adopt(WrittenModel(grammar, self.grammar.start), pcfg_of(grammar))
+        self._adopt(WrittenModel(grammar, pcfg.start), pcfg_of(grammar))
         self.log_likelihood_curve_, self.n_iter_ = np.array(curve), len(curve) - 1
         self.n_left_out_ = counts.n_left_out
         end_fit(context, self)
@@ -327,8 +334,9 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
             return self.model_
         if self.grammar is None or not self.__sklearn_is_fitted__():
             raise NotFittedError("This PCFGParser is not fitted yet; call fit with trees, or pass it a grammar.")
-        self._check()
-        return WrittenModel(compile_grammar(self.grammar), self.grammar.start)
+        pcfg = self._check()
+        assert pcfg is not None
+        return WrittenModel(compile_grammar(pcfg), pcfg.start)
 
     def _parses(self, sentences: list[list[str]]) -> tuple[TreebankModel | WrittenModel, list[Parse]]:
         """The best parse of each sentence, (-inf, None) where there is none; trees have the treebank's labels."""
@@ -443,6 +451,11 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
     def score(self, X, y=None) -> float:
         """Labeled bracket F1, 0 to 1, of the predicted trees; parameters as of `evaluate`."""
         return self.evaluate(X, y).f1
+
+
+def _grammar(value: Any) -> str | None:
+    good = isinstance(value, (PCFG, str)) or (is_nltk(value) and not isinstance(value, type))
+    return None if good else "a PCFG, the text of one (PCFG.from_text says how it is written), or an nltk.PCFG"
 
 
 def _annotation_names(value: Any) -> str | None:

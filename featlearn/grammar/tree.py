@@ -104,7 +104,7 @@ class Tree:
                     raise ValueError(f"A word under {label!r} is empty; leave it out or give it characters.")
             elif not isinstance(child, Tree):
                 raise TypeError(
-                    f"A child of {label!r} must be a Tree or a str; got {child!r} of type {type(child).__name__}."
+                    f"A child of {label!r} must be a Tree or a str; got {child!r} of type {kind_of(child)}."
                 )
         _set_label(self, label)
         _set_children(self, children)
@@ -401,7 +401,7 @@ def fold(tree: Tree, combine: Callable[[Tree, list], Any], leaf: Callable[[str],
     5
     """
     if not isinstance(tree, Tree):
-        raise TypeError(f"Pass a Tree; got {str(tree)[:40]!r} of type {type(tree).__name__}.")
+        raise TypeError(f"Pass a Tree; got {str(tree)[:40]!r} of type {kind_of(tree)}.")
     values: list[Any] = []
     for node in reversed(preorder(tree)):  # children come before their parent, the rightmost first
         if isinstance(node, str):
@@ -418,6 +418,14 @@ def take_last(values: list, n: int) -> list:
     taken = values[: -n - 1 : -1]
     del values[-n:]
     return taken
+
+
+def kind_of(value: Any) -> str:
+    """The name of a value's type for messages; of NLTK's trees also how they become ours."""
+    kind = type(value)
+    if any(base.__name__ == "Tree" and base.__module__.partition(".")[0] == "nltk" for base in kind.__mro__):
+        return f"nltk.{kind.__name__} (Tree.from_nltk makes one of ours)"
+    return kind.__name__
 
 
 def _flat(tree):

@@ -79,7 +79,9 @@ class Proportions:
         self.counts, self.model = counts, model
 
     def __call__(self, documents: list) -> np.ndarray:
-        """Proportions (n_documents, n_topics) of a list of documents."""
+        """Proportions (n_documents, n_topics) of a list of documents, be it the empty one of a partition."""
+        if not documents:
+            return np.empty((0, len(self.model.components_)), self.model.components_.dtype)
         return self.model.transform(self.counts(documents))
 
 
