@@ -21,6 +21,7 @@ import scipy.sparse as sp
 from sklearn.utils.validation import check_array
 
 from featlearn.kernels.windows import count_windows
+from featlearn.notices import notify
 from featlearn.text.counts import as_counts
 from featlearn.text.terms import check_terms
 from featlearn.validation import check_argument, either, integer, one_of, optional, real
@@ -29,13 +30,6 @@ WINDOWS: dict[str, int | None] = {"npmi": 10, "umass": None, "uci": 10, "c_v": 1
 EPS = {"npmi": 0.0, "uci": 1e-12, "c_v": 1e-12}  # umass adds one window, 1 / N
 BLOCK = 1024  # documents whose words are coded at once
 ENDLESS = np.iinfo(np.int64).max // 2  # a window that holds any document
-
-
-def umass(D: np.ndarray, n: int, eps: float | None) -> float:
-    """UMass of one topic from D (T, T), its words in order of rank, in n windows."""
-    later, earlier = np.tril_indices(len(D), -1)
-    added = 1.0 if eps is None else eps * n
-    return float(np.log((D[later, earlier] + added) / D[earlier, earlier]).mean())
 
 
 def pmi(D: np.ndarray, n: int, eps: float) -> np.ndarray:
@@ -53,26 +47,31 @@ def npmi(D: np.ndarray, n: int, eps: float) -> np.ndarray:
     return np.clip(value, -1, 1)
 
 
-def c_v(D: np.ndarray, n: int, eps: float) -> float:
-    """C_V of one topic: how its words' context vectors lie to their sum."""
-    vectors = npmi(D, n, eps)
+def c_v(vectors: np.ndarray) -> float:
+    """C_V of one topic from the NPMI (T, T) of its words: how their context vectors lie to their sum."""
     total = vectors.sum(axis=0)
     lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(total)
-    return float(np.divide(vectors @ total, lengths, out=np.zeros(len(D)), where=lengths > 0).mean())
+    return float(np.divide(vectors @ total, lengths, out=np.zeros(len(vectors)), where=lengths > 0).mean())
 
 
 def one_coherence(D: np.ndarray, n: int, measure: str, eps: float | None) -> float:
-    """Coherence of one topic from D (T, T) in n windows; a word never seen counts as seen once, by itself."""
+    """Coherence of one topic from D (T, T), its words in order of rank, in n windows.
+
+    A word never seen has no association with others; its pairs count as the least that any could have.
+    """
+    seen = np.diagonal(D) > 0
     D = D.astype(np.float64)
     np.fill_diagonal(D, np.maximum(np.diagonal(D), 1))
     with np.errstate(divide="ignore"):
         if measure == "umass":
-            return umass(D, n, eps)
-        eps = EPS[measure] if eps is None else eps
-        if measure == "c_v":
-            return c_v(D, n, eps)
-        values = (npmi if measure == "npmi" else pmi)(D, n, eps)
-        return float(values[np.triu_indices(len(D), 1)].mean())
+            added = 1.0 if eps is None else eps * n
+            values, least = np.log((D + added) / np.diagonal(D)[:, None]).T, np.log(added / n)
+        else:
+            eps = EPS[measure] if eps is None else eps
+            values = (pmi if measure == "uci" else npmi)(D, n, eps)
+            least = {"uci": np.log(eps), "npmi": -1.0, "c_v": 0.0}[measure]
+    values[~seen], values[:, ~seen] = least, least
+    return c_v(values) if measure == "c_v" else float(values[np.tril_indices(len(D), -1)].mean())
 
 
 def document_pairs(X: sp.csr_array, columns: np.ndarray) -> tuple[np.ndarray, int]:
@@ -249,7 +248,8 @@ def topic_coherence(
     Returns
     -------
     coherence : array (n_topics,)
-        Larger is better. NPMI lies in [-1, 1], and C_V in [-1, 1] too, though rarely below 0.
+        Larger is better. NPMI lies in [-1, 1], and C_V in [-1, 1] too, though rarely below 0. NaN (but for NPMI) for
+        topics with words that the reference lacks.
 
     Raises
     ------
@@ -257,11 +257,18 @@ def topic_coherence(
         If the reference is empty or holds none of the words, `top` exceeds the vocabulary, vocabularies differ in size,
         `terms` is needed and missing, or counts or components are not valid numbers.
 
+    Warns
+    -----
+    UserWarning
+        If UMass, UCI or C_V is NaN, with the topics and the words that the reference lacks.
+
     Notes
     -----
-    A document shorter than a window, or empty, is one window. A word that the reference lacks counts as seen once, in a
-    window of its own: NPMI gives each of its pairs -1, UMass log 1 = 0 where it ranks first. Words in every window have
-    NPMI 1.
+    A document shorter than a window, or empty, is one window. Words in every window have NPMI 1.
+
+    A word that the reference lacks has no association with others. NPMI gives each of its pairs -1, the least there is;
+    the other measures are NaN for its topic, with a warning. (Counted as seen once, as some do, such words would be the
+    best for UMass, log 1 = 0, and ten of them in 100 documents have C_V 0.7.)
 
     With ``eps=1e-12`` the values are those of gensim's CoherenceModel but for two points. Its sliding windows forget a
     word when one of its copies leaves, even if another remains, so it counts words that repeat too low; the counts here
@@ -284,10 +291,33 @@ def topic_coherence(
     >>> topic_coherence([["cat", "dog"], ["cat", "bond"]], documents).round(3)
     array([ 0.557, -1.   ])
     """
+    check_argument("topic_coherence", "eps", eps, optional(real(low=0, high=1)))
+    D, n, names = topic_pairs(topics, reference, measure=measure, top=top, window=window, terms=terms)
+    values = np.array([one_coherence(pairs, n, measure, eps) for pairs in D])
+    lost = [k for k, pairs in enumerate(D) if not np.diagonal(pairs).all()]
+    if measure == "npmi" or not lost:
+        return values
+    values[lost] = np.nan
+    missing = list(dict.fromkeys(names[k][i] for k in lost for i in np.flatnonzero(np.diagonal(D[k]) == 0)))
+    notify(
+        f"topic_coherence: {measure} is undefined (NaN) for {len(lost)} of {len(D)} topics ({_few(lost)}), which list "
+        f"words that the reference lacks: {_few(missing)}. Drop those words, tokenize both in the same way, pass a "
+        'larger reference, or take measure="npmi", where each of their pairs has -1.'
+    )
+    return values
+
+
+def _few(items: list) -> str:
+    return ", ".join(map(str, items[:8])) + (f", ... ({len(items)} in all)" if len(items) > 8 else "")
+
+
+def topic_pairs(
+    topics: Any, reference: Any, *, measure: str, top: int, window: Any, terms: Any
+) -> tuple[list[np.ndarray], int, list[list]]:
+    """D (T, T) of each topic's words in a reference, the number of windows, and the words; `topic_coherence`'s gate."""
     check_argument("topic_coherence", "measure", measure, one_of(*WINDOWS))
     check_argument("topic_coherence", "top", top, integer(low=2))
     check_argument("topic_coherence", "window", window, optional(either(integer(low=1), one_of("document"))))
-    check_argument("topic_coherence", "eps", eps, optional(real(low=0, high=1)))
     lists, width = as_topics(topics, top, "topic_coherence")
     if min(map(len, lists)) < 2:
         raise ValueError(
@@ -323,7 +353,14 @@ def topic_coherence(
             )
     place = {key: i for i, key in enumerate(distinct)}
     rows = [[place[key] for key in topic] for topic in keys]
-    return np.array([one_coherence(D[np.ix_(row, row)], n, measure, eps) for row in rows])
+    return [D[np.ix_(row, row)] for row in rows], n, words_known(lists, vocabulary)
+
+
+def words_known(lists: list[list], vocabulary: list[str] | None) -> list[list]:
+    """Topics as words where these are known, else as indices."""
+    if vocabulary is None or isinstance(lists[0][0], str):
+        return [[word if isinstance(word, str) else f"term {word}" for word in topic] for topic in lists]
+    return [[vocabulary[i] for i in topic] for topic in lists]
 
 
 def checked_documents(reference: Any) -> Iterator:

@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from featlearn.text.coherence import WINDOWS, as_topics, topic_coherence
+from featlearn.text.coherence import WINDOWS, as_topics, one_coherence, topic_pairs
 from featlearn.text.terms import check_terms
 from featlearn.text.topic_model import TopicModelMixin
 from featlearn.validation import check_argument, check_parameters, either, integer, one_of, optional
@@ -139,15 +139,11 @@ class TopicScorer:
             return topic_diversity(model.components_, self.top)
         reference = self._documents(steps, X) if self.reference is None else self.reference
         terms = term_names(steps) if self.terms is None else self.terms
-        each = topic_coherence(
-            model.components_,
-            reference,
-            measure=self.measure,
-            top=self.top,
-            window=self.window,
-            terms=terms,
+        D, n, _ = topic_pairs(
+            model.components_, reference, measure=self.measure, top=self.top, window=self.window, terms=terms
         )
-        return float(np.mean(each))
+        # Not NaN for words that the documents lack, which would end a search: the least that any words can have.
+        return float(np.mean([one_coherence(pairs, n, self.measure, None) for pairs in D]))
 
     def _documents(self, steps: list, X: Any) -> Any:
         """The documents of X: words in order where windows slide over them and the pipeline has them, else counts."""
@@ -183,6 +179,7 @@ def topic_scorer(
     reference : counts (n_documents, n_terms), list of documents, or None, default=None
         Where coherence is counted, with the model's vocabulary, or as words; None takes the documents that are scored.
         Pass one if these are few: NPMI of words that meet in none of them is -1, which favors few and common topics.
+        Words that the documents lack count for every measure as the least associated there could be.
     terms : sequence of str (n_terms,), mapping of words to columns or of columns to words, or None, default=None
         The word of each term, for a `reference` in words; None asks the pipeline's vectorizer, or the data frame that
         the model was fitted to.

@@ -342,3 +342,27 @@ def test_bad_models_are_named():
         topic_scorer("npmi", top=31)(lda().fit(COUNTS), COUNTS)
     with pytest.raises(ValueError, match="window=10 needs words in order, and the reference is counts"):
         topic_scorer("npmi", window=10)(lda().fit(COUNTS), COUNTS)
+
+
+class FixedTopics(BaseEstimator):
+    """Topics that the parameter chooses: of words that all documents know, or of words that none does."""
+
+    def __init__(self, unknown=False):
+        self.unknown = unknown
+
+    def fit(self, X, y=None):
+        order = np.arange(X.shape[1], dtype=float)
+        self.components_ = np.array([order if self.unknown else order[::-1]])
+        return self
+
+    def transform(self, X):
+        return np.ones((X.shape[0], 1))
+
+
+@pytest.mark.parametrize("measure", ["npmi", "umass", "uci", "c_v"])
+@pytest.mark.parametrize("first", [True, False])
+def test_no_search_is_won_by_words_that_the_documents_lack(measure, first):
+    X = np.hstack([np.random.default_rng(0).poisson(0.7, (40, 10)), np.zeros((40, 10), int)])
+    search = GridSearchCV(FixedTopics(), {"unknown": [first, not first]}, scoring=topic_scorer(measure), cv=4).fit(X)
+    assert search.best_params_ == {"unknown": False}
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
