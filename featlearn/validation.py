@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
 
 from featlearn.sparse import sound_csr
 from featlearn.streaming import first_chunk, is_dask, is_out_of_core, n_rows, of_frame, require_many_passes, stacked
@@ -137,6 +137,16 @@ def check_parameters(estimator: Any, **rules: Rule) -> None:
     common = {name: rule for name, rule in COMMON.items() if name in vars(estimator)}
     for name, rule in (common | rules).items():
         check_argument(type(estimator).__name__, name, getattr(estimator, name), rule)
+
+
+def check_fitted(who: str, estimator: Any, takes: str) -> None:
+    """Refuse what is no fitted estimator; of what is none at all a TypeError says what ``who`` takes instead."""
+    if isinstance(estimator, type):
+        raise TypeError(f"{who} takes {takes}, not the class {estimator.__name__}; make one and fit it.")
+    if not hasattr(estimator, "fit"):
+        shape = f" of shape {tuple(estimator.shape)}" if hasattr(estimator, "shape") else ""
+        raise TypeError(f"{who} takes {takes}, not {type(estimator).__name__}{shape}.")
+    check_is_fitted(estimator)
 
 
 def unchanged_on_failure(fit: Callable) -> Callable:

@@ -25,11 +25,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from scipy.special import rel_entr
-from sklearn.utils.validation import check_is_fitted
 
 from featlearn.streaming import is_out_of_core
 from featlearn.text.documents import checked_list
 from featlearn.text.terms import check_terms
+from featlearn.validation import check_argument, check_fitted, integer
 
 Terms = Sequence[str] | Mapping[str, int] | Mapping[int, str] | None
 RANKINGS = ("probability", "relevance", "lift")
@@ -198,7 +198,12 @@ class Topics:
         ValueError
             As `Topics`.
         """
-        check_is_fitted(model)
+        check_fitted(
+            "Topics.from_estimator",
+            model,
+            "a fitted topic model, or a Pipeline that ends in one (of components themselves make Topics(components, "
+            "terms))",
+        )
         model = getattr(model, "best_estimator_", model)
         if X is None and terms is None and documents is None and isinstance(getattr(model, "topics_", None), cls):
             return model.topics_  # a TopicExtractor has made them
@@ -281,6 +286,7 @@ class Topics:
         self, n: int = 10, by: str = "probability", *, relevance: float = 0.6, min_probability: float = 1e-3
     ) -> np.ndarray:
         """Columns (n_topics, n) of the top terms of each topic; parameters as `top_terms`."""
+        check_argument("Topics", "n", n, integer())
         if n < 1:
             raise ValueError(f"n={n} shows no terms; pass at least 1.")
         if by not in RANKINGS:
@@ -417,6 +423,8 @@ class Topics:
             If proportions are unknown, there is no such topic, or n is less than 1.
         """
         proportions = self.known_proportions("Topics.documents")
+        check_argument("Topics.documents", "topic", topic, integer())
+        check_argument("Topics.documents", "n", n, integer())
         if not 0 <= topic < self.n_topics:
             raise ValueError(f"There is no topic {topic}; there are {self.n_topics}, from 0 to {self.n_topics - 1}.")
         if n < 1:
