@@ -7,7 +7,7 @@ off and single hiragana, which are hardly ever words of their own.
 
 from functools import cache
 
-from featlearn.text.unicode_words import LETTERS, lowered, normalized
+from featlearn.text.unicode_words import lowered, unicode_words
 
 # English names of the languages, and what ISO 639 calls them.
 LANGUAGES = {
@@ -182,7 +182,8 @@ def stop_words(language: str) -> frozenset[str]:
             f"stop_words: the list of language={language!r} comes with stopwordsiso, which is not installed: pip "
             "install 'featlearn[text]'. Or pass stop_words= of your own, or None."
         ) from None
-    words = {lowered(normalized(word)).strip("'") for word in stopwords(LANGUAGES[language])}
+    parts = map(unicode_words, stopwords(LANGUAGES[language]))
+    words = {lowered(part[0]) for part in parts if len(part) == 1}  # no abbreviation's dot; no row of words
     if language == "japanese":
         words |= {*JAPANESE.split(), *HIRAGANA, *ENGLISH_STOP_WORDS}
-    return frozenset(word for word in words if " " not in word and LETTERS.search(word))
+    return frozenset(words)

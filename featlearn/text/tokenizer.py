@@ -245,8 +245,8 @@ class _Cut:
         if language == "english":
             return english_words
         if language in ELIDED:
-            hanging = re.compile(f"(?:(?:{ELIDED[language].replace(' ', '|')})')+", re.IGNORECASE)
-            return lambda text: [hanging.sub("", word, 1) if "'" in word else word for word in unicode_words(text)]
+            hanging = re.compile(f"\\A(?:(?:{ELIDED[language].replace(' ', '|')})')+", re.IGNORECASE)
+            return lambda text: [hanging.sub("", word) if "'" in word else word for word in unicode_words(text)]
         return unicode_words
 
     def _kept(self, words: list[str], is_ascii: bool) -> list[str]:
