@@ -31,6 +31,15 @@ def limit(text: str) -> int | float:
     return value
 
 
+def language(text: str) -> str:
+    """The English name of a language that has stop words."""
+    from featlearn.text.stop_words import known_language
+
+    if expected := known_language(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not known; pass {expected}")
+    return text
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.add_argument("files", nargs="+", metavar="FILE", help="text files")
@@ -42,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = texts.add_mutually_exclusive_group()
     what.add_argument("--lines", action="store_true", help="every line is a document (default for one file)")
     what.add_argument("--files", dest="whole_files", action="store_true", help="every file is (default for several)")
-    texts.add_argument("--language", choices=["english", "chinese"], default="english", help="default: english")
+    texts.add_argument("--language", type=language, default="english", metavar="NAME", help="default: english")
     texts.add_argument("--encoding", default="utf-8", help="of all files (default: utf-8)")
     texts.add_argument("--stop-words", metavar="FILE", help="words to drop besides the language's own")
     texts.add_argument("--phrases", action="store_true", help="join words that come together: new_york")

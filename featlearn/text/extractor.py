@@ -48,11 +48,13 @@ class Tokens:
 
     def __init__(self, steps: list):
         self.steps = steps
+        # Our tokenizer's function says once of many chunks what it has to say.
+        self.functions = [step.cut() if isinstance(step, Tokenizer) else step.transform for step in steps]
 
     def __call__(self, documents: list) -> list[list[str]]:
         """The tokens of each of many documents."""
-        for step in self.steps:
-            documents = step.transform(documents)
+        for function in self.functions:
+            documents = function(documents)
         return documents
 
     def of_one(self, document: Any) -> list[str]:

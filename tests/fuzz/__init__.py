@@ -23,6 +23,7 @@ GATES = {
     "images": "tests.fuzz.tables:images_case",
     "parameters": "tests.fuzz.tables:parameters_case",
     "terms": "tests.fuzz.terms:terms_case",
+    "tokens": "tests.fuzz.tokens:tokens_case",
 }
 
 Case = tuple[str, Callable[[], str | None]]
