@@ -399,7 +399,7 @@ def test_words_of_another_script_among_the_text_are_no_reason_to_warn(language, 
 
 
 def test_a_stream_and_an_extractor_are_warned_of_once():
-    chunks = [["机器学习很好，今天天气不错", "the cat"], ["今天天气不错"]] * 3
+    chunks = [["机器学习很好，今天天气不错", "the cat sat, the dog ran"], ["今天天气不错"]] * 3
     with pytest.warns(UserWarning, match="are Chinese") as caught:
         list(Tokenizer().transform(iter(chunks)))
     assert len(caught) == 1
