@@ -22,6 +22,8 @@ GATES = {
     "rows": "tests.fuzz.tables:rows_case",
     "images": "tests.fuzz.tables:images_case",
     "parameters": "tests.fuzz.tables:parameters_case",
+    "counts": "tests.fuzz.counts:counts_case",
+    "indices": "tests.fuzz.indices:indices_case",
 }
 
 Case = tuple[str, Callable[[], str | None]]
