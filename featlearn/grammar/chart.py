@@ -381,6 +381,8 @@ def k_best(
         raise ValueError(f"k={k!r} is not valid; pass an integer of at least 1.")
     lex = as_lexical(grammar, lexical)
     n = len(lex.start) - 1
+    if words is not None and len(words) != n:
+        raise ValueError(f"A sentence of {len(words)} words has lexical scores of {n}; align them.")
     if n == 0 or not np.diff(lex.start).all():
         return []
     w = workspace(n, grammar.best_rules)

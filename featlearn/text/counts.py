@@ -5,6 +5,7 @@ stored once and greater than 0. A fractional count is a weight: 2.5 is three tok
 """
 
 from collections.abc import Mapping, Set
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ MOST_EQUAL = 2**24  # of one term or document: its counts are float32, and whole
 # The arrays of fitted models: K topics, V terms, and as many rows (*) as there are.
 FITTED = {"components_": "KV", "topic_counts_": "KV", "alpha_": "K", "weights_": "K", "counts_": "V", "eta_": "V"}
 FITTED |= {"proportions_": "*K"}
+PROBABILITIES = ("components_", "alpha_", "weights_", "proportions_")
 
 
 def check_counts(estimator: Any, X: Any, *, reset: bool, passes: int = 1) -> Any:
@@ -146,17 +148,23 @@ def check_fitted(model: Any) -> None:
     """Refuse a topic model whose arrays, set by hand, no longer fit each other: kernels follow them blindly."""
     who, K, V = type(model).__name__, None, getattr(model, "n_features_in_", None)
     for name, axes in FITTED.items():
-        value = getattr(model, name, None)
-        if value is None or (name == "eta_" and np.ndim(value) == 0):
+        if not hasattr(model, name):
             continue
-        if name == "components_" and np.ndim(value) == 2:
-            K = len(value)
-        wanted = tuple({"K": K, "V": V}.get(axis, np.shape(value)[:1] and np.shape(value)[0]) for axis in axes)
-        if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or value.shape != wanted:
+        value = getattr(model, name)
+        if name == "eta_" and isinstance(value, Real):
+            continue
+        shape = np.shape(value)
+        K = len(value) if name == "components_" and len(shape) == 2 else K
+        wanted = tuple({"K": K, "V": V}.get(axis, shape[0] if shape else 0) for axis in axes)
+        if not isinstance(value, np.ndarray) or value.dtype not in (np.float32, np.float64) or shape != wanted:
             raise ValueError(
-                f"{who}: {name} is {getattr(value, 'dtype', type(value).__name__)} of shape {np.shape(value)}, and "
-                f"must be an array of floats of shape {wanted}, for {K} topics and n_features_in_={V} terms. Set what "
+                f"{who}: {name} is {getattr(value, 'dtype', type(value).__name__)} of shape {shape}, and must be an "
+                f"array of float32 or float64 of shape {wanted}, for {K} topics and n_features_in_={V} terms. Set what "
                 "fits the model, or fit it again."
+            )
+        if name in PROBABILITIES and not 0 <= value.min(initial=0) <= value.max(initial=0) < np.inf:
+            raise ValueError(
+                f"{who}: {name} holds numbers from {value.min()} to {value.max()}; they must be finite and at least 0."
             )
 
 
@@ -217,6 +225,11 @@ def two_halves(X: sp.csr_array, seed: int = 0) -> tuple[sp.csr_array, sp.csr_arr
 
 def log_probabilities(X: sp.csr_array, proportions: np.ndarray, components: np.ndarray) -> np.ndarray:
     """sum_w n_w log sum_k theta_k phi_kw (n,) of documents, with proportions (n, K) and components (K, V)."""
+    if proportions.shape != (X.shape[0], len(components)) or components.shape[1] != X.shape[1]:
+        raise ValueError(
+            f"Counts of shape {X.shape}, proportions {proportions.shape} and topics {components.shape} do not fit each "
+            "other; they must be (n, V), (n, K) and (K, V)."
+        )
     out = np.empty(X.shape[0])
     topics = np.ascontiguousarray(components.T)
     log_likelihoods(X.indptr, X.indices, X.data, np.ascontiguousarray(proportions, topics.dtype), topics, out)

@@ -201,9 +201,11 @@ class TopicModelMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         check_fitted(self)
         who = f"{type(self).__name__}.sample"
         check_argument(who, "random_state", random_state, COMMON["random_state"])
-        expected = integer(1)(n_documents)
-        if expected is not None:
-            raise ValueError(f"{who}: n_documents={n_documents!r} is not valid; pass {expected}.")
+        check_argument(who, "n_documents", n_documents, integer(1))
+        if not self.components_.any(axis=1).all():
+            raise ValueError(
+                f"{who}: a topic in components_ has no term of probability above 0, so nothing can be drawn."
+            )
         rng = check_random_state(random_state)
         lengths = rng.poisson(self.mean_length_, n_documents) if length is None else np.asarray(length)
         if lengths.dtype.kind not in "iu" or lengths.shape not in ((), (n_documents,)) or lengths.min() < 0:
@@ -212,7 +214,15 @@ class TopicModelMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 f"{n_documents} of them."
             )
         lengths = np.broadcast_to(lengths, n_documents)
-        return drawn_counts(lengths, self._draw_proportions(n_documents, rng), self.components_, rng)
+        theta = self._draw_proportions(n_documents, rng)
+        if theta.shape[1] != len(self.components_) or not (
+            theta.any(axis=1).all() and self.components_.any(axis=1).all()
+        ):
+            raise ValueError(
+                f"{who}: nothing can be drawn from proportions of shape {theta.shape} and components_ of shape "
+                f"{self.components_.shape}; they must agree, and no row of either may be all 0."
+            )
+        return drawn_counts(lengths, theta, self.components_, rng)
 
     def _check_jobs(self):
         check_argument(type(self).__name__, "n_jobs", self.n_jobs, COMMON["n_jobs"])

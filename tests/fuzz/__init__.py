@@ -24,6 +24,8 @@ GATES = {
     "parameters": "tests.fuzz.tables:parameters_case",
     "terms": "tests.fuzz.terms:terms_case",
     "tokens": "tests.fuzz.tokens:tokens_case",
+    "counts": "tests.fuzz.counts:counts_case",
+    "indices": "tests.fuzz.indices:indices_case",
 }
 
 Case = tuple[str, Callable[[], str | None]]
