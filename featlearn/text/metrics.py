@@ -94,6 +94,8 @@ def term_names(steps: list) -> Any:
         return getattr(steps[-1], "feature_names_in_", None)
     names = steps[place].get_feature_names_out()
     for step in steps[place + 1 : -1]:
+        if not hasattr(step, "get_feature_names_out"):
+            return None
         names = step.get_feature_names_out(names)
     return names
 
