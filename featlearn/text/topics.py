@@ -623,7 +623,7 @@ def _column(groups, n):
 
 
 def _terms_of(before, last):
-    """Names of the counts' columns, if anybody knows them: the steps before the model, or those from a vectorizer on."""
+    """Names of the counts' columns, if known: those of all steps before the model, or from a vectorizer on."""
     steps = [] if before is None else [step for _, step in before.steps]
     for start in [i for i, step in enumerate(steps) if i == 0 or hasattr(step, "build_analyzer")]:
         try:
