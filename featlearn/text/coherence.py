@@ -126,6 +126,11 @@ def as_topics(topics: Any, top: int, who: str) -> tuple[list[list], int | None]:
                 f"{who}: topics have shape {topics.shape}; pass components (n_topics, n_terms), reshape(1, -1) for one."
             )
         components = check_array(topics, dtype=[np.float64, np.float32], input_name=f"topics given to {who}")
+        if top >= components.shape[1] and _may_be_indices(topics):
+            raise ValueError(
+                f"{who}: topics are an array of {components.shape[1]} whole numbers a row, none twice, and top={top}. "
+                "If they are indices of top terms pass topics.tolist(); if weights of terms, a smaller top."
+            )
         if top > components.shape[1]:
             raise ValueError(
                 f"{who}: top={top} is larger than the vocabulary of {components.shape[1]} terms; pass at most that."
@@ -162,6 +167,12 @@ def as_topics(topics: Any, top: int, who: str) -> tuple[list[list], int | None]:
     if len({isinstance(topic[0], str) for topic in lists}) > 1:
         raise ValueError(f"{who}: some topics list words and others indices; pass all as words or all as indices.")
     return lists, None
+
+
+def _may_be_indices(topics):
+    """Whether an array looks like argsort's: whole numbers, none twice in a row."""
+    values = np.asarray(topics)
+    return values.dtype.kind in "iu" and all(len(set(row)) == len(row) for row in values.tolist())
 
 
 def is_counts(reference: Any) -> bool:

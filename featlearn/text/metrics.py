@@ -94,6 +94,8 @@ def term_names(steps: list) -> Any:
         return getattr(steps[-1], "feature_names_in_", None)
     names = steps[place].get_feature_names_out()
     for step in steps[place + 1 : -1]:
+        if not hasattr(step, "get_feature_names_out"):
+            return None
         names = step.get_feature_names_out(names)
     return names
 
@@ -196,6 +198,14 @@ def topic_scorer(
     ValueError
         If a parameter is not valid.
 
+    Notes
+    -----
+    No measure chooses the number of topics by itself, so let a search show several (``scoring`` a dict of scorers and
+    ``refit=False``). Perplexity is blind to whether anybody can read the topics: it goes on falling with more of them.
+    Coherence is blind to what the topics leave out: few broad ones, or a single one, can have the best of all.
+    Diversity is blind to both. Take numbers where perplexity has done most of its fall and the others are still high,
+    and read the topics; ``examples/plot_number_of_topics.py`` does so.
+
     Examples
     --------
     >>> from sklearn.decomposition import LatentDirichletAllocation
@@ -205,10 +215,10 @@ def topic_scorer(
     >>> from featlearn.text.metrics import topic_scorer
     >>> documents = ["cat dog pet", "dog pet cat", "bond stock fund", "stock fund bond"] * 6
     >>> pipeline = make_pipeline(CountVectorizer(), LatentDirichletAllocation(random_state=0))
-    >>> search = GridSearchCV(
-    ...     pipeline, {"latentdirichletallocation__n_components": [1, 2]}, scoring=topic_scorer("npmi", top=3), cv=2
-    ... )
-    >>> search.fit(documents).best_params_
-    {'latentdirichletallocation__n_components': 2}
+    >>> scoring = {"npmi": topic_scorer("npmi", top=3), "diversity": topic_scorer("diversity", top=3)}
+    >>> grid = {"latentdirichletallocation__n_components": [1, 2, 4]}
+    >>> search = GridSearchCV(pipeline, grid, scoring=scoring, refit=False, cv=2).fit(documents)
+    >>> {measure: search.cv_results_[f"mean_test_{measure}"].round(2).tolist() for measure in scoring}
+    {'npmi': [-0.33, 1.0, 1.0], 'diversity': [1.0, 1.0, 0.5]}
     """
     return TopicScorer(measure, top=top, window=window, reference=reference, terms=terms)

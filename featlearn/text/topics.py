@@ -623,10 +623,11 @@ def _column(groups, n):
 
 
 def _terms_of(before, last):
-    """Names of the counts' columns, if anybody knows them."""
-    if before is not None:
+    """Names of the counts' columns, if known: those of all steps before the model, or from a vectorizer on."""
+    steps = [] if before is None else [step for _, step in before.steps]
+    for start in [i for i, step in enumerate(steps) if i == 0 or hasattr(step, "build_analyzer")]:
         try:
-            return before.get_feature_names_out()
+            return before[start:].get_feature_names_out()
         except (AttributeError, ValueError):  # a step that names nothing
             pass
     return getattr(last, "feature_names_in_", None)

@@ -20,6 +20,7 @@ from featlearn.text.extractor import TopicExtractor
 from featlearn.text.lda import LDA
 from featlearn.text.metrics import TopicScorer, topic_diversity, topic_scorer
 from featlearn.text.topic_model import TopicModelMixin
+from featlearn.text.topics import Topics
 
 MEASURES = ["npmi", "umass", "uci", "c_v", "diversity"]
 
@@ -61,6 +62,39 @@ class Fixed(TopicModelMixin, BaseEstimator):
 
 
 # --- diversity
+
+
+def test_indices_in_an_array_are_not_taken_for_weights():
+    """argsort's array of whole numbers would be components of a tiny vocabulary, and all topics alike."""
+    phi = np.random.default_rng(0).dirichlet(np.ones(40), 3)
+    indices = np.argsort(-phi)[:, :10]
+    for top in (10, 25):
+        with pytest.raises(ValueError, match=r"10 whole numbers a row, none twice.*pass topics\.tolist\(\)"):
+            topic_diversity(indices, top=top)
+    assert topic_diversity(indices.tolist(), top=10) == topic_diversity(phi, top=10)
+    assert topic_diversity(np.array([[3, 2, 0], [0, 2, 3]]), top=2) == 0.75
+    assert topic_diversity(np.array([[3, 0, 0], [0, 2, 3]]), top=3) == 0.5
+
+
+def test_steps_that_lose_the_words_are_named():
+    pipeline = make_pipeline(CountVectorizer(), FunctionTransformer(), NMF(2, random_state=0)).fit(TEXTS)
+    with pytest.raises(ValueError, match="topics are indices; pass terms"):
+        topic_scorer("npmi")(pipeline, TEXTS)
+    names = pipeline[0].get_feature_names_out()
+    assert topic_scorer("npmi", terms=names)(pipeline, TEXTS) == topic_scorer("npmi", terms=pipeline[0].vocabulary_)(
+        pipeline, TEXTS
+    )
+    assert Topics.from_estimator(pipeline).terms[0] == "term 0"
+    behind = make_pipeline(FunctionTransformer(), CountVectorizer(), NMF(2, random_state=0)).fit(TEXTS)
+    assert Topics.from_estimator(behind).terms == tuple(names)
+
+
+@pytest.mark.parametrize("terms", [{"a", "b"}, "ab", ["a", "a"]])
+def test_a_scorer_refuses_at_once_what_a_search_would_score_as_nan(terms):
+    with pytest.raises(ValueError, match="topic_scorer: terms "):
+        topic_scorer("npmi", terms=terms)
+    with pytest.raises(ValueError, match=r"reference=<.*> is not valid; pass documents that can be read again"):
+        topic_scorer("npmi", reference=(text for text in TEXTS))
 
 
 def test_diversity():
