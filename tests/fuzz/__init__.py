@@ -22,6 +22,8 @@ GATES = {
     "rows": "tests.fuzz.tables:rows_case",
     "images": "tests.fuzz.tables:images_case",
     "parameters": "tests.fuzz.tables:parameters_case",
+    "trees": "tests.fuzz.trees:trees_case",
+    "grammars": "tests.fuzz.grammars:grammars_case",
 }
 
 Case = tuple[str, Callable[[], str | None]]
