@@ -7,7 +7,7 @@ r"""The text of grammars, read as people and other programs write it.
 
 The arrow may be ``->``, ``-->``, ``=>``, ``::=``, ``:=``, or one of Unicode's, with or without blanks around it;
 ``%start S`` names the start symbol. The probability ends a right side. What ``str`` makes of an ``nltk.PCFG`` or its
-productions is read too: symbols such as ``NP|<DT-NN>``, ``#`` and ``''``, if they stand on a left side with blanks around them.
+productions is read too: symbols such as ``NP|<DT-NN>``, ``#`` and ``''``, if they stand on a left side between blanks.
 
 In a text without a word in quotes, what never stands on a left side is a word: ``Vi -> sleeps 1.0``.
 

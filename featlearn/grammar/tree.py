@@ -4,7 +4,8 @@ A tree never changes once it is made, so trees can be shared, hashed and handed 
 of its own and not Python's, so a tree nested 10,000 deep is as welcome as any other.
 
 Written in brackets, a tree is ``(S (NP (PRP I)) (VP (VBP sleep)))``. What brackets cannot hold (parentheses, blanks) is
-written as ``\xHH``, with the hexadecimal code of the character: ``escape`` and ``unescape``.
+written as ``\xHH``, with the hexadecimal code of the character, and an ideographic space as ``\u3000``: ``escape`` and
+``unescape``.
 """
 
 import re
@@ -12,14 +13,14 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
-RESERVED = "() \t\n\r\f\v\0"  # what a label or a word in brackets cannot hold as it is
+RESERVED = "() \t\n\r\f\v\0\u3000"  # what a label or a word in brackets cannot hold as it is
 DEEPEST_INDENT = 60  # columns: the lines of a deep tree would otherwise grow without end
-_ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
+_ESCAPED = re.compile(r"\\(?:x([0-9a-f]{2})|u3000)")
 
 
 @lru_cache(maxsize=1 << 16)
 def escape(text: str, reserved: str = RESERVED) -> str:
-    r"""``text`` with each of the ASCII characters ``reserved`` as ``\xHH``; `unescape` is the exact inverse.
+    r"""``text`` with the characters ``reserved``, ASCII or U+3000, as their codes; `unescape` is the exact inverse.
 
     Examples
     --------
@@ -28,18 +29,22 @@ def escape(text: str, reserved: str = RESERVED) -> str:
     New\x20York\x20\x28NY\x29
     """
     pattern = _pattern(reserved)
-    return pattern.sub(lambda found: f"\\x{ord(found[0]):02x}", text) if pattern.search(text) else text
+    return pattern.sub(_code, text) if pattern.search(text) else text
+
+
+def _code(found: re.Match) -> str:
+    return "\\u3000" if found[0] == "\u3000" else f"\\x{ord(found[0]):02x}"
 
 
 @lru_cache(maxsize=64)
 def _pattern(reserved: str) -> re.Pattern:
     # A backslash is reserved only where it would read as an escape, so a treebank's 1\/2 stays as it is.
-    return re.compile(rf"[{re.escape(reserved)}]|\\(?=x[0-9a-f]{{2}})")
+    return re.compile(rf"[{re.escape(reserved)}]|\\(?=x[0-9a-f]{{2}}|u3000)")
 
 
 def unescape(text: str) -> str:
     """The text of which `escape` made ``text``."""
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "\\x" in text else text
+    return _ESCAPED.sub(lambda found: chr(int(found[1] or "3000", 16)), text) if "\\" in text else text
 
 
 class Tree:

@@ -26,6 +26,8 @@ GATES = {
     "tokens": "tests.fuzz.tokens:tokens_case",
     "counts": "tests.fuzz.counts:counts_case",
     "indices": "tests.fuzz.indices:indices_case",
+    "trees": "tests.fuzz.trees:trees_case",
+    "grammars": "tests.fuzz.grammars:grammars_case",
 }
 
 Case = tuple[str, Callable[[], str | None]]
