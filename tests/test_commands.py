@@ -46,9 +46,13 @@ def refused(capsys, *arguments):
 
 def test_table_report_and_model(corpus, tmp_path, capsys):
     out, model = tmp_path / "report.html", tmp_path / "topics.joblib"
-    assert run("topics", corpus, *QUICK, "--terms", 5, "--out", out, "--model", model) == 0
+    assert run("topics", corpus, *QUICK, "--terms", 5, "--out", out, "--save", model) == 0
     shown, err = capsys.readouterr()
-    assert err == ""
+    assert err == (
+        "featlearn topics: 1 file: 60 documents, 600 words, 0 of them stop words.\n"
+        "featlearn topics: 10 of 10 terms; left out: 0 in fewer than 5 documents (--min-df), 0 in more than 30 "
+        "(--max-df).\n"
+    )
     rows = [set(line.split()) for line in shown.splitlines() if "%" in line]
     assert len(rows) == 2
     assert any(set(PETS) <= row for row in rows)
@@ -68,7 +72,7 @@ def test_the_same_seed_gives_the_same_topics(corpus, tmp_path, capsys):
     for seed, jobs in [(1, 1), (1, 2), (2, 1)]:
         model = tmp_path / f"{seed}{jobs}.joblib"
         options = ["-k", 3, "--method", "vb", "--max-iter", 3, "--seed", seed, "--jobs", jobs]
-        assert run("topics", corpus, *options, "--model", model) == 0
+        assert run("topics", corpus, *options, "--save", model) == 0
         components.append(joblib.load(model).components_)
     np.testing.assert_array_equal(components[0], components[1])
     assert not np.array_equal(components[0], components[2])
@@ -81,7 +85,7 @@ def test_files_or_lines(corpus, tmp_path, capsys):
     model = tmp_path / "m.joblib"
 
     def documents(*arguments):
-        assert run("topics", *arguments, *QUICK, "--min-df", 2, "--model", model) == 0
+        assert run("topics", *arguments, *QUICK, "--min-df", 2, "--save", model, "--force") == 0
         return joblib.load(model).topics_.n_documents
 
     assert documents(*paths) == 20
@@ -93,7 +97,7 @@ def test_files_or_lines(corpus, tmp_path, capsys):
 
 def test_large_files_are_streamed_and_the_shares_are_right(corpus, tmp_path, capsys, monkeypatch):
     model = tmp_path / "m.joblib"
-    options = ["-k", 2, "--method", "online", "--max-iter", 3, "--model", model]
+    options = ["-k", 2, "--method", "online", "--max-iter", 3, "--save", model, "--force"]
     assert run("topics", corpus, *options) == 0
     held, shown = joblib.load(model), capsys.readouterr().out
     monkeypatch.setattr(topics, "IN_MEMORY", 10)
@@ -110,7 +114,7 @@ def test_large_files_are_streamed_and_the_shares_are_right(corpus, tmp_path, cap
     assert '"documents":0,' in text
     assert '"documents":[[' not in text  # it quotes no document that nobody wrote
     capsys.readouterr()
-    assert run("topics", corpus, "-k", 2, "--max-iter", 1, "--model", model) == 0
+    assert run("topics", corpus, "-k", 2, "--max-iter", 1, "--save", model, "--force") == 0
     assert joblib.load(model).model_.method == "online"
 
 
@@ -119,7 +123,7 @@ def test_options_reach_the_steps(corpus, tmp_path, capsys):
     words.write_text("cat\nbond stock\n")
     options = ["--stop-words", words, "--min-df", 3, "--max-df", 0.9, "--max-features", 6, "--phrases"]
     pytest.importorskip("gensim", reason="pip install 'featlearn[text]'")
-    assert run("topics", corpus, *QUICK, *options, "--model", model) == 0
+    assert run("topics", corpus, *QUICK, *options, "--save", model) == 0
     extractor = joblib.load(model)
     assert (extractor.min_df, extractor.max_df, extractor.max_features) == (3, 0.9, 6)
     assert extractor.phrases_ is not None
@@ -141,11 +145,10 @@ def test_chinese_in_another_encoding(tmp_path, capsys):
 
 def test_bad_input(corpus, tmp_path, capsys):
     assert "nowhere.txt does not exist" in refused(capsys, corpus, tmp_path / "nowhere.txt")
-    assert "is a folder" in refused(capsys, tmp_path)
+    assert "holds one document" in refused(capsys, tmp_path)
     empty = tmp_path / "empty.txt"
     empty.write_text("")
     assert "empty.txt is empty: it has 0 bytes" in refused(capsys, empty)
-    assert "empty.txt is empty" in refused(capsys, corpus, empty)
     empty.write_text("\n\n \n")
     assert "empty.txt is empty: it holds no line of text" in refused(capsys, empty)
     binary = tmp_path / "binary.txt"
@@ -171,7 +174,7 @@ def test_too_few_documents_or_words(corpus, tmp_path, capsys):
 def test_outputs_are_looked_at_before_the_fit(corpus, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(topics, "read", lambda arguments: pytest.fail("it went on"))
     before = corpus.read_bytes()
-    for option in ("--out", "--model"):
+    for option in ("--out", "--save"):
         assert f"{option} {tmp_path} is a folder" in refused(capsys, corpus, option, tmp_path)
         assert "there is no folder" in refused(capsys, corpus, option, tmp_path / "no" / "report.html")
         assert "would overwrite an input file" in refused(capsys, corpus, option, corpus)
@@ -180,7 +183,7 @@ def test_outputs_are_looked_at_before_the_fit(corpus, tmp_path, capsys, monkeypa
         if os.path.isdir("/proc/self"):
             assert "cannot be written" in refused(capsys, corpus, option, "/proc/self/report.html")
     same = tmp_path / "same"
-    assert "both write" in refused(capsys, corpus, "--out", same, "--model", same)
+    assert "both write" in refused(capsys, corpus, "--out", same, "--save", same)
     assert corpus.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["corpus.txt"]
 
@@ -211,13 +214,14 @@ def test_bad_arguments(corpus, capsys, arguments, message):
 def test_what_is_written_is_whole_or_not_there(corpus, tmp_path, capsys, monkeypatch):
     model = tmp_path / "topics.joblib"
     model.write_text("the old one")
+    assert "is there already. Give another name, or --force" in refused(capsys, corpus, *QUICK, "--save", model)
 
     def half(value, path):
         Path(path).write_text("half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(joblib, "dump", half)
-    assert "No space left on device" in refused(capsys, corpus, *QUICK, "--model", model)
+    assert "No space left on device" in refused(capsys, corpus, *QUICK, "--save", model, "--force")
     assert model.read_text() == "the old one"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus.txt", "topics.joblib"]
 
@@ -227,9 +231,11 @@ def test_what_the_terminal_lacks_ends_no_run(corpus, tmp_path):
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt"))
     path.write_text("\n".join(LINES).replace("cat", "кот"), encoding="utf-8")
     command = [sys.executable, "-m", "featlearn", "topics", path, *QUICK, "--terms", "5", "--out", tmp_path / "r.html"]
+    command += ["--force"]
     for encoding in ("ascii", "utf-8:strict"):
         done = subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONIOENCODING": encoding})
-        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.returncode == 0
+        assert done.stderr.count(b"\n") == 2
         assert "кот".encode(encoding.split(":")[0], "backslashreplace") in done.stdout
         assert b"caf\\udce9.txt" in done.stdout
 

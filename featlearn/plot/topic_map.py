@@ -266,6 +266,7 @@ def topics_html(
     relevance: float = 0.6,
     groups: Any = None,
     group_name: str | None = None,
+    names: Sequence[str] | None = None,
 ) -> str | Path:
     """A page to explore topics in: one file that works offline, in the manner of LDAvis.
 
@@ -291,6 +292,8 @@ def topics_html(
         keeps the order of its categories; one that no document has is left out.
     group_name : str or None, default=None
         What the column is called; None takes the name of a pandas Series, or "group".
+    names : sequence of str (n_documents,) or None, default=None
+        What the documents are called; None numbers them.
 
     Returns
     -------
@@ -325,7 +328,9 @@ def topics_html(
     >>> "<title>Two topics</title>" in page
     True
     """
-    data = explorer_data(topics, n_terms=n_terms, relevance=relevance, groups=groups, group_name=group_name)
+    data = explorer_data(
+        topics, n_terms=n_terms, relevance=relevance, groups=groups, group_name=group_name, names=names
+    )
     template = resources.files("featlearn.plot").joinpath("topic_map.html").read_text(encoding="utf-8")
     parts = {"title": html.escape(title.encode("utf-8", "replace").decode("utf-8")), "data": embedded(data)}
     # One pass, so that a title or a term with braces in it is not taken for a place to fill.
@@ -349,7 +354,13 @@ def embedded(data: Any) -> str:
 
 
 def explorer_data(
-    topics: Topics, *, n_terms: int = 30, relevance: float = 0.6, groups: Any = None, group_name: str | None = None
+    topics: Topics,
+    *,
+    n_terms: int = 30,
+    relevance: float = 0.6,
+    groups: Any = None,
+    group_name: str | None = None,
+    names: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """What the page knows, ready for JSON; parameters as `topics_html`.
 
@@ -367,6 +378,8 @@ def explorer_data(
         raise ValueError(f"n_terms={n_terms} shows no terms; pass at least 1.")
     if not 0 <= relevance <= 1:
         raise ValueError(f"relevance={relevance} is not valid; pass a number between 0 (lift) and 1 (probability).")
+    if names is not None and len(names) != topics.n_documents:
+        raise ValueError(f"{len(names)} names do not match {topics.n_documents} documents.")
     n_terms = min(n_terms, topics.n_terms)
     marginal = np.maximum(topics.marginal, LEAST)
     candidates = [can_be_shown(phi, marginal, n_terms) for phi in topics.components]
@@ -397,7 +410,7 @@ def explorer_data(
                 "y": round(500 * (1 - float(centers[k, 1])), 1),
                 "terms": np.searchsorted(used, candidates[k]).tolist(),
                 "phi": _rounded(topics.components[k, candidates[k]]),
-                "documents": _documents(topics, k),
+                "documents": _documents(topics, k, names),
             }
             for k in range(topics.n_topics)
         ],
@@ -428,8 +441,8 @@ def can_be_shown(phi: np.ndarray, marginal: np.ndarray, n: int) -> np.ndarray:
     return known[sorted(shown)]
 
 
-def _documents(topics, k):
-    """The representative documents of a topic: number, proportion and the beginning of the text."""
+def _documents(topics, k, names):
+    """The representative documents of a topic: number or name, proportion and the beginning of the text."""
     if topics.proportions is None:
         return []
     quotes = []
@@ -437,7 +450,7 @@ def _documents(topics, k):
         if text is not None:
             text = " ".join(text[: 4 * TEXT].split())
             text = text if len(text) <= TEXT else text[: TEXT - 1].rstrip() + "…"
-        quotes.append([document, round(proportion, 4), text])
+        quotes.append([document if names is None else str(names[document]), round(proportion, 4), text])
     return quotes
 
 
