@@ -1,7 +1,12 @@
 """The command line: ``python -m featlearn COMMAND``. Every command is a module here; ``files`` is what they share.
 
-A command has ``HELP``, ``add_arguments(parser)`` and ``run(arguments)``; what is wrong with the input it raises
-as OSError, ValueError or ImportError, which end as one line on standard error.
+A command has ``HELP``, ``add_arguments(parser)`` and ``run(arguments)``, which returns an exit code or None; what is
+wrong with the input it raises as OSError, ValueError or ImportError, which end as one line on standard error.
+
+    0      all is done
+    1      done, and for nothing: no sentence of all has a parse
+    2      the input or the command line is wrong
+    130    interrupted
 """
 
 import argparse
@@ -10,8 +15,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 COMMANDS = ["parse", "topics"]
-# Exit codes: all is written; the input or the command line is wrong; interrupted.
-DONE, REFUSED, INTERRUPTED = 0, 2, 130
+DONE, IN_VAIN, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -39,11 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.print_help(sys.stderr)
             return REFUSED
         name = f" {arguments.command}"
-        arguments.run(arguments)
+        return arguments.run(arguments) or DONE
     except (OSError, ValueError, ImportError) as error:
         print(f"featlearn{name}: {' '.join(str(error).split())}", file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:
         print(f"featlearn{name}: interrupted.", file=sys.stderr)
         return INTERRUPTED
-    return DONE

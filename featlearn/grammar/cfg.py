@@ -28,6 +28,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 from sklearn.utils import check_random_state
 
+from featlearn.grammar.coverage import report_symbols
 from featlearn.grammar.rules import Rule, RuleCounts, Word, checked, read_rules, rhs_text, symbol_text, tree_rules
 from featlearn.grammar.tree import Tree, make_tree
 from featlearn.streaming import accumulate
@@ -109,7 +110,9 @@ class CFG:
     def from_text(cls, text: str, start: str | None = None) -> "CFG":
         """Read the textual format, without probabilities; the first line's symbol is the start unless one is given."""
         found = read_rules(text, probabilities=False)
-        return cls([rule for rule, _ in found], start)
+        grammar = cls([rule for rule, _ in found], start)
+        report_symbols(grammar)
+        return grammar
 
     def to_text(self) -> str:
         """The grammar as `from_text` reads it: a line for each symbol, the start symbol's first."""
@@ -233,7 +236,9 @@ class PCFG(CFG):
     @classmethod
     def from_text(cls, text: str, start: str | None = None, normalize: bool | None = False) -> "PCFG":
         """Read the textual format; the first line's symbol is the start symbol unless one is given."""
-        return cls([(*rule, p) for rule, p in read_rules(text, probabilities=True)], start, normalize)
+        grammar = cls([(*rule, p) for rule, p in read_rules(text, probabilities=True)], start, normalize)
+        report_symbols(grammar)
+        return grammar
 
     @classmethod
     def from_counts(cls, counts: RuleCounts, start: str | None = None, smoothing: float = 0.0) -> "PCFG":
