@@ -357,7 +357,8 @@ def k_best(
 ) -> list[Parse]:
     """The k best trees of a sentence, best first; fewer if there are no more.
 
-    Trees whose unary chains hold a symbol twice are left out: with unary cycles there is no end of them.
+    Trees whose unary chains hold a symbol twice are trees as others are: with unary cycles there is no end of them, and
+    k of them come back. Of trees that are equally good, which come is not said, but it is always the same.
 
     Parameters
     ----------
