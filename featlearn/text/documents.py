@@ -17,7 +17,7 @@ from featlearn.streaming import is_dask, is_stream
 from featlearn.text.counts import DOCUMENTS
 from featlearn.text.readers import BLOCK as BLOCK
 from featlearn.text.readers import HEAD, Binary, Source, sources, text_blocks, text_lines
-from featlearn.text.records import KINDS, Record, records, structure
+from featlearn.text.records import KINDS, Record, beginning, records, structure
 from featlearn.validation import boolean, either, instance, integer, optional
 
 
@@ -214,9 +214,8 @@ class _Reader:
 
     def _checked(self, blocks: Iterator[str], source: Source) -> Iterator[str]:
         """The same blocks, unless they look structured."""
-        first = next(blocks, "")
-        second = next(blocks, None)
-        found = structure(first[:HEAD], source, whole=second is None and len(first) <= HEAD)
+        head, blocks, whole = beginning(blocks)
+        found = structure(head[:HEAD], source, whole=whole and len(head) <= HEAD)
         if found is not None:
             what, column = found
             cure = f"Name the column of the texts{self.cure.format(column)}" if column else "Take the text out of it"
@@ -224,10 +223,7 @@ class _Reader:
                 f"{source.name} looks like {what}, and as running text its marks and names would count as words. "
                 f"{cure}, or read it as it is with plain=True."
             )
-        yield first
-        if second is not None:
-            yield second
-            yield from blocks
+        yield from blocks
 
     def records(self) -> Iterator[Record]:
         """The documents, one after the other, with what is known of them.

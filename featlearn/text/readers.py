@@ -205,7 +205,8 @@ def text_blocks(source: Source, encoding: str) -> Iterator[str]:
         raise with_nul(source, head, encoding, head[: head.index(b"\0")].count(b"\n") + 1)
     raw = codecs.getincrementaldecoder(encoding)()
     decoder = io.IncrementalNewlineDecoder(raw, translate=True)
-    offset, lines, start = 0, 1, True
+    start = codecs.lookup(encoding).name not in ("utf-16", "utf-32", "utf-8-sig")  # these drop the mark themselves
+    offset, lines = 0, 1
     while True:
         waiting = len(raw.getstate()[0])
         try:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
 
-from featlearn.text.readers import Source, text_lines
+from featlearn.text.readers import HEAD, Source, text_lines
 
 LINES = (".jsonl", ".ndjson")
 TABLES = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
@@ -63,6 +63,17 @@ class Dialect:
             skipinitialspace=self.blanks,
             strict=self.quoting != csv.QUOTE_NONE,
         )
+
+
+def beginning(blocks: Iterator[str]) -> tuple[str, Iterator[str], bool]:
+    """The beginning of a text, all of its blocks, and whether the beginning is the whole text."""
+    parts: list[str] = []
+    while sum(map(len, parts)) < HEAD:
+        block = next(blocks, None)
+        if block is None:
+            return "".join(parts), iter(parts), True
+        parts.append(block)
+    return "".join(parts), chain(parts, blocks), False
 
 
 # ---- telling structured files from prose ----
@@ -178,8 +189,8 @@ def first_rows(dialect: Dialect, head: str, *, whole: bool) -> tuple[list[list[s
                 rows.append(row)
             if len(rows) == ROWS:
                 break
-    except csv.Error:
-        broken = whole or reader.line_num < len(lines)  # a record that the head cuts is not broken
+    except csv.Error as error:
+        broken = "end of data" not in str(error)  # a record that the end cuts is reported when it is read
     equal = sum(len(row) == len(rows[0]) for row in rows)
     return rows, equal / max(len(rows) + broken, 1)
 
@@ -190,8 +201,12 @@ def table_of(head: str, kind: str, columns: Iterable[str | int] | None, *, whole
         return Dialect(mark[1])
     candidates = []
     for delimiter in "\t" if TABLES.get(kind) == "\t" else ",;\t|":
-        escaped = [Dialect(delimiter, escape="\\")] if '\\"' in head and '""' not in head else []
-        candidates += [*escaped, Dialect(delimiter), Dialect(delimiter, blanks=True)]
+        # A backslash escapes quotes where none are doubled; as the last character of a field it may be nothing but that.
+        escaped = [Dialect(delimiter, escape="\\")] if '\\"' in head else []
+        inner = rf"[^{delimiter}\n]"
+        first = re.search(rf'\\"{inner}', head) and not re.search(rf'{inner}""{inner}', head)
+        plain = [Dialect(delimiter), Dialect(delimiter, blanks=True)]
+        candidates += [*escaped, *plain] if first else [*plain, *escaped]
     candidates.append(Dialect("\t", csv.QUOTE_NONE))
 
     def merit(dialect):
@@ -214,16 +229,14 @@ def records(
 
     The first column must be named; others may be None, and then have no values.
     """
-    head = next(blocks, "")
-    rest = next(blocks, None)
-    blocks = chain([head] if rest is None else [head, rest], blocks)
+    head, blocks, whole = beginning(blocks)
     text = head.lstrip()
     if not text:
         return
     if source.kind in LINES or source.kind == ".json" or looks_like_json(text):
         yield from json_records(source, text, blocks, columns)
     else:
-        dialect = table_of(head, source.kind, [c for c in columns if c is not None], whole=rest is None)
+        dialect = table_of(head, source.kind, [c for c in columns if c is not None], whole=whole)
         yield from table_records(source, dialect, text_lines(blocks), columns)
 
 

@@ -28,6 +28,8 @@ GATES = {
     "indices": "tests.fuzz.indices:indices_case",
     "trees": "tests.fuzz.trees:trees_case",
     "grammars": "tests.fuzz.grammars:grammars_case",
+    "documents": "tests.fuzz.documents:documents_case",
+    "files": "tests.fuzz.files:files_case",
 }
 
 Case = tuple[str, Callable[[], str | None]]
