@@ -121,8 +121,10 @@ def first_documents(X: Any) -> list:
 def say_what_is_skipped(tokenizer: Tokenizer, documents: list[list[str]]) -> None:
     """Warn if tokens pass the tokenizer by that it would have dropped or changed; documents are the first ones."""
     words = Counter(chain.from_iterable(documents))
-    dropped = tokenizer.stop_words
-    dropped = stop_words(tokenizer.language) if isinstance(dropped, str) else set(map(str.lower, dropped or ()))
+    dropped: Any = tokenizer.stop_words or ()
+    if isinstance(dropped, str):
+        dropped = stop_words(tokenizer.language) if tokenizer.language else ()
+    dropped = set(map(str.lower, dropped))
     stops = [word for word in words if word.lower() in dropped]
     capitals = [word for word in words if tokenizer.lowercase and word != word.lower()]
     if sum(words[word] for word in {*stops, *capitals}) <= FEW * words.total():
