@@ -4,8 +4,8 @@
 First on documents drawn from a model of 8 topics, so that the answer is known; then on posts of four newsgroups, where
 it is not. One grid search scores each number of topics by several measures, on documents left out:
 
-- perplexity: how well the topics foretell words. It is blind to whether anybody can read them, and goes on falling with
-  more topics, ever more slowly, long after these repeat and split hairs.
+- perplexity: how well the topics foretell words. It is blind to whether anybody can read them: of real texts it goes on
+  falling with more topics, ever more slowly, long after these repeat and split hairs.
 - NPMI: how far the top words of a topic keep company in documents. It is blind to what the topics leave out: few broad
   ones can win, even a single one, above all where it is counted in few documents, for rare words never meet in them.
   So it is counted here in all documents; the column "in fold" shows what it says of the documents left out alone.

@@ -125,21 +125,26 @@ def first_documents(X: Any) -> list:
 def say_what_is_skipped(tokenizer: Tokenizer, documents: list[list[str]]) -> None:
     """Warn if tokens pass the tokenizer by that it would have dropped or changed; documents are the first ones."""
     words = Counter(chain.from_iterable(documents))
-    dropped = tokenizer.stop_words
-    dropped = stop_words(tokenizer.language) if isinstance(dropped, str) else set(map(str.lower, dropped or ()))
-    stops = [word for word in words if word.lower() in dropped]
-    capitals = [word for word in words if tokenizer.lowercase and word != word.lower()]
-    if sum(words[word] for word in {*stops, *capitals}) <= FEW * words.total():
+    dropped: Any = () if tokenizer.stop_words is None else tokenizer.stop_words
+    if isinstance(dropped, str):
+        dropped = stop_words(tokenizer.language) if tokenizer.language else ()
+    dropped = set(map(str.lower, dropped))
+    kinds = {
+        "stop words": [word for word in words if word.lower() in dropped],
+        "words with capitals": [word for word in words if tokenizer.lowercase and word != word.lower()],
+        "without a letter": [word for word in words if tokenizer.pattern is None and not any(map(str.isalpha, word))],
+    }
+    if sum(words[word] for word in set(chain.from_iterable(kinds.values()))) <= FEW * words.total():
         return
     found = [
-        f"{sum(words[word] for word in some) / words.total():.0%} are {what} ({', '.join(most)}, ...)"
-        for some, what in ((stops, "stop words"), (capitals, "words with capitals"))
+        f"{sum(words[word] for word in some) / words.total():.0%} are {kind} ({', '.join(map(repr, most))}, ...)"
+        for kind, some in kinds.items()
         if (most := sorted(some, key=lambda word: -words[word])[:3])
     ]
     notify(
         "TopicExtractor: the documents are lists of tokens, so the tokenizer is skipped, with its stop words, lower "
         f"case and min_length; phrases and the vocabulary's limits still apply. Of the {words.total()} tokens in the "
-        f"first {len(documents)} documents {' and '.join(found)}. Drop these before, or pass texts: [' '.join(tokens) "
+        f"first {len(documents)} documents {', '.join(found)}. Drop these before, or pass texts: [' '.join(tokens) "
         "for tokens in documents]."
     )
 
@@ -203,7 +208,8 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
     -----
     UserWarning
         If documents are lists of tokens, and more than 5 % of those in the first 200 are what the tokenizer, which they
-        skip, would have dropped as stop words or made lowercase; or if none of these documents holds two tokens.
+        skip, would have dropped as stop words, made lowercase or not taken for words at all, as they hold no letter; or
+        if none of these documents holds two tokens.
 
     Notes
     -----

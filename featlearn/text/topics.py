@@ -16,6 +16,7 @@ apart by the Jensen-Shannon distance: the root of the divergence in bits, a metr
 Euclidean space, so classical scaling of it has no negative eigenvalue.
 """
 
+import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +33,7 @@ from featlearn.text.terms import check_terms
 from featlearn.validation import check_argument, check_fitted, integer
 
 Terms = Sequence[str] | Mapping[str, int] | Mapping[int, str] | None
+NUMERAL = re.compile(r"[+-]?\d+(\.\d+)?")
 RANKINGS = ("probability", "relevance", "lift")
 LEAST = np.finfo(np.float64).tiny  # keeps logarithms of probability 0 finite
 TRACE = 1e-6  # the least weight of probability in a relevance: it orders terms of equal lift
@@ -371,9 +373,9 @@ class Topics:
         Returns
         -------
         groups : array (n_groups,)
-            Distinct groups, sorted; not returned where ``groups=None``. Those of a pandas Categorical (months, sizes,
-            what `pandas.cut` makes) come in the order of its categories, and a frame's index keeps them; a category
-            that no document has is left out, for it has no prevalence.
+            Distinct groups, sorted, numerals as numbers ("2" before "10"); not returned where ``groups=None``. Those of
+            a pandas Categorical (months, sizes, what `pandas.cut` makes) come in the order of its categories, and a
+            frame's index keeps them; a category that no document has is left out, for it has no prevalence.
         prevalence : array (n_groups, n_topics) or (n_topics,)
             Rows sum to 1.
 
@@ -569,7 +571,8 @@ def _weighted_mean(rows, weights):
 def distinct_groups(groups: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Distinct values of a column (n,) in order, and the place of each document's among them.
 
-    Values are sorted; those of a pandas Categorical keep the order of its categories, less those that no document has.
+    Values are sorted, strings that are numerals by their numbers and before others. Those of a pandas Categorical keep
+    the order of its categories, less those that no document has.
     """
     column = _column(groups, n)
     if column.dtype.kind == "O":
@@ -587,12 +590,18 @@ def distinct_groups(groups: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
         used, place = np.unique(found.codes, return_inverse=True)
         return np.asarray(found.categories[used]), place
     try:
-        return np.unique(column, return_inverse=True)
+        labels, place = np.unique(column, return_inverse=True)
     except TypeError as error:
         raise ValueError(
             f"groups cannot be sorted: {error}. Make them all labels or all numbers, or say their order: "
             "pandas.Categorical(groups, categories=[...], ordered=True)."
         ) from None
+    if not all(isinstance(label, str) for label in labels):
+        return labels, place
+    # Ratings read from a file are strings, and "10" is no neighbor of "1".
+    names = list(map(str, labels))
+    order = sorted(range(len(names)), key=lambda i: (0, float(names[i])) if NUMERAL.fullmatch(names[i]) else (1, i))
+    return labels[order], np.argsort(order)[place]
 
 
 def is_categorical(groups: Any) -> bool:

@@ -437,6 +437,23 @@ def test_categories_of_numbers_and_times():
     assert [str(month) for month in table.prevalence(days)[0]] == ["2001-01", "2001-02"]
 
 
+def test_numerals_come_as_numbers():
+    """A rating that was read from a file is a string."""
+    ratings = [str(1 + i % 10) for i in range(D)]
+    for groups in (ratings, np.array(ratings), pd.Series(ratings)):
+        labels, means = topics().prevalence(groups)
+        assert labels.tolist() == [str(i) for i in range(1, 11)]
+        np.testing.assert_allclose(means, topics().prevalence([int(rating) for rating in ratings])[1])
+    assert topics().prevalence(["(none)", "-1.5", "10", "b", "9"] * (D // 5))[0].tolist() == [
+        "-1.5",
+        "9",
+        "10",
+        "(none)",
+        "b",
+    ]
+    assert topics().prevalence(["10th", "9th"] * (D // 2))[0].tolist() == ["10th", "9th"]
+
+
 def test_series_are_read_by_position():
     table = topics()
     shuffled = np.random.default_rng(1).permutation(D)
