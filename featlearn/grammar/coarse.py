@@ -42,12 +42,12 @@ def as_lexical(grammar: CompiledGrammar, lexical: Any) -> Lexical:
     S = len(grammar.symbols)
     if isinstance(lexical, Lexical):
         found = lexical
-        types = [np.asarray(part).dtype for part in found]
-        ends = found.start
-        if types != [np.int64, np.int32, np.float64] or not len(ends) or ends[0] != 0 or (np.diff(ends) < 0).any():
+        types, ends = [(np.asarray(part).dtype, np.ndim(part)) for part in found], found.start
+        expected = [(np.int64, 1), (np.int32, 1), (np.float64, 1)]
+        if types != expected or not len(ends) or ends[0] != 0 or (np.diff(ends) < 0).any():
             raise ValueError(
-                f"Lexical must hold starts of int64 that begin at 0 and never fall, symbols of int32 and values of "
-                f"float64; got {', '.join(map(str, types))}. Pass pairs (symbols, log-probabilities) for each word."
+                "Lexical must hold starts of int64 that begin at 0 and never fall, symbols of int32 and values of "
+                f"float64, all (n,); got {types}. Pass pairs (symbols, log-probabilities) for each word."
             )
         if not ends[-1] == len(found.symbol) == len(found.value):
             raise ValueError(
@@ -76,7 +76,9 @@ def as_lexical(grammar: CompiledGrammar, lexical: Any) -> Lexical:
         )
     symbol, value = found.symbol, found.value
     if len(symbol):
-        if symbol.dtype.kind not in "iu" or symbol.min() < 0 or symbol.max() >= S:
+        if symbol.dtype.kind not in "iu":
+            raise ValueError(f"Lexical scores have symbols of {symbol.dtype}; pass integers, the numbers of symbols.")
+        if symbol.min() < 0 or symbol.max() >= S:
             raise ValueError(
                 f"Lexical scores number symbols {symbol.min()} to {symbol.max()}; the grammar has {S}. Pass integers "
                 f"from 0 to {S - 1}."

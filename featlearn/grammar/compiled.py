@@ -65,19 +65,21 @@ class CompiledGrammar:
     def __post_init__(self) -> None:
         S = len(self.symbols)
         for name, width in (("binary", 3), ("unary", 2)):
-            rules, values = getattr(self, name), np.asarray(getattr(self, f"{name}_log_proba"))
+            rules, values = getattr(self, name), getattr(self, f"{name}_log_proba")
             own = checked_rules(name, rules, S)
-            if own.shape[1:] != (width,) or values.dtype != np.float64 or values.shape != own.shape[:1]:
+            fits = isinstance(values, np.ndarray) and values.dtype == np.float64 and values.shape == own.shape[:1]
+            if own.shape[1:] != (width,) or not fits:
                 raise ValueError(
-                    f"CompiledGrammar.{name} has shape {own.shape} and {name}_log_proba {values.shape} of "
-                    f"{values.dtype}; they must be (R, {width}) and (R,) of float64. Let compile_grammar make it."
+                    f"CompiledGrammar.{name} has shape {own.shape} and {name}_log_proba {np.shape(values)}; they must "
+                    f"be arrays (R, {width}), and (R,) of float64. Let compile_grammar make it."
                 )
             own.flags.writeable = False  # what was checked stays
             object.__setattr__(self, name, own)
-        if not (isinstance(self.start, (int, np.integer)) and 0 <= self.start < S) or np.shape(self.kind) != (S,):
+        begins = isinstance(self.start, (int, np.integer)) and 0 <= self.start < S
+        if not begins or not isinstance(self.kind, np.ndarray) or self.kind.shape != (S,):
             raise ValueError(
                 f"CompiledGrammar.start is {self.start!r} and kind has shape {np.shape(self.kind)}; with {S} symbols "
-                f"they must be one of 0 to {S - 1} and ({S},). Let compile_grammar make it."
+                f"they must be one of 0 to {S - 1} and an array ({S},). Let compile_grammar make it."
             )
 
     def __getstate__(self) -> dict:
@@ -294,7 +296,9 @@ def compile_grammar(grammar: "PCFG | RuleArrays", start: str | None = None) -> C
 def checked_rules(name: str, rules: Any, n_symbols: int) -> np.ndarray:
     """Rules (R, 2 or 3) as int32, each symbol of which is one of ``n_symbols``."""
     rules = np.asarray(rules)
-    if rules.size and (rules.dtype.kind not in "iu" or rules.min() < 0 or rules.max() >= n_symbols):
+    if rules.size and rules.dtype.kind not in "iu":
+        raise ValueError(f"The {name} rules are of {rules.dtype}; pass integers, the numbers of symbols.")
+    if rules.size and (rules.min() < 0 or rules.max() >= n_symbols):
         raise ValueError(
             f"The {name} rules number symbols from {rules.min()} up to {rules.max()}, and there are {n_symbols}: pass "
             f"integers from 0 to {n_symbols - 1}."

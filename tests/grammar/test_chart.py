@@ -4,6 +4,7 @@ import itertools
 import math
 import pickle
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -610,3 +611,78 @@ def test_every_pair_of_symbols_has_its_best_chain():
         assert (path[0][0], path[-1][1]) == (compiled.in_unary[x], compiled.in_unary[y])
         assert all(a[1] == b[0] for a, b in itertools.pairwise(path))
         assert sum(weights[step] for step in path) == pytest.approx(best[x, y])
+
+
+# --- numbers of symbols that lead nowhere --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", [-1, 99, 2**31, 2**32 + 1])
+@pytest.mark.parametrize("name", ["binary", "unary"])
+def test_rules_of_symbols_that_are_none_are_refused(name, wrong):
+    compiled = compile_grammar(load_toy_grammar())
+    rules = getattr(compiled, name).astype(np.int64)
+    rules[0, -1] = wrong
+    with pytest.raises(ValueError, match=rf"The {name} rules number symbols from .*, and there are \d+: pass integers"):
+        replace(compiled, **{name: rules})
+    arrays = RuleArrays(
+        compiled.symbols, compiled.binary, compiled.binary_log_proba, compiled.unary, compiled.unary_log_proba
+    )
+    with pytest.raises(ValueError, match=rf"The {name} rules number symbols from"):
+        compile_grammar(arrays._replace(**{name: rules}), "S")
+    with pytest.raises(ValueError, match=rf"The {name} rules are of float64; pass integers"):
+        compile_grammar(arrays._replace(**{name: rules + 0.5}), "S")
+    with pytest.raises(ValueError, match="read-only"):  # what was checked stays
+        getattr(compiled, name)[0, 0] = 99
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"start": 99}, "start is 99"),
+        ({"start": -1}, "start is -1"),
+        ({"kind": np.zeros(2, np.int8)}, r"kind has shape \(2,\)"),
+        ({"binary_log_proba": np.zeros(1)}, r"binary_log_proba \(1,\)"),
+        ({"binary": np.zeros((4, 2), int)}, r"binary has shape \(4, 2\)"),
+    ],
+)
+def test_compiled_grammars_made_by_hand_are_checked(changes, message):
+    compiled = compile_grammar(load_toy_grammar())
+    with pytest.raises(ValueError, match=message):
+        replace(compiled, **changes)
+    state = compiled.__getstate__() | changes
+    with pytest.raises(ValueError, match=message):  # a damaged pickle
+        compiled.__class__.__new__(compiled.__class__).__setstate__(state)
+
+
+@pytest.mark.parametrize("wrong", [-1, 99, 2**31, 2**32 + 1, 0.5])
+def test_lexical_scores_of_symbols_that_are_none_are_refused(wrong):
+    compiled = compile_grammar(load_toy_grammar())
+    for take in (viterbi, inside, expected_counts, count_trees, lambda g, s: k_best(g, s, 2)):
+        with pytest.raises(ValueError, match=r"Lexical scores (number symbols|have symbols of float64)"):
+            take(compiled, [([0], [0.0]), ([wrong], [0.0])])
+    good = as_lexical(compiled, [([0], [0.0]), ([1, 2], [0.0, 0.0])])
+    for changes, message in (
+        ({"symbol": np.array([0, 1, 99], np.int32)}, "number symbols 0 to 99"),
+        ({"symbol": np.array([0, 1], np.int32)}, "start ends at 3, with 2 symbols"),
+        ({"start": np.array([0, 2, 1, 3])}, "never fall"),
+        ({"start": np.array([0, 1, 30])}, "start ends at 30"),
+        ({"start": np.array([0.0, 1.0, 3.0])}, "starts of int64"),
+        ({"symbol": np.array([[0, 1, 2]], np.int32)}, "symbols of int32"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            viterbi(compiled, good._replace(**changes))
+
+
+def test_coarse_groups_that_are_none_are_refused():
+    compiled = compile_grammar(load_toy_grammar())
+    coarse = coarsen(compiled)
+    for group in (coarse.group + 99, coarse.group - 1, coarse.group.astype(float), coarse.group[:-1]):
+        with pytest.raises(ValueError, match=r"CoarseGrammar\.group must number"):
+            replace(coarse, group=group)
+
+
+def test_k_best_refuses_words_that_are_too_few():
+    compiled = compile_grammar(load_toy_grammar())
+    words = ["the", "man", "saw", "the", "woman"]
+    with pytest.raises(ValueError, match="A sentence of 2 words has lexical scores of 5"):
+        k_best(compiled, compiled.lexical(words), 2, words[:2])
