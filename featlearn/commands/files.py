@@ -1,7 +1,9 @@
-"""What the commands share: an option that counts, and outputs that are written whole or not at all."""
+"""What the commands share: options, words for them, and outputs that are written whole or not at all."""
 
 import argparse
 import os
+import re
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +28,8 @@ def check_output(option: str, name: str, inputs: list[str], *, force: bool) -> P
     An input is never overwritten, ``force`` or not.
     """
     path = Path(name).resolve()
+    if name == "-":
+        raise ValueError(f"{option} - is no file name; outputs go to files.")
     if path.is_dir():
         raise ValueError(f"{option} {name} is a folder; give a file name in it.")
     if path.exists() and (not path.is_file() or not os.access(path, os.W_OK)):
@@ -41,6 +45,24 @@ def check_output(option: str, name: str, inputs: list[str], *, force: bool) -> P
     except OSError as error:
         raise ValueError(f"{option} {name} cannot be written: {error.strerror}. Give another folder.") from None
     return path
+
+
+def as_options(message: str) -> str:
+    """A message in the words of the library, in those of the command line.
+
+    Examples
+    --------
+    >>> from featlearn.commands.files import as_options
+    >>> as_options("It looks like gb18030: pass encoding='gb18030'.")
+    'It looks like gb18030: pass --encoding gb18030.'
+    """
+    message = re.sub(r" and read it with LineDocuments\(\.\.\., (.*?)\)", r" (\1)", message)
+    message = re.sub(r"\bplain=True\b", "--lines (or --files)", message)
+    return re.sub(
+        r"\b(encoding|column|id|date|groups)=('[^']*'|\"[^\"]*\"|\d+)",
+        lambda match: f"--{match[1]} {shlex.quote(match[2].strip(chr(34) + chr(39)))}",
+        message,
+    )
 
 
 @contextmanager

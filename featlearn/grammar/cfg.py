@@ -28,6 +28,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 from sklearn.utils import check_random_state
 
+from featlearn.grammar.coverage import report_symbols
 from featlearn.grammar.notation import probability, read_grammar, rounding
 from featlearn.grammar.rules import Rule, RuleCounts, Word, checked, coded, rhs_text, symbol_text, tree_rules
 from featlearn.grammar.tree import Tree, make_tree
@@ -129,10 +130,12 @@ class CFG:
         Warns
         -----
         UserWarning
-            If no word stands in quotes, of words that look like symbols.
+            Of symbols without rules; and if no word stands in quotes, of words that look like symbols.
         """
         found = read_grammar(text, probabilities=False)
-        return cls([written.rule for written in found.rules], found.start if start is None else start)
+        grammar = cls([written.rule for written in found.rules], found.start if start is None else start)
+        report_symbols(grammar)
+        return grammar
 
     @classmethod
     def from_nltk(cls, grammar: Any) -> "CFG":
@@ -306,7 +309,7 @@ class PCFG(CFG):
         Warns
         -----
         UserWarning
-            If no word stands in quotes, of words that look like symbols.
+            Of symbols without rules; and if no word stands in quotes, of words that look like symbols.
 
         Examples
         --------
@@ -340,7 +343,9 @@ class PCFG(CFG):
                     for place in places:
                         values[place] /= total
         triples = [(*written.rule, value) for written, value in zip(found.rules, values, strict=True)]
-        return cls(triples, found.start if start is None else start, normalize)
+        grammar = cls(triples, found.start if start is None else start, normalize)
+        report_symbols(grammar)
+        return grammar
 
     @classmethod
     def from_nltk(cls, grammar: Any) -> "PCFG":

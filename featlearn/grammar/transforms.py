@@ -15,8 +15,8 @@ TRACE = "-NONE-"
 PUNCTUATION = frozenset([",", ".", ":", "``", "''", "?", "!"])
 ROOTS = frozenset(["TOP", "ROOT", "S1"])
 # How the Penn Treebank writes brackets and slashes in words.
-_PLAIN = {"-LRB-": "(", "-RRB-": ")", "-LCB-": "{", "-RCB-": "}", "-LSB-": "[", "-RSB-": "]"}
-_WRITTEN = {plain: written for written, plain in _PLAIN.items()}
+PLAIN_WORDS = {"-LRB-": "(", "-RRB-": ")", "-LCB-": "{", "-RCB-": "}", "-LSB-": "[", "-RSB-": "]"}
+_WRITTEN = {plain: written for written, plain in PLAIN_WORDS.items()}
 
 
 def transform(trees: Iterable[Tree], *steps: Callable[[Tree], Tree | None]) -> Iterator[Tree]:
@@ -166,7 +166,7 @@ def plain_words(tree: Tree) -> Tree:
     >>> plain_words(parse_tree(r"(NP (-LRB- -LRB-) (CD 1\/2) (-RRB- -RRB-))")).words()
     ['(', '1/2', ')']
     """
-    return map_words(tree, lambda word: _PLAIN.get(word) or word.replace("\\/", "/").replace("\\*", "*"))
+    return map_words(tree, lambda word: PLAIN_WORDS.get(word) or word.replace("\\/", "/").replace("\\*", "*"))
 
 
 def treebank_words(tree: Tree) -> Tree:

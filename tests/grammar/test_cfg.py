@@ -23,6 +23,7 @@ TREES = [
 names = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=6)
 
 
+@pytest.mark.filterwarnings("ignore:The grammar has no rules for")
 @settings(max_examples=80, deadline=None)
 @given(
     st.lists(
