@@ -281,3 +281,29 @@ def test_help_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "loaded"
+
+
+def test_grammars_and_treebanks_as_others_write_them(tmp_path, capsys):
+    toy = tmp_path / "toy.pcfg"
+    toy.write_bytes(
+        "\ufeff%start S\r\nNP->'Häuser' [.333334]|'du' [.333334]\r\n  | 'wir'[.333334]\r\nS->NP [1.0]".encode()
+    )
+    assert run("--grammar", toy, "Häuser", "--brackets") == 0
+    assert capsys.readouterr().out == "(S (NP Häuser))\n"
+    toy.write_bytes("S -> 'schöne' 'Häuser' 1.0".encode("latin-1"))
+    said = refused(capsys, "--grammar", toy, "a")
+    assert "line 1 is not UTF-8: byte 0xf6. It looks like cp1252 or latin-1: pass --encoding cp1252." in said
+    assert run("--grammar", toy, "schöne Häuser", "--brackets", "--encoding", "cp1252") == 0
+    assert capsys.readouterr().out == "(S schöne Häuser)\n"
+    bank = tmp_path / "chtb_0001.fid"
+    text = "<DOC>\n<S ID=1>\n( (IP (NP-SBJ (NR 上海)\n\t(NR 浦东)) (VP (VV 开发) (NP (NN 法制) (NN 建设)))))\n</S>\n"
+    bank.write_bytes(text.encode("gb18030"))
+    said = refused(capsys, "--treebank", bank, "a")
+    assert "line 3, column" in said
+    assert "It looks like gb18030: pass --encoding gb18030." in said
+    assert run("--treebank", bank, "--encoding", "gb18030", "--words", "上海 浦东 开发 法制 建设", "--brackets") == 0
+    assert capsys.readouterr().out.startswith("(TOP (IP (NP (NR 上海) (NR 浦东)) (VP (VV 开发)")
+    assert "'no' is no text encoding" in refused(capsys, "--treebank", bank, "--encoding", "no", "a")
+    assert "'no' is no text encoding" in refused(capsys, "--grammar", toy, "--encoding", "no", "a")
+    bank.write_text("#BOS 1 0 1 1\nRoss\tNE\tNom\tPNC\t500\n#EOS 1\n")
+    assert "NEGRA's export format" in refused(capsys, "--treebank", bank, "a")

@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--grammar", metavar="FILE", help="a grammar, with lines such as S -> NP VP 1.0")
     source.add_argument("--treebank", metavar="PATH", help=f"learn from trees in a file, or in {', '.join(TREES[:3])}")
     source.add_argument("--model", metavar="FILE", help="a parser written by --save; load only files that you trust")
+    parser.add_argument("--encoding", help="of the grammar or treebank (default: utf-8, or what its first bytes say)")
     parser.add_argument("-k", "--trees", type=whole, default=1, metavar="N", help="most trees shown (default: 1)")
     parser.add_argument("--brackets", action="store_true", help="one line for each tree, in brackets, and nothing else")
     parser.add_argument("--words", action="store_true", help="words are parted by blanks already: cut nowhere else")
@@ -118,9 +119,7 @@ def build(arguments: argparse.Namespace) -> Any:
 
         path = existing(arguments.grammar)
         try:
-            grammar = PCFG.from_text(path.read_text(encoding="utf-8"))
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{arguments.grammar} is not UTF-8: byte 0x{error.object[error.start]:02x}.") from None
+            grammar = PCFG.from_text(decoded(path, arguments.encoding))
         except ValueError as error:
             raise ValueError(f"{arguments.grammar}: {error}") from error
         return PCFGParser(grammar=grammar, beam=arguments.beam, n_jobs=arguments.jobs).fit()
@@ -132,7 +131,7 @@ def build(arguments: argparse.Namespace) -> Any:
         beam=arguments.beam,
         n_jobs=arguments.jobs,
     )
-    trees = list(treebank(existing(arguments.treebank)))
+    trees = list(treebank(existing(arguments.treebank), arguments.encoding))
     if not trees:
         raise ValueError(f"{arguments.treebank} holds no tree with words, so there is nothing to learn from.")
     return parser.fit(trees)
@@ -146,7 +145,24 @@ def existing(name: str) -> Path:
     return path
 
 
-def treebank(path: Path) -> Iterator[Any]:
+def decoded(path: Path, encoding: str | None) -> str:
+    """The text of a file in an encoding; None is UTF-8, or what a byte order mark says."""
+    from featlearn.text.encodings import byte_order_mark
+    from featlearn.text.readers import advice
+
+    data = path.read_bytes()
+    encoding = encoding or byte_order_mark(data) or "utf-8"
+    try:
+        return data.decode(encoding)
+    except LookupError:
+        raise ValueError(f"{encoding!r} is no text encoding; utf-8, gb18030 and latin-1 are") from None
+    except UnicodeDecodeError as error:
+        byte, line = error.object[error.start], data.count(b"\n", 0, error.start) + 1
+        said = advice(data, error, encoding)
+        raise ValueError(f"line {line} is not {encoding.upper()}: byte 0x{byte:02x}. {said}") from None
+
+
+def treebank(path: Path, encoding: str | None) -> Iterator[Any]:
     """The trees of a file or of the files of a folder and those in it, without traces and functional tags."""
     from featlearn.grammar.brackets import read_trees
     from featlearn.grammar.transforms import remove_traces, strip_functions, transform
@@ -155,7 +171,7 @@ def treebank(path: Path) -> Iterator[Any]:
     if not files:
         raise ValueError(f"{path} holds no file {', '.join(TREES)}; pass a folder of a treebank, or one of its files.")
     for file in files:
-        yield from transform(read_trees(file), remove_traces, strip_functions)
+        yield from transform(read_trees(file, encoding=encoding), remove_traces, strip_functions)
 
 
 def load(name: str) -> Any:

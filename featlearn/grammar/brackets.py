@@ -43,7 +43,7 @@ _TOKEN = re.compile(
 # What may stand between trees: a tag and what the next one in the line closes; a line of the Treebank's header, which
 # ends before a tree where lines were joined; at the beginning of a line a comment.
 _TAG = re.compile(r"<[^<>\n]*>(?:[^()<\n]*(?=</))?")
-_HEADER = re.compile(rf"\*x\*(?:(?!\({_BLANK}*{_PLAIN}*{_BLANK}*\()[^\n])*")
+_HEADER = re.compile(rf"\*x\*(?:(?!\([ \t]*{_PLAIN}*[ \t]*\()[^\n])*")
 _COMMENT = re.compile(r"(?:%%|\#[ \t])[^\n]*")
 _NO_TREE = re.compile(r"END_OF_TEXT_UNIT|@.*", re.DOTALL)  # labels of brackets without a tree, in ATIS
 _SPACED = re.compile(r"\(([^()]*)\)|\u3000")
@@ -292,7 +292,10 @@ def _read(pieces, name, root, mixed):
             wrong = (
                 f"there is the byte 0x{error.object[error.start]:02x}, which is not {error.encoding}; expected text."
             )
-            raise BracketError(wrong + _other_encoding(error.object), name, *place.at(rest, len(rest))) from error
+            from featlearn.text.readers import advice  # imported here, for it comes with all that learns from texts
+
+            advised = f"{wrong} {advice(error.object, error, error.encoding)}"
+            raise BracketError(advised, name, *place.at(rest, len(rest))) from error
         if piece and len(place.head) < HEAD:
             place.head += piece[: HEAD - len(place.head)]
         text = rest if piece is None else rest + piece
@@ -497,18 +500,6 @@ def _decode(decoder, block, final):
     except UnicodeDecodeError as error:
         yield error.object[: error.start].decode(error.encoding, "ignore")
         raise
-
-
-def _other_encoding(data):
-    """What bytes look like that are not in the encoding they were read in."""
-    high = re.findall(rb"[\x80-\xff]+", data)
-    if data.count(0) > len(data) // 4:
-        return " It looks like UTF-16; pass encoding='utf-16-le' or 'utf-16-be'."
-    # In Latin scripts bytes beyond ASCII stand alone; the characters of East Asian encodings take two.
-    alone = sum(len(run) == 1 for run in high)
-    if 2 * alone > len(high):
-        return " It looks like latin-1 or cp1252; pass encoding='latin-1', say."
-    return " It looks like an East Asian encoding; pass encoding='gb18030' or 'big5', say."
 
 
 def _pieces(source, name):

@@ -147,8 +147,16 @@ class CFG:
             If it is neither, or a symbol or word of it is no str.
         ValueError
             As for `CFG`.
+
+        Warns
+        -----
+        UserWarning
+            Of symbols without rules.
         """
-        return cls(list(dict.fromkeys(rule for rule, _ in _nltk_rules(grammar))), _nltk_symbol(grammar.start()))
+        rules = dict.fromkeys(rule for rule, _ in _nltk_rules(grammar))
+        taken = cls(list(rules), _nltk_symbol(grammar.start()))
+        report_symbols(taken)
+        return taken
 
     def to_text(self) -> str:
         """The grammar as `from_text` reads it: a line for each symbol, the start symbol's first."""
@@ -361,6 +369,11 @@ class PCFG(CFG):
         ValueError
             As for `PCFG`.
 
+        Warns
+        -----
+        UserWarning
+            Of symbols without rules.
+
         Examples
         --------
         >>> import nltk  # doctest: +SKIP
@@ -378,7 +391,10 @@ class PCFG(CFG):
             rules[rule] += p
             totals[rule.lhs] += p
         rounded = {lhs: total for lhs, total in totals.items() if EXACT < abs(total - 1) <= NLTK_TOLERANCE}
-        return cls({rule: p / rounded.get(rule.lhs, 1.0) for rule, p in rules.items()}, _nltk_symbol(grammar.start()))
+        shares = {rule: p / rounded.get(rule.lhs, 1.0) for rule, p in rules.items()}
+        taken = cls(shares, _nltk_symbol(grammar.start()))
+        report_symbols(taken)
+        return taken
 
     @classmethod
     def from_counts(cls, counts: RuleCounts, start: str | None = None, smoothing: float = 0.0) -> "PCFG":

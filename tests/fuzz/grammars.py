@@ -1,6 +1,7 @@
 """The gate of grammars: texts as people write them, right and nearly right, and what is done with a grammar."""
 
 import math
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -145,10 +146,8 @@ def check(text: str, expected: Weights | None, normalize: Any, seed: int) -> str
         grammar.is_consistent()
     grammar.is_proper()
     drawn = None
-    try:
+    with suppress(ValueError):
         drawn = grammar.sample(seed, max_words=12, max_tries=3)
-    except ValueError:
-        pass
     parser = PCFGParser(grammar=text if normalize is False else grammar, n_jobs=1)
     words = drawn.words() if drawn is not None else list(grammar.words[:3]) or ["x"]
     trees = parser.parse(words, k=1 + seed % 3)

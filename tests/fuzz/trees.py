@@ -1,4 +1,4 @@
-"""The gate of trees: brackets nearly right, cut off, nested deep, in the wrappers of treebanks, among random characters."""
+"""The gate of trees: brackets nearly right, cut off, nested deep, in wrappers of treebanks, among random characters."""
 
 import gzip
 import os

@@ -169,6 +169,7 @@ def layouts(draw):
 
 
 @pytest.mark.filterwarnings("ignore:The grammar has no rules")
+@pytest.mark.filterwarnings("ignore:The grammar has no rules for")
 @settings(max_examples=150, deadline=None)
 @given(layouts())
 def test_every_layout_says_the_same(case):
@@ -186,6 +187,7 @@ NAMES = st.text(st.sampled_from("AB1.%#'\"|\\xu20->=:[]()<>‘’→ \t\u3000\xa
 
 
 @pytest.mark.filterwarnings("ignore:The grammar has no rules")
+@pytest.mark.filterwarnings("ignore:The grammar has no rules for")
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.tuples(NAMES, st.lists(NAMES, min_size=1, max_size=2).map(tuple)), min_size=1, max_size=4, unique=True)
