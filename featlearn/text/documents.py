@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from featlearn.notices import notify
 from featlearn.streaming import is_dask, is_stream
 from featlearn.text.counts import DOCUMENTS
 from featlearn.text.readers import BLOCK as BLOCK
@@ -72,7 +73,7 @@ def checked_list(X: Any, who: str, what: str = "the input") -> list:
     if isinstance(X, (str, bytes)):
         fix = "yield lists of documents, [text]" if what == "the chunk" else "pass a list of documents, [text]"
         raise ValueError(f"{who} takes many documents, and {what} is one {type(X).__name__}; {fix}.")
-    if isinstance(X, (Mapping, Set)) or not hasattr(X, "__iter__"):
+    if isinstance(X, (Mapping, Set)) or not hasattr(X, "__iter__") or hasattr(X, "_fields"):
         raise ValueError(
             f"{who} takes a list of documents (strings, or lists of tokens); {what} is a {type(X).__name__}. Pass a "
             "list, a pandas Series, a stream of lists or a Dask bag."
@@ -90,7 +91,7 @@ def checked_list(X: Any, who: str, what: str = "the input") -> list:
         if isinstance(document, str):
             if strings and strings < len(documents):
                 continue
-        elif not isinstance(document, (list, tuple)):
+        elif not isinstance(document, (list, tuple)) or hasattr(document, "_fields"):
             raise ValueError(f"{who}: document {i} of {what} is {_described(document)}")
         elif strings:
             raise ValueError(
@@ -113,6 +114,8 @@ def _described(document: Any) -> str:
         return "bytes. Decode it first, for instance document.decode('utf-8')."
     if document is None or type(document).__name__ in ("NAType", "NaTType") or document != document:
         return f"missing ({document!r}). Put '' in its place, or drop it."
+    if isinstance(document, Mapping) or hasattr(document, "_fields"):
+        return f"a {type(document).__name__}, a record of many values. Pass the texts: [record.text for record in ...]."
     return f"{document!r}, a {type(document).__name__}. A document is a string or a list of tokens."
 
 
@@ -146,6 +149,8 @@ class _Reader:
         columns: tuple[Any, ...] = (),
     ):
         name = type(self).__name__
+        if hasattr(paths, "read") or not (isinstance(paths, (str, bytes, os.PathLike)) or hasattr(paths, "__iter__")):
+            raise TypeError(f"{name} takes paths, and got a {type(paths).__name__}; pass the names of files.")
         paths = [paths] if isinstance(paths, (str, bytes, os.PathLike)) else list(paths)
         if not paths:
             raise ValueError(f"{name}: no file was given; pass at least one path.")
@@ -211,6 +216,12 @@ class _Reader:
             which, verb = self._which()
             raise ValueError(f"{which} {verb} empty: {'it holds' if verb == 'is' else 'they hold'} {self.what}.")
         self.tally = tally
+        if misread := [source.name for source in self.sources if source.misread]:
+            more = f" and {len(misread) - 1} other files" if len(misread) > 1 else ""
+            notify(
+                f"{misread[0]}{more}: the bytes are valid UTF-8, and were read as {self.encoding}. Unless the words are "
+                "right, pass encoding='utf-8'."
+            )
 
     def _checked(self, blocks: Iterator[str], source: Source) -> Iterator[str]:
         """The same blocks, unless they look structured."""
@@ -285,6 +296,11 @@ class LineDocuments(_Reader):
     ValueError
         If no file holds a text, one is binary, damaged, or looks structured, bytes cannot be decoded (the message names
         the offset, and what they look like), a column is missing, a record is broken, or there is no such encoding.
+
+    Warns
+    -----
+    UserWarning
+        If a file read in another encoding is valid UTF-8 beyond ASCII.
 
     Examples
     --------
@@ -377,6 +393,11 @@ class FileDocuments(_Reader):
     ValueError
         If no file holds a text, one is binary, damaged, or looks structured, bytes cannot be decoded (the message names
         the offset, and what they look like), or there is no such encoding.
+
+    Warns
+    -----
+    UserWarning
+        If a file read in another encoding is valid UTF-8 beyond ASCII.
 
     Examples
     --------

@@ -53,6 +53,7 @@ WESTERN = (
     "àèùìòéÈÀ" + QUOTES,
     "äöåøæéÅÄÖØÆ" + QUOTES,
     "’“”—–‘…é£€°©®" + QUOTES,
+    "éäüöèáóàíñçßêåôøâîæûùúëïœãõìòÉÖÜÄÀÅØ" + QUOTES,  # names and words of all of them
 )
 CENTRAL = (
     "łęążóśćńźŻŁŚÓĆ" + QUOTES,

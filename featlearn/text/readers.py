@@ -63,6 +63,7 @@ class Source:
     name: str
     found: bool = False
     taken: str = ""  # how its records were read
+    misread: bool = False  # in another encoding than UTF-8, which it is
     spool: Any = field(default=None, repr=False)  # keeps the copy of a pipe as long as it is read
 
     @property
@@ -96,6 +97,12 @@ def sources(paths: Iterable, kinds: tuple[str, ...] = ()) -> tuple[list[Source],
             found.append(spooled(sys.stdin.buffer, "standard input"))
             continue
         path = Path(os.fsdecode(path) if isinstance(path, bytes) else path)
+        try:
+            path.stat()
+        except FileNotFoundError:
+            raise FileNotFoundError(f"{path} does not exist.") from None
+        except OSError as error:  # a text in the place of its name is too long for one
+            raise type(error)(f"{str(path)[:80]} cannot be read: {error.strerror}.") from None
         if path.is_dir():
             files, others = in_folder(path, kinds)
             if not files:
@@ -107,8 +114,6 @@ def sources(paths: Iterable, kinds: tuple[str, ...] = ()) -> tuple[list[Source],
                 )
             found += files
             left_out += others
-        elif not path.exists():
-            raise FileNotFoundError(f"{path} does not exist.")
         elif path.is_file():
             found.append(Source(path, str(path)))
         elif stat.S_ISFIFO(path.stat().st_mode):
@@ -201,6 +206,7 @@ def text_blocks(source: Source, encoding: str) -> Iterator[str]:
     head = block = next(blocks)
     if codecs.lookup(encoding).name == "utf-8":
         encoding = byte_order_mark(block) or encoding
+    source.misread = not codecs.lookup(encoding).name.startswith("utf") and is_utf8(head[:HEAD])
     if not codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")) and b"\0" in head[:HEAD]:
         raise with_nul(source, head, encoding, head[: head.index(b"\0")].count(b"\n") + 1)
     raw = codecs.getincrementaldecoder(encoding)()
@@ -230,6 +236,15 @@ def text_blocks(source: Source, encoding: str) -> Iterator[str]:
         if not block:
             return
         block = next(blocks)
+
+
+def is_utf8(head: bytes) -> bool:
+    """Whether bytes are UTF-8, with two characters beyond ASCII at least: text in another encoding hardly ever is."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return len(text) - len(text.encode("ascii", "ignore")) >= 2
 
 
 def with_nul(source: Source, head: bytes, encoding: str, line: int) -> ValueError:

@@ -201,7 +201,7 @@ def table_of(head: str, kind: str, columns: Iterable[str | int] | None, *, whole
         return Dialect(mark[1])
     candidates = []
     for delimiter in "\t" if TABLES.get(kind) == "\t" else ",;\t|":
-        # A backslash escapes quotes where none are doubled; as the last character of a field it may be nothing but that.
+        # A backslash escapes quotes where none are doubled; at the end of a field it may stand for itself.
         escaped = [Dialect(delimiter, escape="\\")] if '\\"' in head else []
         inner = rf"[^{delimiter}\n]"
         first = re.search(rf'\\"{inner}', head) and not re.search(rf'{inner}""{inner}', head)

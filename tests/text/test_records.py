@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from featlearn.text.dates import parts, periods
-from featlearn.text.documents import FileDocuments, LineDocuments
+from featlearn.text.documents import FileDocuments, LineDocuments, check_documents
 from featlearn.text.encodings import looks_like
 from featlearn.text.readers import Source
 from featlearn.text.records import structure
@@ -282,8 +282,15 @@ def test_what_cannot_be_read_is_an_oserror_that_names_it(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "open", lambda *_, **__: (_ for _ in ()).throw(denied))
     with pytest.raises(PermissionError, match=r"a.txt cannot be read: Permission denied"):
         list(documents)
-    for paths, kind in [(3, TypeError), ([3], TypeError), ("a\0b", ValueError), ("/dev/null", OSError)]:
-        with pytest.raises(kind):
+    for paths, kind, message in [
+        (3, TypeError, "takes paths, and got a int"),
+        ([3], TypeError, "takes paths, and 3 is a int"),
+        (io.StringIO("a text"), TypeError, "got a StringIO; pass the names"),
+        ("a\0b", ValueError, "holds a NUL character"),
+        ("a text, not a path " * 50, OSError, "cannot be read: File name too long"),
+        (os.devnull, OSError, "is no file to read text from"),
+    ]:
+        with pytest.raises(kind, match=message):
             LineDocuments(paths)
 
 
@@ -333,6 +340,29 @@ def test_encoding_errors_say_what_the_bytes_look_like(tmp_path, encoding):
             list(LineDocuments(path))
         guess = str(caught.value).split("encoding='")[1].split("'")[0]
         assert "\n".join(LineDocuments(path, guess)) == content.rstrip("\n")
+
+
+def test_a_wrong_encoding_that_decodes_is_told(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("Das Mädchen fährt über die Brücke.\n中文\n", encoding="utf-8")
+    for encoding in ("latin-1", "cp437"):
+        with pytest.warns(UserWarning, match=rf"a.txt: the bytes are valid UTF-8, and were read as {encoding}"):
+            list(LineDocuments(path, encoding))
+    path.write_text("one é, plain otherwise", encoding="utf-8")
+    list(LineDocuments(path, "latin-1"))
+    for name in ("utf-8", "UTF8", "utf_8_sig"):
+        list(LineDocuments(path, name))
+
+
+def test_records_are_no_documents(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("a\nb\n")
+    with pytest.raises(ValueError, match=r"document 0 of the input is a Record, .*Pass the texts"):
+        check_documents(list(LineDocuments(path).records()), "It")
+    with pytest.raises(ValueError, match=r"the chunk is a Record"):
+        list(check_documents(LineDocuments(path).records(), "It"))
+    with pytest.raises(ValueError, match=r"document 0 of the input is a dict, .*Pass the texts"):
+        check_documents([{"text": "a"}], "It")
 
 
 def test_no_encoding_is_claimed_where_it_is_not_clear(tmp_path):
