@@ -367,7 +367,7 @@ def topic_pairs(
     return [D[np.ix_(row, row)] for row in rows], n, words_known(lists, vocabulary)
 
 
-def words_known(lists: list[list], vocabulary: list[str] | None) -> list[list]:
+def words_known(lists: list[list], vocabulary: Sequence[str] | None) -> list[list]:
     """Topics as words where these are known, else as indices."""
     if vocabulary is None or isinstance(lists[0][0], str):
         return [[word if isinstance(word, str) else f"term {word}" for word in topic] for topic in lists]

@@ -219,8 +219,8 @@ class _Reader:
         if misread := [source.name for source in self.sources if source.misread]:
             more = f" and {len(misread) - 1} other files" if len(misread) > 1 else ""
             notify(
-                f"{misread[0]}{more}: the bytes are valid UTF-8, and were read as {self.encoding}. Unless the words are "
-                "right, pass encoding='utf-8'."
+                f"{misread[0]}{more}: the bytes are valid UTF-8, and were read as {self.encoding}. Unless the words "
+                "are right, pass encoding='utf-8'."
             )
 
     def _checked(self, blocks: Iterator[str], source: Source) -> Iterator[str]:

@@ -171,7 +171,7 @@ class Corpus:
         (lambda: iter(TOKENS), "got texts"),
         (lambda: iter([TOKENS]), "got lists of words"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_texts_tokens_and_bags_of_words_are_named(model, given, message):
     fitted = clone(model).fit(X)
