@@ -170,7 +170,7 @@ def test_too_few_documents_or_words(corpus, tmp_path, capsys):
     small = tmp_path / "small.txt"
     small.write_text("a cat\n")
     assert "small.txt holds one document" in refused(capsys, small)
-    small.write_text("a cat\na dog\n")
+    small.write_text("a cat ran\na dog barked\n")
     assert "Lower min_df" in refused(capsys, small)
     small.write_text("the\nand\n")
     assert "all 2 documents are, for the tokenizer left no token" in refused(capsys, small)

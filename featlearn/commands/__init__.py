@@ -1,7 +1,12 @@
 """The command line: ``python -m featlearn COMMAND``. Every command is a module here; ``files`` is what they share.
 
-A command has ``HELP``, ``add_arguments(parser)`` and ``run(arguments)``; what is wrong with the input it raises
-as OSError, ValueError or ImportError, which end as one line on standard error.
+A command has ``HELP``, ``add_arguments(parser)`` and ``run(arguments)``, which returns an exit code or None; what is
+wrong with the input it raises as OSError, ValueError or ImportError, which end as one line on standard error.
+
+    0      all is done
+    1      done, and for nothing: no sentence of all has a parse
+    2      the input or the command line is wrong
+    130    interrupted
 """
 
 import argparse
@@ -15,8 +20,7 @@ from typing import TextIO
 from featlearn.commands.files import as_options
 
 COMMANDS = ["parse", "topics"]
-# Exit codes: all is written; the input or the command line is wrong; interrupted.
-DONE, REFUSED, INTERRUPTED = 0, 2, 130
+DONE, IN_VAIN, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -51,9 +55,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             return REFUSED
         name = f" {arguments.command}"
         with warnings.catch_warnings():
+            warnings.simplefilter("default", UserWarning)
             warnings.showwarning = say  # type: ignore[assignment]
-            arguments.run(arguments)
+            code = arguments.run(arguments) or DONE
         sys.stdout.flush()
+        return code
     except BrokenPipeError:  # whoever reads has enough
         hush(sys.stdout)
     except (OSError, ValueError, ImportError) as error:

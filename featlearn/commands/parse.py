@@ -3,10 +3,12 @@
 import argparse
 import math
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from featlearn.commands import DONE, IN_VAIN
 from featlearn.commands.files import add_force, check_output, whole, whole_file
 
 HELP = "parse sentences"
@@ -34,13 +36,15 @@ def siblings(text: str) -> int | None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    parser.add_argument("sentences", nargs="*", metavar="SENTENCE", help="words parted by blanks; - reads lines")
+    parser.add_argument("sentences", nargs="*", metavar="SENTENCE", help="a raw sentence; - reads lines")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--grammar", metavar="FILE", help="a grammar, with lines such as S -> NP VP 1.0")
     source.add_argument("--treebank", metavar="PATH", help=f"learn from trees in a file, or in {', '.join(TREES[:3])}")
     source.add_argument("--model", metavar="FILE", help="a parser written by --save; load only files that you trust")
+    parser.add_argument("--encoding", help="of the grammar or treebank (default: utf-8, or what its first bytes say)")
     parser.add_argument("-k", "--trees", type=whole, default=1, metavar="N", help="most trees shown (default: 1)")
     parser.add_argument("--brackets", action="store_true", help="one line for each tree, in brackets, and nothing else")
+    parser.add_argument("--words", action="store_true", help="words are parted by blanks already: cut nowhere else")
     parser.add_argument("--svg", metavar="FILE.svg", help="draw the trees here; the second is FILE-2.svg and so on")
     parser.add_argument("--save", metavar="FILE.joblib", help="write the parser here")
     add_force(parser)
@@ -58,8 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     search.add_argument("--jobs", type=whole, metavar="N", help="threads (default: every core)")
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Learn or load, save, parse, show."""
+def run(arguments: argparse.Namespace) -> int:
+    """Learn or load, save, parse, show; the exit code."""
     if not arguments.sentences and not arguments.save:
         raise ValueError('there is nothing to parse; pass sentences ("the dog sleeps"), - for lines, or --save.')
     source = arguments.grammar or arguments.treebank or arguments.model
@@ -71,17 +75,36 @@ def run(arguments: argparse.Namespace) -> None:
     }
     if len(set(paths.values())) < len(paths):
         raise ValueError(f"--svg and --save both write {paths['svg']}; give them different names.")
+    if "svg" in paths and not arguments.force:
+        more = next((path for path in paths["svg"].parent.iterdir() if is_numbered(path, paths["svg"])), None)
+        if more is not None and len(arguments.sentences) * arguments.trees + ("-" in arguments.sentences) > 1:
+            raise ValueError(f"{more} is there already. Give --svg another name, or --force to overwrite it.")
     parser = build(arguments)
+    if arguments.words:
+        parser.set_params(tokenizer="blanks")
     if arguments.save is not None:
         import joblib
 
         with whole_file(paths["save"]) as part:
             joblib.dump(parser, part)
     pictures: list[tuple[Any, str]] = []
+    n_sentences = n_parsed = 0
     for sentence in read(arguments.sentences):
-        pictures += show(parser, sentence, arguments)
+        shown, parsed = show(parser, sentence, arguments)
+        pictures += shown
+        n_sentences, n_parsed = n_sentences + 1, n_parsed + parsed
+    if arguments.sentences and not n_sentences:
+        raise ValueError("there is nothing to parse: no line holds a word.")
+    if n_parsed < n_sentences > 1:
+        say(f"{n_sentences - n_parsed:,} of {n_sentences:,} sentences have no parse.")
     if "svg" in paths:
         draw(pictures, paths["svg"])
+    return DONE if n_parsed or not n_sentences else IN_VAIN
+
+
+def say(message: str) -> None:
+    """A line on standard error."""
+    print(f"featlearn parse: {message}", file=sys.stderr, flush=True)
 
 
 def build(arguments: argparse.Namespace) -> Any:
@@ -96,9 +119,7 @@ def build(arguments: argparse.Namespace) -> Any:
 
         path = existing(arguments.grammar)
         try:
-            grammar = PCFG.from_text(path.read_text(encoding="utf-8"))
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{arguments.grammar} is not UTF-8: byte 0x{error.object[error.start]:02x}.") from None
+            grammar = PCFG.from_text(decoded(path, arguments.encoding))
         except ValueError as error:
             raise ValueError(f"{arguments.grammar}: {error}") from error
         return PCFGParser(grammar=grammar, beam=arguments.beam, n_jobs=arguments.jobs).fit()
@@ -110,7 +131,7 @@ def build(arguments: argparse.Namespace) -> Any:
         beam=arguments.beam,
         n_jobs=arguments.jobs,
     )
-    trees = list(treebank(existing(arguments.treebank)))
+    trees = list(treebank(existing(arguments.treebank), arguments.encoding))
     if not trees:
         raise ValueError(f"{arguments.treebank} holds no tree with words, so there is nothing to learn from.")
     return parser.fit(trees)
@@ -124,7 +145,24 @@ def existing(name: str) -> Path:
     return path
 
 
-def treebank(path: Path) -> Iterator[Any]:
+def decoded(path: Path, encoding: str | None) -> str:
+    """The text of a file in an encoding; None is UTF-8, or what a byte order mark says."""
+    from featlearn.text.encodings import byte_order_mark
+    from featlearn.text.readers import advice
+
+    data = path.read_bytes()
+    encoding = encoding or byte_order_mark(data) or "utf-8"
+    try:
+        return data.decode(encoding)
+    except LookupError:
+        raise ValueError(f"{encoding!r} is no text encoding; utf-8, gb18030 and latin-1 are") from None
+    except UnicodeDecodeError as error:
+        byte, line = error.object[error.start], data.count(b"\n", 0, error.start) + 1
+        said = advice(data, error, encoding)
+        raise ValueError(f"line {line} is not {encoding.upper()}: byte 0x{byte:02x}. {said}") from None
+
+
+def treebank(path: Path, encoding: str | None) -> Iterator[Any]:
     """The trees of a file or of the files of a folder and those in it, without traces and functional tags."""
     from featlearn.grammar.brackets import read_trees
     from featlearn.grammar.transforms import remove_traces, strip_functions, transform
@@ -133,7 +171,7 @@ def treebank(path: Path) -> Iterator[Any]:
     if not files:
         raise ValueError(f"{path} holds no file {', '.join(TREES)}; pass a folder of a treebank, or one of its files.")
     for file in files:
-        yield from transform(read_trees(file), remove_traces, strip_functions)
+        yield from transform(read_trees(file, encoding=encoding), remove_traces, strip_functions)
 
 
 def load(name: str) -> Any:
@@ -159,27 +197,46 @@ def read(sentences: list[str]) -> Iterator[str]:
         yield from (line.strip() for line in lines if line.strip())
 
 
-def show(parser: Any, sentence: str, arguments: argparse.Namespace) -> list[tuple[Any, str]]:
-    """Print a sentence's trees; the trees and a title for each."""
-    trees = parser.parse(sentence, k=arguments.trees)
+def show(parser: Any, sentence: str, arguments: argparse.Namespace) -> tuple[list[tuple[Any, str]], bool]:
+    """Print a sentence's trees; the trees with a title for each, and whether it has a parse."""
+    from featlearn.grammar.coverage import reasons
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # said here, in the words of the command
+        trees = parser.parse(sentence, k=arguments.trees)
+    parsed = bool(trees) and trees[0][1] > -math.inf
+    if not parsed:
+        words = trees[0][0].words() if trees else []
+        say(f"no parse of {sentence[:80]!r}. {reasons(parser.model_, [words])}")
     if arguments.brackets:
         for tree, _ in trees:
             print(tree, flush=True)
-        return [(tree, number(log_p)) for tree, log_p in trees]
-    total = parser.inside_log_proba(sentence)
+        return [(tree, number(log_p)) for tree, log_p in trees], parsed
+    total = inside(parser, sentence) if parsed else -math.inf
     titles = []
     print(sentence)
     for rank, (tree, log_p) in enumerate(trees, 1):
-        if log_p == -math.inf:
+        if not parsed:
             title = "no parse: the words under their likeliest tags"
+        elif total is None:
+            title = f"p = {number(log_p)}"
         else:
             title = f"p = {number(log_p)}, {100 * math.exp(min(log_p - total, 0.0)):.1f} % of the sentence"
         titles.append(title)
         print(f"\n{rank}. {title}\n\n{tree.ascii(columns())}")
-    if total > -math.inf:
+    if parsed and total is not None:
         print(f"\np(sentence) = {number(total)}")
     print(flush=True)
-    return [(tree, title) for (tree, _), title in zip(trees, titles, strict=True)]
+    return [(tree, title) for (tree, _), title in zip(trees, titles, strict=True)], parsed
+
+
+def inside(parser: Any, sentence: str) -> float | None:
+    """The log-probability of a sentence; None where unary cycles leave the sum over its trees without a limit."""
+    try:
+        return parser.inside_log_proba(sentence)
+    except ValueError as error:
+        say(str(error))
+        return None
 
 
 def columns() -> int:
@@ -206,9 +263,21 @@ def number(log_p: float) -> str:
     return f"{math.exp(log_p - exponent * math.log(10)):.4g}e{exponent}"
 
 
+def numbered(path: Path, rank: int) -> Path:
+    """FILE.svg, FILE-2.svg and so on."""
+    return path if rank == 1 else path.with_name(f"{path.stem}-{rank}{path.suffix}")
+
+
+def is_numbered(path: Path, first: Path) -> bool:
+    """Whether a path is one of those that `numbered` makes of the first."""
+    digits = path.stem.removeprefix(f"{first.stem}-")
+    return digits.isdecimal() and path.name == numbered(first, int(digits)).name
+
+
 def draw(pictures: list[tuple[Any, str]], path: Path) -> None:
     """An SVG file for each tree."""
     from featlearn.plot.trees import tree_svg
 
     for rank, (tree, title) in enumerate(pictures, 1):
-        tree_svg(tree, path if rank == 1 else path.with_name(f"{path.stem}-{rank}{path.suffix}"), title=title)
+        with whole_file(numbered(path, rank)) as part:
+            tree_svg(tree, part, title=title)

@@ -63,6 +63,15 @@ def limit(text: str) -> int | float:
     return value
 
 
+def language(text: str) -> str:
+    """The English name of a language that has stop words."""
+    from featlearn.text.stop_words import known_language
+
+    if expected := known_language(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not known; pass {expected}")
+    return text
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.add_argument("files", nargs="+", metavar="FILE", help="text files, folders of them, or - (standard input)")
@@ -86,7 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     groups = texts.add_mutually_exclusive_group()
     groups.add_argument("--date", metavar="NAME", help="a column of dates: show the topics by month or year")
     groups.add_argument("--groups", metavar="NAME", help="a column of labels: show the topics by label")
-    texts.add_argument("--language", choices=["english", "chinese"], help="default: english")
+    texts.add_argument("--language", type=language, metavar="NAME", help="german, hindi... (default: english)")
     texts.add_argument("--encoding", default="utf-8", help="of all files (default: utf-8)")
     texts.add_argument("--stop-words", metavar="FILE", help="words to drop besides the language's own")
     texts.add_argument("--phrases", action="store_true", default=None, help="join words that come together: new_york")
@@ -121,10 +130,12 @@ def run(arguments: argparse.Namespace) -> None:
         # They take their names together, when all is written.
         parts = {option: stack.enter_context(whole_file(path)) for option, path in paths.items()}
         if arguments.model:
+            from featlearn.text.extractor import Tokens
+
             extractor = load(arguments.model, arguments.jobs)
             held = sum(source.size for source in documents.sources) <= IN_MEMORY
             applied: Iterable[Applied] = walk(
-                extractor, documents, partial(cut, extractor.tokenizer_, frozenset(), words), words
+                extractor, documents, partial(cut, Tokens([extractor.tokenizer_]), frozenset(), words), words
             )
         else:
             texts, method = read(arguments, documents)
@@ -297,9 +308,11 @@ def load(name: str, jobs: int | None) -> Any:
     return extractor
 
 
-def cut(tokenizer: Any, dropped: frozenset[str], words: Words, texts: list[str]) -> list[list[str]]:
+def cut(
+    tokens: Callable[[list[str]], list], dropped: frozenset[str], words: Words, texts: list[str]
+) -> list[list[str]]:
     """Texts to tokens without the words dropped; both are counted."""
-    documents = tokenizer.transform(texts)
+    documents = tokens(texts)
     words.read += sum(map(len, documents))
     if not dropped:
         return documents
@@ -314,12 +327,11 @@ def learn(extractor: Any, texts: Any, arguments: argparse.Namespace, words: Word
     from sklearn.exceptions import ConvergenceWarning
 
     from featlearn.callbacks import ProgressBar
-    from featlearn.text.stop_words import stop_words
+    from featlearn.text.extractor import Tokens
 
     # Stop words are dropped here, where they can be counted; the extractor keeps the tokenizer that drops them.
-    known = extractor.tokenizer.stop_words
-    dropped = stop_words(arguments.language) if isinstance(known, str) else frozenset(map(str.lower, known))
-    tokens_of = partial(cut, clone(extractor.tokenizer).set_params(stop_words=None), dropped, words)
+    tokens_alone = Tokens([clone(extractor.tokenizer).set_params(stop_words=None)])
+    tokens_of = partial(cut, tokens_alone, extractor.tokenizer.cut().dropped, words)
     held = isinstance(texts, list)
     tokens = tokens_of([record.text for record in texts]) if held else texts
     if progress:

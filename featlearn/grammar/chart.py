@@ -357,7 +357,8 @@ def k_best(
 ) -> list[Parse]:
     """The k best trees of a sentence, best first; fewer if there are no more.
 
-    Trees whose unary chains hold a symbol twice are left out: with unary cycles there is no end of them.
+    Trees whose unary chains hold a symbol twice are trees as others are: with unary cycles there is no end of them, and
+    k of them come back. Of trees that are equally good, which come is not said, but it is always the same.
 
     Parameters
     ----------
@@ -381,6 +382,8 @@ def k_best(
         raise ValueError(f"k={k!r} is not valid; pass an integer of at least 1.")
     lex = as_lexical(grammar, lexical)
     n = len(lex.start) - 1
+    if words is not None and len(words) != n:
+        raise ValueError(f"A sentence of {len(words)} words has lexical scores of {n}; align them.")
     if n == 0 or not np.diff(lex.start).all():
         return []
     w = workspace(n, grammar.best_rules)

@@ -1,32 +1,55 @@
 """Sentences and trees as parsers take them: strings or lists of words, `Tree` or brackets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from featlearn.grammar.brackets import parse_tree
 from featlearn.grammar.tree import Tree
+from featlearn.grammar.words import sentence_words
 
 
-def as_words(sentence: Any, which: str = "The sentence") -> list[str]:
-    """A sentence as words: a string is split at blanks, a sequence of words is taken as it is."""
-    if isinstance(sentence, str):
-        return sentence.split()
-    if isinstance(sentence, Tree) or not isinstance(sentence, (Sequence, np.ndarray)):
+def as_words(sentence: Any, which: str = "The sentence", cut: Callable[[str], list[str]] = str.split) -> list[str]:
+    """A sentence as words: ``cut`` parts a string into them, a sequence of words is taken as it is."""
+    if isinstance(sentence, Tree) or not isinstance(sentence, (str, Sequence, np.ndarray)):
         raise TypeError(f"{which} is a {type(sentence).__name__}; pass a string, or a list of its words.")
-    words = list(sentence)
+    words = cut(sentence) if isinstance(sentence, str) else sentence
+    if isinstance(words, str) or not isinstance(words, (Sequence, np.ndarray)):
+        raise TypeError(f"The tokenizer makes a {type(words).__name__} of a sentence; it must give a list of words.")
+    words = list(words)
     for word in words:
         if not isinstance(word, str) or not word:
             raise TypeError(f"{which} holds {word!r}, which is no word; pass a string, or a list of words.")
     return words
 
 
-def as_sentences(X: Any) -> list[list[str]]:
+def as_sentences(X: Any, cut: Callable[[str], list[str]] = str.split) -> list[list[str]]:
     """Sentences as lists of words."""
     if isinstance(X, str) or not isinstance(X, Iterable):
         raise TypeError(f"Pass a list of sentences; got a {type(X).__name__}. Put a single sentence into a list.")
-    return [as_words(sentence, f"Sentence {i}") for i, sentence in enumerate(X)]
+    return [as_words(sentence, f"Sentence {i}", cut) for i, sentence in enumerate(X)]
+
+
+def sentences_of(X: Any, trees: Sequence[Tree], tokenizer: Any) -> list[list[str]]:
+    """Sentences that have trees, as words; strings are cut with regard to the words of their trees."""
+    if isinstance(X, str) or not isinstance(X, Iterable):
+        raise TypeError(f"Pass a list of sentences; got a {type(X).__name__}. Put a single sentence into a list.")
+    sentences = list(X)
+    if len(sentences) != len(trees):
+        raise ValueError(f"There are {len(sentences)} sentences and {len(trees)} trees; pass a tree for each sentence.")
+    return [
+        as_words(sentence, f"Sentence {i}", cutter(tokenizer, frozenset(tree.words())))
+        for i, (sentence, tree) in enumerate(zip(sentences, trees, strict=True))
+    ]
+
+
+def cutter(tokenizer: Any, known: Container[str]) -> Callable[[str], list[str]]:
+    """What parts a string into words: that of ``tokenizer``, which is "treebank", "blanks" or a callable."""
+    if tokenizer == "treebank":
+        return partial(sentence_words, known=known)
+    return str.split if tokenizer == "blanks" else tokenizer
 
 
 def as_tree(tree: Any, which: str) -> Tree:
@@ -55,8 +78,6 @@ def as_trees(trees: Any) -> list[Tree]:
 
 def same_words(sentences: Sequence[Sequence[str]], trees: Sequence[Tree]) -> None:
     """Refuse a tree over other words than its sentence has."""
-    if len(sentences) != len(trees):
-        raise ValueError(f"There are {len(sentences)} sentences and {len(trees)} trees; pass a tree for each sentence.")
     for i, (words, tree) in enumerate(zip(sentences, trees, strict=True)):
         leaves = tree.words()
         if leaves != words:

@@ -23,6 +23,7 @@ from scipy.special import digamma
 
 from featlearn.kernels.topic_draw import padded
 from featlearn.kernels.topic_gibbs import count_topics, in_blocks, sample_block
+from featlearn.text.counts import check_countable
 from featlearn.threads import n_threads
 
 LEAST_PRIOR, MOST_PRIOR = 1e-5, 1e3
@@ -41,17 +42,18 @@ class GibbsSampler:
     seed : int
         Of all draws.
     base : array (n_topics, n_terms) or None, default=None
-        Counts of tokens that are not sampled: what was learned before. `forget` drops them.
+        Counts of tokens that are not sampled: what was learned before, or the first topics. `forget` drops them.
     parts : int or None, default=None
         Parts into which documents and terms are cut; None decides by the number of tokens. 1 is exact.
 
     Attributes
     ----------
     topics : int32 array (n_tokens,)
-        Topic of each token, -1 before the first sweep, which gives each a topic in view of those before it.
+        Topic of each token, -1 before the first sweep, which gives each one in view of ``base`` and of those before.
     """
 
     def __init__(self, X: sp.csr_array, n_topics: int, seed: int, base=None, parts: int | None = None):
+        check_countable(X)
         self.tokens = in_blocks(X, parts)
         self.n_topics, self.seed, self.sweeps = n_topics, seed, 0
         self.topics = np.full(len(self.tokens), -1, np.int32)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from featlearn.text.first_topics import first_topics
 from featlearn.text.gibbs import GibbsSampler, alpha_from_counts, eta_from_counts
 from featlearn.text.priors import fitted_topics, learned
 
@@ -29,15 +30,16 @@ class GibbsRun:
     seed : int
         Of all draws.
     before : array (n_components, n_terms) or None, default=None
-        Topic counts learned before, which guide the first sweep.
+        Topic counts learned before, which guide the first sweep; None takes those that documents make.
     keep : bool, default=False
         Whether ``before`` guides all sweeps, and is in the result.
     """
 
     def __init__(self, model: Any, X: sp.csr_array, alpha, eta, max_iter: int, seed: int, before=None, keep=False):
         self.model, self.alpha, self.eta = model, alpha, eta
-        self.sampler = GibbsSampler(X, model.n_components, seed, before)
-        self.forget = before is not None and not keep
+        guide = first_topics(X, model.n_components, X.shape[1], seed, model.n_jobs).T if before is None else before
+        self.sampler = GibbsSampler(X, model.n_components, seed, guide)
+        self.forget = before is None or not keep
         self.n_sweeps, self.last = 0, max_iter
         self.n_samples = min(model.n_samples, max(max_iter // 2, 1))
         self.averaged: tuple[Any, int] = 0.0, 0  # the sum of topic counts, and of how many states

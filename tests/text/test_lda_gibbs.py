@@ -10,6 +10,7 @@ from sklearn.model_selection import GridSearchCV
 
 from featlearn import LDA, topic_scorer
 from featlearn.text.counts import as_counts
+from featlearn.text.first_topics import first_topics
 from featlearn.text.gibbs import GibbsSampler, sampling_threads
 
 RNG = np.random.default_rng(0)
@@ -105,9 +106,14 @@ def test_early_stopping_looks_at_documents_held_out():
 
 def test_the_last_states_are_averaged():
     fitted = model(alpha=0.1, max_iter=12, n_samples=5).fit(TRAIN)
-    sampler = GibbsSampler(as_counts(TRAIN, "test"), 3, np.random.RandomState(0).randint(2**31 - 1))
+    counts, seed, states = as_counts(TRAIN, "test"), np.random.RandomState(0).randint(2**31 - 1), []
+    sampler = GibbsSampler(counts, 3, seed, first_topics(counts, 3, 40, seed).T)
     with sampling_threads(1) as pool:
-        states = [sampler.sweep(np.full(3, 0.1), np.array([0.01]), pool) and sampler.topic_counts() for _ in range(12)]
+        for sweep in range(12):
+            sampler.sweep(np.full(3, 0.1), np.array([0.01]), pool)
+            if sweep == 0:
+                sampler.forget()
+            states.append(sampler.topic_counts())
     np.testing.assert_allclose(fitted.topic_counts_, np.mean(states[-5:], axis=0), rtol=1e-5)
     assert not np.allclose(fitted.topic_counts_, states[-1], atol=0.1)
 
