@@ -10,8 +10,8 @@ wrote as ``\xHH`` is read back as the character it stands for. Only ASCII blanks
 where they are no part of a word: treebanks of printed text have words with thin or unbreakable spaces inside.
 
 Between trees may stand what treebanks have there: tags (``<S ID=1>``, with what they enclose in a line,
-``<DOCID>nw0001</DOCID>``), lines that begin with ``*x*``, ``%%`` or ``# ``, and the ``( @0y0012sx-a-11/CD )`` and
-``( END_OF_TEXT_UNIT )`` of ATIS. Treebanks that are not in brackets are named in the error.
+``<DOCID>nw0001</DOCID>``), lines that begin with ``*x*``, ``%%`` or ``# ``, comments ``/~* ... *~/``, and the
+``( @0y0012sx-a-11/CD )`` and ``( END_OF_TEXT_UNIT )`` of ATIS. Treebanks that are not in brackets are named in errors.
 """
 
 import bz2
@@ -45,6 +45,7 @@ _TOKEN = re.compile(
 _TAG = re.compile(r"<[^<>\n]*>(?:[^()<\n]*(?=</))?")
 _HEADER = re.compile(rf"\*x\*(?:(?!\([ \t]*{_PLAIN}*[ \t]*\()[^\n])*")
 _COMMENT = re.compile(r"(?:%%|\#[ \t])[^\n]*")
+_BLOCK_COMMENT = re.compile(r"/(?:~\*.*?\*~|\*.*?\*)/", re.DOTALL)  # of the Penn corpora of historical English
 _NO_TREE = re.compile(r"END_OF_TEXT_UNIT|@.*", re.DOTALL)  # labels of brackets without a tree, in ATIS
 _SPACED = re.compile(r"\(([^()]*)\)|\u3000")
 _PACKED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}  # by their first bytes
@@ -82,6 +83,7 @@ _OTHERS = (
         "It looks like words with tags (the Penn Treebank's .pos files), without trees; its .mrg files have them.",
     ),
     (r"\s*[{\[][\s{\[]*\"", "It looks like JSON."),
+    (r"\s*\[\s*\.?\w+\s+\[", "Trees in square brackets are not read; write them in round ones."),
 )
 
 
@@ -403,8 +405,12 @@ def _shown(text):
 
 def _between(token, text, start, place, final):
     """Where what may stand between trees ends; ``start`` if it may not, None if its end is still to come."""
-    if token[0].isspace() or token[0] in "\ufeff\u200b":
+    if token[0].isspace() or token[0] in "\ufeff\u200b\x1a":  # marks of encodings, and DOS's end of a file
         return start + 1
+    final = final or len(text) - start > LONGEST
+    if token.startswith(("/*", "/~*")):
+        found = _BLOCK_COMMENT.match(text, start)
+        return found.end() if found else start if final else None
     whole = final or text.find("\n", start) >= 0
     if token[0] == "<" and token[:2] != "<?":
         found = _TAG.match(text, start)

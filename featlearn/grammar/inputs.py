@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from featlearn.grammar.brackets import parse_tree
-from featlearn.grammar.tree import Tree
+from featlearn.grammar.tree import Tree, kind_of
 from featlearn.grammar.words import sentence_words
 
 
@@ -61,17 +61,18 @@ def as_tree(tree: Any, which: str) -> Tree:
             raise ValueError(f"{which} is no tree in brackets: {error}") from error
     if not isinstance(tree, Tree):
         kind = type(tree)
-        if kind.__name__ == "Tree":
-            raise TypeError(f"{which} is a {kind.__module__}.Tree; make it one of ours: Tree.from_nltk(tree).")
+        if kind_of(tree).startswith("nltk."):
+            name = f"{kind.__module__}.{kind.__name__}"
+            raise TypeError(f"{which} is a {name}; make it one of ours: Tree.from_nltk(tree).")
         raise TypeError(f"{which} is a {kind.__name__}; pass a Tree, or a string in brackets.")
     return tree
 
 
 def as_trees(trees: Any) -> list[Tree]:
     """Trees, given as such or in brackets."""
-    if isinstance(trees, (str, Tree)) or not isinstance(trees, Iterable):
+    if isinstance(trees, (str, Tree)) or not isinstance(trees, Iterable) or kind_of(trees).startswith("nltk."):
         raise TypeError(
-            f"Pass a list of trees; got a {type(trees).__name__}. Put a single tree into a list; a stream gives lists."
+            f"Pass a list of trees; got a {kind_of(trees)}. Put a single tree into a list; a stream gives lists."
         )
     return [as_tree(tree, f"Tree {i}") for i, tree in enumerate(trees)]
 

@@ -185,7 +185,7 @@ def _before_comment(rest: str) -> str:
 def _why_no_rule(line: str, text: str) -> str:
     arrow = _INSIDE.search(line)
     before = line[: arrow.start()].split() if arrow else []
-    if "[" in "".join(before):
+    if re.search(r"\w\[", " ".join(before)):
         return "features in brackets, as of feature grammars, are not read; make a symbol of each, such as NP_sg"
     if len(before) > 1 and NUMBER.fullmatch(before[0].strip("[]()")):
         return "the probability stands before the rule; write it at the end, such as S -> NP VP 1.0"

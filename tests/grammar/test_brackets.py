@@ -330,6 +330,10 @@ WILD = {
         "%% Sent (1)\n( (S (NE Ross)))\n%% Sent 2\n(S (NE Perot))",
         ["(TOP (S (NE Ross)))", "(S (NE Perot))"],
     ),
+    "historical English": (
+        "/~*\n(a) note\n*~/\n( (IP-MAT (NP x)) (ID CMAELR3,26.4))\n/* (b */\n(S (A a))\x1a",
+        ["(TOP (IP-MAT (NP x)) (ID CMAELR3,26.4))", "(S (A a))"],
+    ),
     "comments": ("# sent (1)\n(S (A a))\n  # (B b)\n(C c)", ["(S (A a))", "(C c)"]),
     "ideographic spaces": (
         "\u3000(IP\u3000(NP (NR\u3000上海)\u3000(NN 开发\u3000))\n\u3000\u3000(VP\u3000 (VV \u3000同步) ) )\u3000\n",
@@ -415,6 +419,8 @@ FOREIGN = {
     ),
     "HTML": ("<!DOCTYPE html>\n<html><body>404 (not found)</body></html>", "page of HTML"),
     "JSON": ('[{"label": "S", "children": ["(", "a"]}]', "looks like JSON"),
+    "square brackets": ("[S [NP I] [VP sleep]]\n", "square brackets are not read"),
+    "linguists' brackets": ("[.S [.NP I ] [.VP sleep ] ]\n", "square brackets are not read"),
     ".prd": ("( (S (NP Pierre Vinken) (VP will)))", "pass mixed=True"),
     "failed parses": ("(S (A a))\n(())\n", r"Parsers write \(\(\)\) for a sentence without a tree"),
     "empty trees": ("(S (A a))\n( )\n", r"brackets are empty.*Parsers write \(\(\)\)"),
