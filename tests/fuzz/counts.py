@@ -1,5 +1,6 @@
 """The gate of counts: sparse matrices whose structure lies, and everything else that is given to topic models."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -333,7 +334,9 @@ def other_case(rng: np.random.Generator) -> Case:
         lambda: pick(rng, [None, 3, {}, {1}, b"x", object(), [[]]]),
         lambda: sp.coo_array(X.astype(float)).reshape(-1), lambda: np.array([[None, 1]], dtype=object),
     ]  # fmt: skip
-    value = pick(rng, kinds)()
+    with warnings.catch_warnings():  # of NumPy's matrices
+        warnings.simplefilter("ignore")
+        value = pick(rng, kinds)()
     model, name = pick(rng, FITTED), pick(rng, ["fit", "transform", "perplexity", "partial_fit"])
     model = clone(model) if name == "fit" else model if name != "partial_fit" else clone(model).fit(KNOWN)
 

@@ -179,8 +179,7 @@ def test_texts_tokens_and_bags_of_words_are_named(model, given, message):
         if callable(given) and call.__name__ == "fit" and isinstance(model, LDA) and model.method == "gibbs":
             continue
         with pytest.raises(ValueError, match=rf"{type(model).__name__} takes counts, .*{message}"):
-            found = call(given)
-            next(found)  # the result of a stream is one
+            next(call(given))  # the result of a stream is lazy
 
 
 def test_the_cure_for_gensims_bags_of_words():
