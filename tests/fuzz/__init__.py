@@ -22,6 +22,7 @@ GATES = {
     "rows": "tests.fuzz.tables:rows_case",
     "images": "tests.fuzz.tables:images_case",
     "parameters": "tests.fuzz.tables:parameters_case",
+    "sentences": "tests.fuzz.sentences:sentences_case",
 }
 
 Case = tuple[str, Callable[[], str | None]]
