@@ -125,10 +125,11 @@ def _inside_chart(grammar: CompiledGrammar, lex: Lexical, w: Workspace) -> tuple
         return None
     scale = _shares(grammar, lex, best_tree(n, grammar.start, best, grammar.parents, w))
     shares = lex.value - np.repeat(scale, np.diff(lex.start))
-    if shares.max() < MOST:
+    most = shares.max()
+    if most < MOST:
         scaled = lex._replace(value=np.exp(shares))
         chart = fill_chart(n, *scaled, grammar.sum_rules, w, math.inf, None, True)
-    if not (shares.max() < MOST and 0.5 < chart.value < math.inf):
+    if not (most < MOST and 0.5 < chart.value < math.inf):
         raise _out_of_range(n)
     return chart, scaled, math.log(chart.value) + float(scale.sum())
 
