@@ -171,8 +171,8 @@ def k_best_derivations(grammar, sentence, k):
                 found = {
                     (x, *children): p * grammar.probabilities[place]
                     for place in places
-                    if grammar.probabilities[place] > 0
                     for p, children in sides(grammar.rules[place].rhs, i, j)
+                    if p * grammar.probabilities[place] > 0  # not if it is too small for a float
                 }
                 new[x, i, j] = dict(sorted(found.items(), key=lambda item: -item[1])[:k])
             changed = any(new[item] != lists[item] for item in new)

@@ -137,6 +137,11 @@ def test_raw_sentences_and_words(treebank, tmp_path, capsys, monkeypatch):
     again = tmp_path / "again.joblib"
     assert run("--model", model, "--words", "--save", again) == 0
     assert (joblib.load(model).tokenizer, joblib.load(again).tokenizer) == ("treebank", "blanks")
+    old = joblib.load(model)
+    del old.tokenizer  # as saved before there was one
+    joblib.dump(old, again)
+    assert run("--model", again, "--brackets", "Anna saw a dog.") == 0
+    assert capsys.readouterr().out == tree
 
 
 def test_save_writes_and_model_loads_and_nothing_is_overwritten_unasked(grammar, treebank, tmp_path, capsys):

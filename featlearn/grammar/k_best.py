@@ -109,10 +109,16 @@ class Derivations:
                     if (split, place, l, r) in lazy.seen:
                         continue
                     lazy.seen.add((split, place, l, r))
-                    a = yield self._derived((int(self.parents.left_symbol[place]), i, split), l)
-                    b = yield self._derived((int(self.parents.right[place]), split, j), r)
-                    if a is not None and b is not None:
-                        value = a + (b + float(self.parents.weight[place]))
+                    children = (
+                        ((int(self.parents.left_symbol[place]), i, split), l),
+                        ((int(self.parents.right[place]), split, j), r),
+                    )
+                    values = []
+                    for child, below in children:
+                        found = self._item(child).found  # asked here first: a task for each would take long
+                        values.append(-found[below][0] if below < len(found) else (yield self._derived(child, below)))
+                    if None not in values:
+                        value = values[0] + (values[1] + float(self.parents.weight[place]))
                         heapq.heappush(lazy.ahead, (-value, split, place, l, r))
             if not lazy.ahead:
                 return None
@@ -184,13 +190,16 @@ class Derivations:
             (x, i, j), rank = stack.pop()
             rules = []
             while True:
-                _run(self._derived((x, i, j), rank))  # best children are taken unseen until here
-                _, rule, z, rank = self.by_item[x, i, j].found[rank]
+                found = self._item((x, i, j)).found
+                if rank >= len(found):
+                    _run(self._derived((x, i, j), rank))
+                _, rule, z, rank = found[rank]
                 if rule < 0:
                     break
                 rules.append((rule, symbols[x]))
                 x = z
-            _run(self._ruled((x, i, j), rank))
+            if (x, i, j) not in self.by_rule:  # the best of children is taken unseen until here
+                _run(self._ruled((x, i, j), rank))
             _, split, place, left, right = self.by_rule[x, i, j].found[rank]
             labels = [label for _, label in reversed(rules)]
             log_p = math.fsum(log_proba[rule] for rule, _ in rules)

@@ -30,6 +30,7 @@ GATES = {
     "grammars": "tests.fuzz.grammars:grammars_case",
     "documents": "tests.fuzz.documents:documents_case",
     "files": "tests.fuzz.files:files_case",
+    "sentences": "tests.fuzz.sentences:sentences_case",
 }
 
 Case = tuple[str, Callable[[], str | None]]

@@ -323,6 +323,20 @@ def test_a_unary_cycle_that_never_ends_is_named():
         inside(grammar, grammar.lexical(["a"]))
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("S -> A 1 | B A 1e-202\nA -> 'a' 1e-201 | 'b' 1.0\nB -> A A 0.2 | B 0.1 | 'a' 0.7", "baa"),
+        ("S -> B A 0.3 | 'a' 0.7\nA -> A 'b' S 1.0 | B 1e-6\nB -> S 1e-201 | 'b' 1.0", "bba"),
+    ],
+)
+def test_counts_that_no_float_holds_are_named(text, sentence):
+    compiled = compile_grammar(PCFG.from_text(text, normalize=None))
+    assert viterbi(compiled, compiled.lexical(sentence)).log_proba < -900
+    with pytest.raises(ValueError, match="of 3 words leave the range of floats"):
+        expected_counts(compiled, compiled.lexical(sentence))
+
+
 def test_the_telescope_has_both_trees():
     grammar = load_toy_grammar()
     compiled = compile_grammar(grammar)

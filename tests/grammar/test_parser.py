@@ -125,6 +125,7 @@ def test_a_failed_parse_is_said_once_with_the_words_that_no_rule_covers():
     assert "'zorp'" in message
     assert parser.evaluate(gold).f1 == score  # counts them, and says nothing
     assert parser.evaluate(gold).n_failed == 1
+    assert parser.score(10 * gold[:1] + gold[1:]) < 1  # few, and the score is lower for them
     many = [f"zorp{i} the" for i in range(30)]
     assert "'zorp7' and 22 more" in said(parser.predict, many)[1]
     assert "'zorp8'" not in said(parser.predict, many)[1]
@@ -234,6 +235,8 @@ def test_odd_sentences_get_trees_of_their_words():
         words = tree.words() if tree else []
         assert "".join(words).replace("-LRB-", "(").replace("-RRB-", ")") == "".join(sentence.split()).strip("\u200b")
     assert parser.parse("the dog " * 500)[0][0].words() == ["the", "dog"] * 500
+    vectorizer = ConstituentVectorizer(parser).fit(["Anna slept ."])
+    np.testing.assert_array_equal(*vectorizer.transform(["Anna slept.\n\u200b", "Anna slept ."]).toarray())
 
 
 # ---- counting ----------------------------------------------------------------------------------------------------
