@@ -48,7 +48,7 @@ class GibbsSampler:
     Attributes
     ----------
     topics : int32 array (n_tokens,)
-        Topic of each token, -1 before the first sweep, which gives each a topic in view of ``base`` and of those before.
+        Topic of each token, -1 before the first sweep, which draws each in view of ``base`` and those before.
     """
 
     def __init__(self, X: sp.csr_array, n_topics: int, seed: int, base=None, parts: int | None = None):
