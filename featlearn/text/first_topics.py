@@ -41,9 +41,9 @@ def drawn_documents(chunk: sp.csr_array, *, size: int, seed: int) -> RowSample:
 
 
 def first_topics(X: Any, n_topics: int, n_terms: int, seed: int, n_jobs: int | None = None) -> np.ndarray:
-    """Expected words (V, K) of the first topics, which are alike in size and hold as many as the documents drawn.
+    """Distributions (V, K), 0 for words that no document drawn holds; all 0 for a corpus without words.
 
-    X is a corpus as `check_counts` gives it, with ``n_terms`` V. Without a word in it, all is 0.
+    X is a corpus as `check_counts` gives it, with ``n_terms`` V.
     """
     sample = accumulate(partial(drawn_documents, size=MOST, seed=seed), X, n_jobs=n_jobs, rows=DOCUMENTS)
     topics = np.zeros((n_terms, n_topics))
@@ -55,7 +55,7 @@ def first_topics(X: Any, n_topics: int, n_terms: int, seed: int, n_jobs: int | N
         (np.concatenate(counts).astype(np.float64), np.concatenate(words), ends), shape=(len(words), n_terms)
     )
     seeded_topics(documents, sample.masses, topics)
-    return topics * (sample.masses @ documents.sum(axis=1) / n_topics)
+    return topics
 
 
 def seeded_topics(documents: sp.csr_array, masses: np.ndarray, topics: np.ndarray) -> None:

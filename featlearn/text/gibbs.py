@@ -23,7 +23,6 @@ from scipy.special import digamma
 
 from featlearn.kernels.topic_draw import padded
 from featlearn.kernels.topic_gibbs import count_topics, in_blocks, sample_block
-from featlearn.text.counts import check_countable
 from featlearn.threads import n_threads
 
 LEAST_PRIOR, MOST_PRIOR = 1e-5, 1e3
@@ -49,11 +48,10 @@ class GibbsSampler:
     Attributes
     ----------
     topics : int32 array (n_tokens,)
-        Topic of each token, -1 before the first sweep, which gives each one in view of ``base`` and of those before.
+        Topic of each token, -1 before the first sweep, which draws each in view of ``base`` and those before.
     """
 
     def __init__(self, X: sp.csr_array, n_topics: int, seed: int, base=None, parts: int | None = None):
-        check_countable(X)
         self.tokens = in_blocks(X, parts)
         self.n_topics, self.seed, self.sweeps = n_topics, seed, 0
         self.topics = np.full(len(self.tokens), -1, np.int32)

@@ -11,6 +11,7 @@ from featlearn.text.first_topics import first_topics
 from featlearn.text.gibbs import GibbsSampler, alpha_from_counts, eta_from_counts
 from featlearn.text.priors import fitted_topics, learned
 
+GUIDE = 0.1  # words of the first topics in the first sweep, for each of the corpus; more would hold it fast
 PRIORS_EVERY = 10  # sweeps from one update of learned priors to the next
 
 
@@ -37,8 +38,10 @@ class GibbsRun:
 
     def __init__(self, model: Any, X: sp.csr_array, alpha, eta, max_iter: int, seed: int, before=None, keep=False):
         self.model, self.alpha, self.eta = model, alpha, eta
-        guide = first_topics(X, model.n_components, X.shape[1], seed, model.n_jobs).T if before is None else before
-        self.sampler = GibbsSampler(X, model.n_components, seed, guide)
+        if before is None:
+            guide = first_topics(X, model.n_components, X.shape[1], seed, model.n_jobs).T
+            guide *= GUIDE * X.sum(dtype=np.float64) / len(guide)
+        self.sampler = GibbsSampler(X, model.n_components, seed, guide if before is None else before)
         self.forget = before is None or not keep
         self.n_sweeps, self.last = 0, max_iter
         self.n_samples = min(model.n_samples, max(max_iter // 2, 1))

@@ -25,6 +25,7 @@ from featlearn.notices import interruptible
 from featlearn.streaming import is_out_of_core
 from featlearn.text.batches import batches, dtype_of, require_words, whole
 from featlearn.text.counts import check_counts
+from featlearn.text.first_topics import MOST, first_topics
 from featlearn.text.gibbs import sampling_threads
 from featlearn.text.gibbs_fit import GibbsRun
 from featlearn.text.online import OnlineLearner
@@ -262,7 +263,8 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         self._check()
         rng = check_random_state(self.random_state)
         warm = self.warm_start and hasattr(self, "components_")
-        one_shot = isinstance(X, Iterator) and self.max_iter is None and self.method == "online"
+        one_walk = isinstance(X, Iterator)
+        one_shot = one_walk and self.max_iter is None and self.method == "online"
         max_iter = 1 if one_shot else self.max_iter or MAX_ITER[self.method]
         once = self.method == "online" and max_iter == 1
         X = check_counts(self, X, reset=not warm, passes=1 if once else 2)
@@ -272,15 +274,21 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
                 "stream or a Dask collection use method='online' or 'vb', or partial_fit on its chunks."
             )
         alpha, eta = self._priors(warm)
-        lam = None if self.method == "gibbs" else self._first_lambda(rng, warm)
         X, held = self._hold_out(X, rng, self.early_stopping, self.tol)
         self._forget_curves()
         if self.method == "gibbs":
             self._fit_gibbs(X, alpha, eta, max_iter, rng, warm, held)
         elif self.method == "vb":
+            lam = self._fitted_lambda() if warm else self._first_lambda(X, rng)
             self._fit_vb(X, lam, alpha, eta, max_iter, held)
         else:
-            self._fit_online(X, lam, alpha, eta, max_iter, self.n_batch_iter_ if warm else 0, held)
+            # Topics of the first documents; of an iterator, which cannot be walked again for them, of the first batch.
+            early = None if warm or one_walk else next(batches(X, MOST))
+
+            def start(batch):
+                return self._fitted_lambda() if warm else self._first_lambda(batch if early is None else early, rng)
+
+            self._fit_online(X, start, alpha, eta, max_iter, self.n_batch_iter_ if warm else 0, held)
         if held is not None:
             self.perplexity_curve_ = np.array(held.curve)
         return self
@@ -297,9 +305,11 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         alpha = self.alpha_ if go_on[0] else first_alpha(self.alpha, K)
         return alpha, self.eta_ if go_on[1] else first_eta(self.eta, K, self.n_features_in_)
 
-    def _first_lambda(self, rng, warm) -> np.ndarray:
-        """lambda (V, K) to start from: that of the fit before, or near 1 at random."""
-        return self._fitted_lambda() if warm else rng.gamma(100.0, 0.01, (self.n_components, self.n_features_in_)).T
+    def _first_lambda(self, X, rng) -> np.ndarray:
+        """lambda (V, K) to start from: at random near 1, and topics that documents of X make, 1 in the mean too."""
+        K, V = self.n_components, self.n_features_in_
+        noise, seed = rng.gamma(100.0, 0.01, (K, V)).T, int(rng.randint(2**31 - 1))
+        return noise * (1 + V * first_topics(X, K, V, seed, self.n_jobs))
 
     def _fitted_lambda(self) -> np.ndarray:
         """lambda (V, K) of the fitted model."""
@@ -371,7 +381,7 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         self._count(statistic.documents, statistic.tokens, len(bounds) - 1, 1)
         end_fit(context, self)
 
-    def _fit_online(self, X, lam, alpha, eta, max_iter, t, held):
+    def _fit_online(self, X, start, alpha, eta, max_iter, t, held):
         length = getattr(X, "shape", (0,))[0]
         total = 0 if np.isnan(length) else int(length)  # a Dask array may not know
         context = begin_fit(self, max_iter * -(-total // self.batch_size) or None, X=X)
@@ -381,7 +391,7 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
             for iteration in range(1, max_iter + 1):
                 documents, tokens = 0, 0.0
                 for batch in batches(X, self.batch_size):
-                    learner = learner or OnlineLearner(self, lam.astype(batch.dtype), alpha, eta, t)
+                    learner = learner or OnlineLearner(self, start(batch).astype(batch.dtype), alpha, eta, t)
                     total = max(total, documents + batch.shape[0])
                     statistic = learner.learn(batch, self.total_documents or total)
                     documents, tokens = documents + batch.shape[0], tokens + statistic.tokens
@@ -428,7 +438,7 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
             seen, length, t, n_iter = self.n_documents_seen_, self.mean_length_, self.n_batch_iter_, self.n_iter_
         total = seen + documents
         if self.method != "gibbs":
-            lam = self._first_lambda(rng, not first)
+            lam = self._first_lambda(X, rng) if first else self._fitted_lambda()
             learner = OnlineLearner(self, lam.astype(X.dtype if first else lam.dtype), alpha, eta, t)
             learner.learn(X, self.total_documents or total)
             self.__dict__.update(learner.fitted())

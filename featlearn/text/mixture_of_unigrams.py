@@ -20,7 +20,6 @@ for unsupervised models".
 
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,21 +31,20 @@ from sklearn.utils import check_random_state
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
 from featlearn.kernels.aspects import (
     add_words,
-    document_uniforms,
     posteriors,
     safe_log,
     updated_topics,
     with_new_words,
 )
-from featlearn.kernels.sample import RowSample
 from featlearn.notices import interruptible
 from featlearn.streaming import accumulate
 from featlearn.text.counts import DOCUMENTS, check_counts
+from featlearn.text.first_topics import first_topics
 from featlearn.text.topic_model import Inference, TopicModelMixin, has_settled
 from featlearn.text.unigram import corpus_counts
 from featlearn.validation import boolean, check_parameters, integer, real, unchanged_on_failure
 
-BLEND = 0.5  # share of the whole corpus in a first topic; the rest is one document
+BLEND = 0.1  # share of the whole corpus in a first topic
 
 
 @dataclass(frozen=True)
@@ -92,24 +90,6 @@ def updated_weights(documents: np.ndarray, alpha: float) -> np.ndarray:
 def log_prior(topics: np.ndarray, weights: np.ndarray, eta: float, alpha: float) -> float:
     """alpha sum log pi + eta sum log phi."""
     return float(xlogy(alpha, weights).sum()) + (eta * float(safe_log(topics).sum()) if eta else 0.0)
-
-
-def drawn_documents(chunk: sp.csr_array, *, size: int, seed: int) -> RowSample:
-    """The statistic that draws ``size`` distinct documents of a corpus, those without words left out."""
-    keys = np.where(np.diff(chunk.indptr) > 0, document_uniforms(chunk, seed), np.inf)
-    rows = np.empty(len(keys), object)
-    for d, (start, end) in enumerate(pairwise(chunk.indptr)):
-        rows[d] = (chunk.indices[start:end], chunk.data[start:end])
-    return RowSample.least(size, keys, keys, rows)
-
-
-def first_topics(documents: np.ndarray, n_components: int, marginal: np.ndarray) -> np.ndarray:
-    """Topics (V, K), each a blend of the whole corpus (V,) and one of the documents (words, counts)."""
-    topics = np.tile(BLEND * marginal[:, None], n_components)
-    for k in range(n_components):
-        words, counts = documents[k % len(documents)]
-        topics[words, k] += (1 - BLEND) * counts / counts.sum(dtype=np.float64)
-    return topics
 
 
 class TopicPosteriors:
@@ -344,10 +324,11 @@ class MixtureOfUnigrams(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
                 )
             topics = np.ascontiguousarray(self.components_.T, np.float64)
             return with_new_words(topics, counts), self.weights_.astype(np.float64)
-        statistic = partial(drawn_documents, size=self.n_components, seed=int(rng.randint(2**31 - 1)))
-        documents = accumulate(statistic, X, n_jobs=self.n_jobs, rows=DOCUMENTS).rows
-        weights = np.full(self.n_components, 1 / self.n_components)
-        return first_topics(documents, self.n_components, counts / counts.sum()), weights
+        K, seed = self.n_components, int(rng.randint(2**31 - 1))
+        # Words that no document drawn holds get their share of the corpus in each.
+        topics = (1 - BLEND) * first_topics(X, K, len(counts), seed, self.n_jobs)
+        topics += BLEND * (counts / counts.sum())[:, None]
+        return topics, np.full(K, 1 / K)
 
     def _keep(self, topics, weights, dtype, means):
         for name, value in _fitted(topics, weights, dtype).items():

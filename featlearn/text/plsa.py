@@ -38,6 +38,7 @@ from featlearn.kernels.sample import RowSample
 from featlearn.notices import interruptible
 from featlearn.streaming import accumulate, is_out_of_core, map_chunks
 from featlearn.text.counts import DOCUMENTS, check_counts
+from featlearn.text.first_topics import first_topics
 from featlearn.text.topic_model import Inference, TopicModelMixin, has_settled
 from featlearn.text.unigram import corpus_counts
 from featlearn.validation import boolean, check_parameters, either, integer, one_of, real, unchanged_on_failure
@@ -295,7 +296,7 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         X, held = self._hold_out(X, rng, self.early_stopping or tempering, SLOW if tempering else self.tol)
         corpus = corpus_counts(X, "PLSA", self.n_jobs)
         beta = self._first_beta(warm)
-        topics = self._start(rng, corpus, warm)
+        topics = self._start(X, rng, corpus, warm)
         theta = None if is_out_of_core(X) else self._first_proportions(X, topics, beta, warm)
         curve: list[float] = []
         lowest, settled = inf, False
@@ -348,8 +349,8 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
     def _fold(self, topics, beta) -> Inference:
         return partial(folded_in, topics=topics, beta=beta, max_iter=self.max_doc_iter, tol=self.doc_tol)
 
-    def _start(self, rng, corpus, go_on):
-        """First topics (V, K): those learned before, or random ones."""
+    def _start(self, X, rng, corpus, go_on):
+        """First topics (V, K): those learned before, or those that documents make, with some noise."""
         if go_on:
             if len(self.components_) != self.n_components:
                 raise ValueError(
@@ -357,7 +358,9 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
                     "learned, and this goes on with those. Set it back, or fit a clone to start afresh."
                 )
             return with_new_words(np.ascontiguousarray(self.components_.T, corpus.dtype), corpus.counts)
-        topics = rng.standard_exponential((self.n_components, self.n_features_in_)).T
+        K, V = self.n_components, self.n_features_in_
+        noise, seed = rng.gamma(100.0, 0.01, (K, V)).T, int(rng.randint(2**31 - 1))
+        topics = noise * (1 / V + first_topics(X, K, V, seed, self.n_jobs))
         return np.ascontiguousarray(topics / topics.sum(axis=0), corpus.dtype)
 
     def _first_beta(self, go_on):
@@ -404,7 +407,7 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         X = check_counts(self, X, reset=first, passes=3)
         corpus = corpus_counts(X, "PLSA", self.n_jobs, empty=not first)
         rng = check_random_state(self.random_state)
-        topics = self._start(rng, corpus, not first)
+        topics = self._start(X, rng, corpus, not first)
         beta = self._first_beta(not first)
         means = self._step(X, None, topics, beta)[0] / corpus.documents
         seen, length, t, iterations = corpus.documents, float(corpus.counts.sum() / corpus.documents), 0, 0

@@ -412,7 +412,7 @@ def test_warm_start_goes_on(model):
 
 @pytest.mark.parametrize("model", MODELS[1:], ids=lambda m: type(m).__name__)
 def test_early_stopping_keeps_the_best(model):
-    X = corpus(n=120, K=6, length=12)
+    X = corpus(n=120, K=6, length=20)
     model = clone(model).set_params(n_components=12, early_stopping=True, max_iter=200, tol=1e-3).fit(X)
     curve = model.perplexity_curve_
     assert len(curve) == model.n_iter_ < 200

@@ -186,7 +186,8 @@ def test_completion_perplexity_falls_from_unigram_to_mixture_to_plsa_to_the_trut
     train, test = X[:400], X[400:]
     unigram = UnigramModel().fit(train).perplexity(test)
     mixture = MixtureOfUnigrams(5, random_state=0).fit(train).perplexity(test)
-    model = PLSA(5, max_iter=300, random_state=0).fit(train)
+    # To the end: stopped early, with pseudo-counts, PLSA is as good as the true topics without a prior of proportions.
+    model = PLSA(5, max_iter=1000, tol=1e-6, random_state=0).fit(train)
     plsa = model.perplexity(test)
     model.components_ = topics
     assert model.perplexity(test) < plsa < mixture < unigram
