@@ -1,4 +1,4 @@
-"""No topic is left undiscovered: every model finds, from several seeds, all topics of corpora whose topics are clear."""
+"""No topic is left undiscovered: every model finds, from several seeds, all topics of clear corpora."""
 
 import numpy as np
 import pytest
