@@ -5,6 +5,7 @@
 
 import re
 from collections.abc import Callable
+from itertools import compress
 from typing import Any
 
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -229,10 +230,11 @@ class _Cut:
         if documents and not isinstance(documents[0], str):
             return [list(document) for document in documents]
         words = self._words()
-        if not self.quiet and (doubt := doubts(self.tokenizer.language, documents)):
+        unusual = [is_unusual(text) for text in documents]
+        if not self.quiet and (doubt := doubts(self.tokenizer.language, documents, unusual)):
             self.quiet = True
             notify(f"Tokenizer: {doubt}")
-        return [self._kept(words(text), text.isascii()) for text in documents]
+        return [self._kept(words(text), odd) for text, odd in zip(documents, unusual, strict=True)]
 
     def _words(self) -> Words:
         language, pattern, segment = self.tokenizer.language, self.tokenizer.pattern, self.tokenizer.segmenter
@@ -249,9 +251,9 @@ class _Cut:
             return lambda text: [hanging.sub("", word) if "'" in word else word for word in unicode_words(text)]
         return unicode_words
 
-    def _kept(self, words: list[str], is_ascii: bool) -> list[str]:
+    def _kept(self, words: list[str], unusual: bool) -> list[str]:
         dropped, least = self.dropped, self.min_length
-        lower = str.lower if is_ascii and self.lower is lowered else self.lower
+        lower = str.lower if self.lower is lowered and not unusual else self.lower  # the same there, and faster
         if self.tokenizer.lowercase:
             words = list(map(lower, words))
             return [word for word in words if word not in dropped and len(word) >= least]
@@ -280,9 +282,9 @@ def _segmented(segment: Words, text: str) -> list[str]:
     return [word.strip() for word in words]
 
 
-def doubts(language: str | None, texts: list[str]) -> str | None:
+def doubts(language: str | None, texts: list[str], is_odd: list[bool]) -> str | None:
     """What to say of texts that are mostly of a script which is not cut as the language has it; None if all is well."""
-    unusual = [text for text in texts if is_unusual(text)]
+    unusual = list(compress(texts, is_odd))
     if language not in OWN and not unusual:
         return None
     counts = letters_of_scripts(unusual)

@@ -19,10 +19,8 @@ from functools import cache
 
 Words = Callable[[str], list[str]]
 
-# Texts that hold none of these have no mark, no format character and no script without blanks.
-UNUSUAL = re.compile(
-    "[\xad\u0300-\u036f\u0483-\u0489\u0591-\u1dff\u200b-\u200f\u202a-\u202e\u2060-\uffff\U00010000-\U0010ffff]"
-)
+# Texts of these alone have no mark, no format character and no script without blanks: Latin, Greek, Cyrillic.
+USUAL = re.compile("[\0-\xac\xae-\u02ff\u0370-\u0482\u048a-\u0590\u1e00-\u200a\u2010-\u2029\u202f-\u205f]*")
 # Starts with a letter, so numbers and 3rd are no words; don't is one, and so is what stands _between_ underscores.
 PLAIN = re.compile(r"(?<![^\W_])[^\W\d_](?:\w*[^\W_])?(?:'[tT]\b)?")
 CLITIC = re.compile(r"'(?:s|m|d|re|ve|ll)\b", re.IGNORECASE)  # John's, they'll: grammar, not topics
@@ -91,20 +89,26 @@ def _unicode() -> re.Pattern:
 
 def is_unusual(text: str) -> bool:
     """Whether a text may hold marks, format characters or a script without blanks."""
-    return not text.isascii() and UNUSUAL.search(text) is not None
+    return not text.isascii() and USUAL.fullmatch(text) is None
 
 
 def normalized(text: str) -> str:
     """The text in NFKC, without format characters, with one kind of apostrophe."""
+    return _normalized(text, is_unusual(text))
+
+
+def _normalized(text: str, unusual: bool) -> str:
     if text.isascii():
         return BACKTICK.sub("'", text) if "`" in text else text
-    if UNUSUAL.search(text):
+    if unusual:
         text = _rows().sub(lambda row: _shortened(row[0]), text)
         for character in BLANK:
             text = text.replace(character, " ")
         text = _ignored().sub("", text)
-    if any(character in text for character in ACCENTS):  # before NFKC, which makes two characters of some
-        text = _accents().sub("'", text)
+    for character in ACCENTS:  # before NFKC, which makes two characters of some
+        if character in text:
+            text = _accents().sub("'", text)
+            break
     text = unicodedata.normalize("NFKC", text)
     for character in APOSTROPHES:
         text = text.replace(character, "'")
@@ -135,7 +139,7 @@ def _shortened(row: str) -> str:
 def english_words(text: str) -> list[str]:
     """The words of an English text, without clitics and negated auxiliaries."""
     unusual = is_unusual(text)
-    text = normalized(text)
+    text = _normalized(text, unusual)
     if "'" in text:
         text = CLITIC.sub(" ", text)
     words = list(filter(None, _english().findall(text))) if unusual else PLAIN.findall(text)
@@ -164,7 +168,7 @@ _UNPARTED = re.compile(f"[{''.join(UNPARTED.values())}]+")
 
 def letters_of_scripts(texts: Iterable[str]) -> dict[str, int]:
     """How many letters and marks of each script without blanks the texts hold."""
-    found = "".join(run for text in texts if is_unusual(text) for run in _UNPARTED.findall(text))
+    found = "".join(run for text in texts for run in _UNPARTED.findall(text))
     if not found:
         return dict.fromkeys(UNPARTED, 0)
     return {name: len("".join(re.findall(f"[{inside}]+", found))) for name, inside in UNPARTED.items()}

@@ -21,7 +21,7 @@ from featlearn.text.phrases import Phrases
 from featlearn.text.segmenters import jieba_words, sudachi_words
 from featlearn.text.stop_words import CHINESE, LANGUAGES, stop_words
 from featlearn.text.tokenizer import Tokenizer
-from featlearn.text.unicode_words import UNUSUAL, mark_ranges, normalized
+from featlearn.text.unicode_words import is_unusual, mark_ranges, normalized
 
 
 def halves(text):
@@ -446,9 +446,9 @@ def test_marks_are_all_known_and_plain_text_has_none():
     """The ranges hold every mark of every plane, and a text without unusual characters gains none."""
     marks = "".join(f"{chr(code)}" for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] == "M")
     assert re.sub(f"[{mark_ranges()}]", "", marks) == ""
-    assert all(UNUSUAL.match(mark) for mark in marks)
+    assert all(map(is_unusual, marks))
     for code in range(128, sys.maxunicode + 1):
-        if not UNUSUAL.match(chr(code)):
+        if not is_unusual(chr(code)):
             form = unicodedata.normalize("NFKC", chr(code))
             assert unicodedata.category(form[0]) not in ("Mn", "Mc", "Me", "Cf"), hex(code)
             assert " " in form or all(unicodedata.category(character)[0] != "M" for character in form), hex(code)
