@@ -37,7 +37,7 @@ def check_counts(estimator: Any, X: Any, *, reset: bool, passes: int = 1) -> Any
     """
     who = type(estimator).__name__
     if not reset:
-        check_fitted(estimator)
+        check_arrays(estimator)
     if is_out_of_core(X):
         return check_out_of_core(estimator, X, reset=reset, passes=passes, gate_type=CountGate)
     X, narrow = _readable(X, who, "X")
@@ -144,7 +144,7 @@ def _first(X):
     return next(iter(X), None) if hasattr(X, "__iter__") and not hasattr(X, "shape") else None
 
 
-def check_fitted(model: Any) -> None:
+def check_arrays(model: Any) -> None:
     """Refuse a topic model whose arrays, set by hand, no longer fit each other: kernels follow them blindly."""
     who, K, V = type(model).__name__, None, getattr(model, "n_features_in_", None)
     for name, axes in FITTED.items():

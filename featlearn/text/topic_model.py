@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from featlearn.notices import warn_at_limit
 from featlearn.streaming import accumulate, is_out_of_core, map_chunks
-from featlearn.text.counts import DOCUMENTS, check_counts, check_fitted, log_probabilities, two_halves
+from featlearn.text.counts import DOCUMENTS, check_arrays, check_counts, log_probabilities, two_halves
 from featlearn.validation import COMMON, check_argument, integer
 
 Inference = Callable[[sp.csr_array], np.ndarray]  # documents (n, V) to proportions (n, K); picklable, row by row
@@ -198,7 +198,7 @@ class TopicModelMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             If ``n_documents``, ``length`` or ``random_state`` is not valid.
         """
         check_is_fitted(self)
-        check_fitted(self)
+        check_arrays(self)
         who = f"{type(self).__name__}.sample"
         check_argument(who, "random_state", random_state, COMMON["random_state"])
         check_argument(who, "n_documents", n_documents, integer(1))
