@@ -182,7 +182,8 @@ def load(name: str) -> Any:
         raise ValueError(f"{name} is no saved parser: {error}") from error
     if not isinstance(parser, PCFGParser):
         raise ValueError(f"{name} is no saved parser: it holds a {type(parser).__name__}.")
-    vars(parser).setdefault("tokenizer", "treebank")  # saved before there was one
+    if not hasattr(parser, "tokenizer"):  # saved before there was one
+        parser.tokenizer = "treebank"
     return parser
 
 
