@@ -41,22 +41,22 @@ def drawn_documents(chunk: sp.csr_array, *, size: int, seed: int) -> RowSample:
     return RowSample.least(size, keys, keys, rows)
 
 
-def first_topics(X: Any, n_topics: int, n_terms: int, seed: int, n_jobs: int | None = None) -> np.ndarray:
-    """Distributions (V, K), 0 for words that no document drawn holds; all 0 for a corpus without words.
+def first_topics(X: Any, n_topics: int, n_terms: int, seed: int, n_jobs: int | None = None) -> tuple[np.ndarray, float]:
+    """Distributions (V, K), 0 for words that no document drawn holds, and the number of words of those documents.
 
-    X is a corpus as `check_counts` gives it, with ``n_terms`` V.
+    X is a corpus as `check_counts` gives it, with ``n_terms`` V. Without any word, all is 0.
     """
     sample = accumulate(partial(drawn_documents, size=MOST, seed=seed), X, n_jobs=n_jobs, rows=DOCUMENTS)
     topics = np.zeros((n_terms, n_topics))
     if len(sample.rows) == 0:
-        return topics
+        return topics, 0.0
     words, counts = zip(*sample.rows, strict=True)
     ends = np.cumsum([0, *map(len, words)])
     documents = sp.csr_array(
         (np.concatenate(counts).astype(np.float64), np.concatenate(words), ends), shape=(len(words), n_terms)
     )
     seeded_topics(documents, sample.masses, topics)
-    return topics
+    return topics, float(sample.masses @ documents.sum(axis=1))
 
 
 def seeded_topics(documents: sp.csr_array, masses: np.ndarray, topics: np.ndarray) -> None:

@@ -1,4 +1,9 @@
-"""A run of the Gibbs sampler: sweeps that learn the priors, then sweeps whose topic counts are averaged."""
+"""A run of the Gibbs sampler: sweeps that learn the priors, then sweeps whose topic counts are averaged.
+
+The first sweep is guided by topics that documents make, so that none is left undiscovered (`first_topics.py`). Then
+documents are held to few topics by and by: alpha falls to its value, as a temperature does in annealing, which undoes
+what is wrong in topics made of documents that are mixtures themselves.
+"""
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
@@ -11,7 +16,8 @@ from featlearn.text.first_topics import first_topics
 from featlearn.text.gibbs import GibbsSampler, alpha_from_counts, eta_from_counts
 from featlearn.text.priors import fitted_topics, learned
 
-GUIDE = 0.1  # words of the first topics in the first sweep, for each of the corpus; more would hold it fast
+GUIDE = 0.3  # words of the first topics in the first sweep, for each of the corpus; more would hold it fast
+COOLING = 20  # sweeps, or a fifth of them, in which alpha falls from the mean number of words a topic has in a document
 PRIORS_EVERY = 10  # sweeps from one update of learned priors to the next
 
 
@@ -38,25 +44,29 @@ class GibbsRun:
 
     def __init__(self, model: Any, X: sp.csr_array, alpha, eta, max_iter: int, seed: int, before=None, keep=False):
         self.model, self.alpha, self.eta = model, alpha, eta
+        K, words = model.n_components, X.sum(dtype=np.float64)
         if before is None:
-            guide = first_topics(X, model.n_components, X.shape[1], seed, model.n_jobs).T
-            guide *= GUIDE * X.sum(dtype=np.float64) / len(guide)
-        self.sampler = GibbsSampler(X, model.n_components, seed, guide if before is None else before)
+            guide = first_topics(X, K, X.shape[1], seed, model.n_jobs)[0].T
+            guide *= GUIDE * words / K
+        self.sampler = GibbsSampler(X, K, seed, guide if before is None else before)
         self.forget = before is None or not keep
         self.n_sweeps, self.last = 0, max_iter
+        self.cooling = min(COOLING, max_iter // 5) if before is None else 0
+        self.heat = words / X.shape[0] / K
         self.n_samples = min(model.n_samples, max(max_iter // 2, 1))
         self.averaged: tuple[Any, int] = 0.0, 0  # the sum of topic counts, and of how many states
 
     def sweeps(self, pool: Executor) -> Iterator[float]:
         """One sweep after the other; each gives the share of words that changed their topic."""
         while self.n_sweeps < self.last:
-            changed = self.sampler.sweep(self.alpha, np.atleast_1d(self.eta), pool)
+            heat = self.heat * (1 - self.n_sweeps / self.cooling) if self.n_sweeps < self.cooling else 0.0
+            changed = self.sampler.sweep(self.alpha + heat, np.atleast_1d(self.eta), pool)
             self.n_sweeps += 1
             if self.n_sweeps == 1 and self.forget:
                 self.sampler.forget()
             if self.n_sweeps > self.last - self.n_samples:
                 self.averaged = self.averaged[0] + self.sampler.topic_counts(), self.averaged[1] + 1
-            elif self.n_sweeps % PRIORS_EVERY == 0:
+            elif self.n_sweeps % PRIORS_EVERY == 0 and self.n_sweeps >= self.cooling:
                 if learned(self.model.alpha):
                     self.alpha = alpha_from_counts(self.sampler.document_counts(), self.alpha)
                 if learned(self.model.eta):

@@ -45,6 +45,7 @@ from featlearn.validation import (
 )
 
 MAX_ITER = {"gibbs": 300, "vb": 100, "online": 10}
+PART = 0.1  # of the words of first topics that count in lambda: online learning is slow to forget more
 EVALUATE_EVERY = {"gibbs": 10, "vb": 1, "online": 1}
 
 
@@ -306,10 +307,11 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         return alpha, self.eta_ if go_on[1] else first_eta(self.eta, K, self.n_features_in_)
 
     def _first_lambda(self, X, rng) -> np.ndarray:
-        """lambda (V, K) to start from: at random near 1, and topics that documents of X make, 1 in the mean too."""
+        """lambda (V, K) to start from: near 1 at random, and a part of the words of topics that documents of X make."""
         K, V = self.n_components, self.n_features_in_
         noise, seed = rng.gamma(100.0, 0.01, (K, V)).T, int(rng.randint(2**31 - 1))
-        return noise * (1 + V * first_topics(X, K, V, seed, self.n_jobs))
+        topics, words = first_topics(X, K, V, seed, self.n_jobs)
+        return noise * (1 + PART * words / K * topics)
 
     def _fitted_lambda(self) -> np.ndarray:
         """lambda (V, K) of the fitted model."""

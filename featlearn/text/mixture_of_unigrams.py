@@ -326,7 +326,7 @@ class MixtureOfUnigrams(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
             return with_new_words(topics, counts), self.weights_.astype(np.float64)
         K, seed = self.n_components, int(rng.randint(2**31 - 1))
         # Words that no document drawn holds get their share of the corpus in each.
-        topics = (1 - BLEND) * first_topics(X, K, len(counts), seed, self.n_jobs)
+        topics = (1 - BLEND) * first_topics(X, K, len(counts), seed, self.n_jobs)[0]
         topics += BLEND * (counts / counts.sum())[:, None]
         return topics, np.full(K, 1 / K)
 

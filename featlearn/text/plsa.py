@@ -360,7 +360,7 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
             return with_new_words(np.ascontiguousarray(self.components_.T, corpus.dtype), corpus.counts)
         K, V = self.n_components, self.n_features_in_
         noise, seed = rng.gamma(100.0, 0.01, (K, V)).T, int(rng.randint(2**31 - 1))
-        topics = noise * (1 / V + first_topics(X, K, V, seed, self.n_jobs))
+        topics = noise * (1 / V + first_topics(X, K, V, seed, self.n_jobs)[0])
         return np.ascontiguousarray(topics / topics.sum(axis=0), corpus.dtype)
 
     def _first_beta(self, go_on):

@@ -117,7 +117,8 @@ class SameStart(LatentDirichletAllocation):
         super()._init_latent_vars(n_features, dtype)
         rng = np.random.RandomState(1)
         noise, seed = rng.gamma(100.0, 0.01, (4, n_features)), rng.randint(2**31 - 1)
-        self.components_ = (noise * (1 + n_features * first_topics(X, 4, n_features, seed).T)).astype(dtype)
+        topics, words = first_topics(X, 4, n_features, seed)
+        self.components_ = (noise * (1 + 0.1 * words / 4 * topics.T)).astype(dtype)
         self.exp_dirichlet_component_ = np.exp(_lda._dirichlet_expectation_2d(self.components_))
 
 

@@ -107,11 +107,12 @@ def test_early_stopping_looks_at_documents_held_out():
 def test_the_last_states_are_averaged():
     fitted = model(alpha=0.1, max_iter=12, n_samples=5).fit(TRAIN)
     counts, seed, states = as_counts(TRAIN, "test"), np.random.RandomState(0).randint(2**31 - 1), []
-    guide = first_topics(counts, 3, 40, seed).T
-    sampler = GibbsSampler(counts, 3, seed, 0.1 * counts.sum() / 3 * guide)
+    guide = first_topics(counts, 3, 40, seed)[0].T
+    sampler = GibbsSampler(counts, 3, seed, 0.3 * counts.sum() / 3 * guide)
     with sampling_threads(1) as pool:
         for sweep in range(12):
-            sampler.sweep(np.full(3, 0.1), np.array([0.01]), pool)
+            heat = counts.sum() / 150 / 3 * max(0, 1 - sweep / 2)
+            sampler.sweep(np.full(3, 0.1 + heat), np.array([0.01]), pool)
             if sweep == 0:
                 sampler.forget()
             states.append(sampler.topic_counts())
