@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from featlearn.sparse import sound_csr
 from featlearn.threads import blocks, cache_rows, map_in_order, n_threads, one_blas_thread
 
 CHUNK_BYTES = 8 << 20
@@ -77,7 +78,8 @@ def stacked(items: list) -> Any:
     if items and all(isinstance(item, np.ndarray) for item in items):
         return np.stack(items) if items[0].ndim == 1 else np.concatenate(items)
     if items and all(sp.issparse(item) for item in items):
-        return sp.vstack(items, format="csr")
+        # Each is checked first: stacking follows indices, and adds up what is stored twice in small integers.
+        return sp.vstack([sound_csr("A partition of the bag", item, "in it") for item in items], format="csr")
     return items
 
 

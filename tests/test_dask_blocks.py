@@ -208,3 +208,17 @@ def test_accumulate_and_map_chunks_pass_over_blocks_without_rows(known):
         np.testing.assert_allclose(fl.accumulate(never_empty, D), TABLE[kept].sum(axis=0))
         doubled = fl.map_chunks(lambda chunk: chunk[:, :2] * (2 if len(chunk) else None), D).compute()
         np.testing.assert_array_equal(doubled, 2 * TABLE[kept, :2])
+
+
+def test_sparse_matrices_of_a_bag_are_checked_before_they_are_stacked():
+    good = sp.csr_array(np.ones((4, 50)))
+    bad = good.copy()
+    bad.indptr = np.array([0, 50, 100, 150, 10**7], bad.indptr.dtype)
+    far = sp.csr_array((np.ones(2), np.array([0, 2**40]), np.array([0, 2])), shape=(1, 50))
+    for damaged in (bad, far):
+        with pytest.raises(ValueError, match=r"damaged|reach|column"):
+            fl.UnigramModel().fit(db.from_sequence([good, damaged], npartitions=1))
+    ones = sp.coo_array((np.ones(300, np.uint8), (np.zeros(300, int),) * 2), shape=(2, 50))
+    others = sp.csr_array(np.ones((2, 50), np.uint8))
+    found = fl.UnigramModel().fit(db.from_sequence([ones, others], npartitions=1))
+    assert found.counts_.sum() == 400

@@ -1,6 +1,7 @@
 """Topics of texts: learn them, or apply those of a saved model; a table, a report for a browser, CSV and JSON Lines."""
 
 import argparse
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -97,7 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     groups.add_argument("--groups", metavar="NAME", help="a column of labels: show the topics by label")
     texts.add_argument("--language", type=language, metavar="NAME", help="german, hindi... (default: english)")
     texts.add_argument("--encoding", default="utf-8", help="of all files (default: utf-8)")
-    texts.add_argument("--stop-words", metavar="FILE", help="words to drop besides the language's own")
+    texts.add_argument("--stop-words", metavar="FILE", help="more words to drop, parted by blanks or commas")
     texts.add_argument("--phrases", action="store_true", default=None, help="join words that come together: new_york")
     texts.add_argument("--min-df", type=limit, metavar="N", help="fewest documents of a term (default: 5)")
     texts.add_argument("--max-df", type=limit, metavar="N", help="most documents of a term (default: 0.5)")
@@ -258,7 +259,7 @@ def build(arguments: argparse.Namespace, method: str) -> Any:
     dropped: Any = "auto"
     if arguments.stop_words:
         (words,) = FileDocuments(arguments.stop_words, arguments.encoding, plain=True)
-        dropped = sorted(stop_words(arguments.language).union(words.split()))
+        dropped = sorted(stop_words(arguments.language).union(re.split(r"[\s,;，、]+", words)) - {""})
     return TopicExtractor(
         LDA(
             arguments.topics,

@@ -32,6 +32,7 @@ from featlearn.grammar.coverage import report_symbols
 from featlearn.grammar.notation import probability, read_grammar, rounding
 from featlearn.grammar.rules import Rule, RuleCounts, Word, checked, coded, rhs_text, symbol_text, tree_rules
 from featlearn.grammar.tree import Tree, make_tree
+from featlearn.notices import notify
 from featlearn.streaming import accumulate
 
 TOLERANCE = 1e-6  # how far from 1 the probabilities of a symbol may add up
@@ -568,7 +569,12 @@ class PCFG(CFG):
 
 
 def as_pcfg(grammar: Any) -> PCFG:
-    """A `PCFG`, its text, or an ``nltk.PCFG`` as a `PCFG`.
+    """A `PCFG`, a `CFG`, the text of either, or one of NLTK's as a `PCFG`.
+
+    Warns
+    -----
+    UserWarning
+        If it has no probabilities, so that all rules of a symbol are taken to be equally likely.
 
     Examples
     --------
@@ -578,7 +584,20 @@ def as_pcfg(grammar: Any) -> PCFG:
     """
     if isinstance(grammar, PCFG):
         return grammar
-    return PCFG.from_text(grammar) if isinstance(grammar, str) else PCFG.from_nltk(grammar)
+    if isinstance(grammar, str):
+        bare = all(written.number is None for written in read_grammar(grammar, probabilities=True).rules)
+        made = PCFG.from_text(grammar, normalize=bare)
+    elif bare := isinstance(grammar, CFG) or not any(hasattr(rule, "prob") for rule in grammar.productions()):
+        plain = grammar if isinstance(grammar, CFG) else CFG.from_nltk(grammar)
+        made = PCFG([(*rule, 1.0) for rule in plain.rules], plain.start, normalize=True)
+    else:
+        made = PCFG.from_nltk(grammar)
+    if bare:
+        notify(
+            "The grammar has no probabilities: the rules of a symbol are taken to be equally likely, which ranks trees "
+            "by little more than their size. Write a number behind each right side, or learn them from trees."
+        )
+    return made
 
 
 def is_nltk(grammar: Any) -> bool:

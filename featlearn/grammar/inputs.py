@@ -1,6 +1,6 @@
 """Sentences and trees as parsers take them: strings or lists of words, `Tree` or brackets."""
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Set
 from functools import partial
 from typing import Any
 
@@ -25,17 +25,23 @@ def as_words(sentence: Any, which: str = "The sentence", cut: Callable[[str], li
     return words
 
 
-def as_sentences(X: Any, cut: Callable[[str], list[str]] = str.split) -> list[list[str]]:
-    """Sentences as lists of words."""
+def require_list(X: Any) -> None:
+    """Refuse what is no list of sentences, such as one of them, or a table, which would be read by its names."""
     if isinstance(X, str) or not isinstance(X, Iterable):
         raise TypeError(f"Pass a list of sentences; got a {type(X).__name__}. Put a single sentence into a list.")
+    if isinstance(X, (Mapping, Set)) or hasattr(X, "columns") or getattr(X, "ndim", 1) > 2:
+        raise TypeError(f"Pass a list of sentences; got a {type(X).__name__}. Pass the column of sentences.")
+
+
+def as_sentences(X: Any, cut: Callable[[str], list[str]] = str.split) -> list[list[str]]:
+    """Sentences as lists of words."""
+    require_list(X)
     return [as_words(sentence, f"Sentence {i}", cut) for i, sentence in enumerate(X)]
 
 
 def sentences_of(X: Any, trees: Sequence[Tree], tokenizer: Any) -> list[list[str]]:
     """Sentences that have trees, as words; strings are cut with regard to the words of their trees."""
-    if isinstance(X, str) or not isinstance(X, Iterable):
-        raise TypeError(f"Pass a list of sentences; got a {type(X).__name__}. Put a single sentence into a list.")
+    require_list(X)
     sentences = list(X)
     if len(sentences) != len(trees):
         raise ValueError(f"There are {len(sentences)} sentences and {len(trees)} trees; pass a tree for each sentence.")
@@ -71,9 +77,10 @@ def as_tree(tree: Any, which: str) -> Tree:
 def as_trees(trees: Any) -> list[Tree]:
     """Trees, given as such or in brackets."""
     if isinstance(trees, (str, Tree)) or not isinstance(trees, Iterable) or kind_of(trees).startswith("nltk."):
-        raise TypeError(
-            f"Pass a list of trees; got a {kind_of(trees)}. Put a single tree into a list; a stream gives lists."
-        )
+        cure = "Put a single tree into a list; of a generator of them pass list(trees); a stream gives lists."
+        if isinstance(trees, str) and "(" not in trees:
+            cure = "Trees of a file are list(read_trees(path))."
+        raise TypeError(f"Pass a list of trees; got a {kind_of(trees)}. {cure}")
     return [as_tree(tree, f"Tree {i}") for i, tree in enumerate(trees)]
 
 

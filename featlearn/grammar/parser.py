@@ -24,7 +24,7 @@ from sklearn.exceptions import NotFittedError
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
 from featlearn.grammar.annotations import ANNOTATIONS
-from featlearn.grammar.cfg import PCFG, as_pcfg, is_nltk
+from featlearn.grammar.cfg import CFG, PCFG, as_pcfg, is_nltk
 from featlearn.grammar.chart import Parse, inside, k_best, parse_batch
 from featlearn.grammar.compiled import CompiledGrammar, compile_grammar
 from featlearn.grammar.coverage import reasons, report_failures
@@ -507,8 +507,8 @@ def _tokenizer(value: Any) -> str | None:
 
 
 def _grammar(value: Any) -> str | None:
-    good = isinstance(value, (PCFG, str)) or (is_nltk(value) and not isinstance(value, type))
-    return None if good else "a PCFG, the text of one (PCFG.from_text says how it is written), or an nltk.PCFG"
+    good = isinstance(value, (CFG, str)) or (is_nltk(value) and not isinstance(value, type))
+    return None if good else "a PCFG or CFG, the text of one (PCFG.from_text says how it is written), or one of NLTK"
 
 
 def _annotation_names(value: Any) -> str | None:

@@ -24,10 +24,12 @@ from featlearn.kernels.windows import count_windows
 from featlearn.notices import notify
 from featlearn.text.counts import as_counts
 from featlearn.text.terms import check_terms
+from featlearn.text.unicode_words import unicode_words
 from featlearn.validation import check_argument, either, integer, one_of, optional, real
 
 WINDOWS: dict[str, int | None] = {"npmi": 10, "umass": None, "uci": 10, "c_v": 110}  # None: whole documents
 EPS = {"npmi": 0.0, "uci": 1e-12, "c_v": 1e-12}  # umass adds one window, 1 / N
+LOOKED_AT = 200  # documents, for strings that are no words parted by blanks
 BLOCK = 1024  # documents whose words are coded at once
 ENDLESS = np.iinfo(np.int64).max // 2  # a window that holds any document
 
@@ -120,6 +122,8 @@ def top_terms(components: np.ndarray, top: int) -> np.ndarray:
 
 def as_topics(topics: Any, top: int, who: str) -> tuple[list[list], int | None]:
     """Each topic's first ``top`` terms, indices or words; and V, where topics are components (K, V)."""
+    if holder := next((name for name in ("components_", "components") if hasattr(topics, name)), None):
+        raise ValueError(f"{who}: topics are a {type(topics).__name__}; pass its .{holder}, or the top terms of each.")
     if sp.issparse(topics) or (hasattr(topics, "ndim") and np.asarray(topics).dtype.kind in "biufc"):
         if topics.ndim != 2:
             raise ValueError(
@@ -356,6 +360,9 @@ def topic_pairs(
         keys = words_of(lists, vocabulary)
         distinct = sorted(set(chain.from_iterable(keys)))
         size = WINDOWS[measure] if window is None else None if window == "document" else int(window)
+        looked_at = list(islice(documents, LOOKED_AT))
+        warn_of_running_text(looked_at, set(distinct))
+        documents = chain(looked_at, documents)
         D, n = window_pairs(documents, distinct, size)
         if not D.any():
             raise ValueError(
@@ -372,6 +379,19 @@ def words_known(lists: list[list], vocabulary: Sequence[str] | None) -> list[lis
     if vocabulary is None or isinstance(lists[0][0], str):
         return [[word if isinstance(word, str) else f"term {word}" for word in topic] for topic in lists]
     return [[vocabulary[i] for i in topic] for topic in lists]
+
+
+def warn_of_running_text(documents: list, words: set[str]) -> None:
+    """Say that strings hold the words of topics among marks and capitals, where white space does not part them."""
+    texts = [document for document in documents if isinstance(document, str)]
+    found = sum(word in words for text in texts for word in text.split())
+    cut = sum(word in words for text in texts for word in unicode_words(text.lower()))
+    if cut > max(1.1 * found, found + 2):
+        notify(
+            f"topic_coherence: strings of the reference are cut at white space, and so hold {found} times a word of "
+            f"the topics, in the first {len(texts)} documents; without punctuation and capitals there are {cut}. Pass "
+            "tokens: Tokenizer().transform(reference)."
+        )
 
 
 def checked_documents(reference: Any) -> Iterator:

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from sklearn.utils.validation import check_array, validate_data
 
 from featlearn.kernels.counts import halves, log_likelihoods
+from featlearn.notices import notify
 from featlearn.sparse import sound_csr
 from featlearn.streaming import is_out_of_core
 from featlearn.validation import RowGate, check_out_of_core
@@ -46,16 +47,31 @@ def check_counts(estimator: Any, X: Any, *, reset: bool, passes: int = 1) -> Any
     except ValueError as error:
         if "expecting" in str(error) and "features as input" in str(error):
             raise ValueError(
-                f"{error}. Count the terms with the vectorizer that the model was fitted behind."
+                f"{str(error).rstrip('.')}. Count the terms with the vectorizer that the model was fitted behind."
             ) from None
         raise
     X = _documents(X, who, narrow)
+    if reset:
+        warn_of_tf_idf(X, who)
     if reset and X.nnz == 0:
         raise ValueError(
             f"{who}: the corpus holds no words: all {X.shape[0]} documents are empty. Check the vocabulary, the stop "
             "words and the limits (min_df, max_df) of the vectorizer."
         )
     return X
+
+
+def warn_of_tf_idf(X: sp.csr_array, who: str) -> None:
+    """Say that documents all of length 1 are no counts, but what a TfidfVectorizer makes of them."""
+    if not len(X.data) or X.data.max() > 1 or (np.modf(X.data[:100])[0] == 0).all():
+        return
+    squares = np.asarray(X.multiply(X).sum(axis=1)).ravel()
+    squares = squares[squares > 0]
+    if len(squares) > 1 and np.allclose(squares, 1, atol=1e-4):
+        notify(
+            f"{who} counts words, and all {len(squares):,} documents have length 1, as TfidfVectorizer makes them: "
+            "each counts as a few words, and topics are poor. Pass counts: CountVectorizer()."
+        )
 
 
 def as_counts(X: Any, who: str, what: str = "X") -> sp.csr_array:

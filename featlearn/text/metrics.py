@@ -137,12 +137,14 @@ class TopicScorer:
                 f"{self!r} scores a topic model with components_ (n_topics, n_terms), or a pipeline that ends in one; "
                 f"got {type(model).__name__}."
             )
+        # A vocabulary may be small in one fold of a search, and an error there would be a score of NaN.
+        top = min(self.top, max(np.shape(model.components_)[1], 2))
         if self.measure == "diversity":
-            return topic_diversity(model.components_, self.top)
+            return topic_diversity(model.components_, top)
         reference = self._documents(steps, X) if self.reference is None else self.reference
         terms = term_names(steps) if self.terms is None else self.terms
         D, n, _ = topic_pairs(
-            model.components_, reference, measure=self.measure, top=self.top, window=self.window, terms=terms
+            model.components_, reference, measure=self.measure, top=top, window=self.window, terms=terms
         )
         # Not NaN for words that the documents lack, which would end a search: the least that any words can have.
         return float(np.mean([one_coherence(pairs, n, self.measure, None) for pairs in D]))

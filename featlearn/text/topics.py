@@ -527,6 +527,8 @@ def _numbers(name, values, n_dim):
     if np.ma.is_masked(values):
         raise ValueError(f"{name} are a masked array with {np.ma.count_masked(values)} values hidden; fill them.")
     kind = type(values).__name__
+    if hasattr(values, "fit"):
+        raise ValueError(f"{name} are a {kind}, an estimator; call Topics.from_estimator(model, X, terms=terms).")
     try:
         values = np.asarray(values)
         if values.dtype.kind not in "biufO":

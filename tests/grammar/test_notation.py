@@ -396,7 +396,7 @@ def test_a_parser_takes_a_grammars_text_and_nltks():
     [
         ("S -> 'a' 0.5 | 'b' 0.4", r"PCFGParser: grammar=\"S -> 'a'.*add up to 0.9"),
         ("toy.pcfg", "PCFGParser: grammar='toy.pcfg' is not valid. .*not a file's name"),
-        (CFG.from_text("S -> 'a'"), r"pass None or a PCFG, the text of one .* or an nltk\.PCFG"),
+        (CFG, r"pass None or a PCFG or CFG, the text of one .* or one of NLTK"),
         (nltk.PCFG, "pass None or a PCFG"),
         (7, "grammar=7 is not valid; pass None or a PCFG"),
     ],

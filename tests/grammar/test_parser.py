@@ -7,6 +7,7 @@ from collections import Counter
 from itertools import combinations, pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -715,7 +716,7 @@ def test_trees_of_nltk_are_told_apart_from_ours():
         ({"prior": 0}, "prior=0"),
         ({"tag_prior": -1.0}, "tag_prior=-1.0"),
         ({"method": "guess"}, "method='guess'"),
-        ({"grammar": "S -> NP VP"}, "grammar='S -> NP VP'"),
+        ({"grammar": "S -> NP 0.5"}, "grammar='S -> NP 0.5'"),
         ({"beam": 0}, "beam=0"),
         ({"max_iter": 0}, "max_iter=0"),
         ({"tol": -1}, "tol=-1"),
@@ -746,3 +747,30 @@ def test_bad_sentences():
         PCFGParser(grammar=load_toy_grammar()).fit(TREES)
     with pytest.raises(ValueError, match="1 sentences and 2 trees"):
         parser.score(SENTENCES[:1], TREES[:2])
+
+
+def test_a_table_of_sentences_is_not_read_by_the_names_of_its_columns():
+    parser = PCFGParser(grammar="S -> 'the' V 1.0\nV -> 'runs' 1.0")
+    table = pd.DataFrame({"the runs": ["the runs"] * 3})
+    for call in (parser.predict, parser.predict_log_proba):
+        for given in (table, {"the runs": 1}, {"the runs"}):
+            with pytest.raises(TypeError, match="Pass the column of sentences"):
+                call(given)
+    assert len(parser.predict(table["the runs"])) == 3
+
+
+def test_trees_in_other_forms_are_named():
+    with pytest.raises(TypeError, match=r"of a generator of them pass list\(trees\)"):
+        PCFGParser().fit(Tree("S", ["a"]))
+    with pytest.raises(TypeError, match=r"list\(read_trees\(path\)\)"):
+        PCFGParser().fit("treebank/wsj_0001.mrg")
+
+
+@pytest.mark.parametrize("form", [str, CFG.from_text, pytest.param("nltk", id="nltk")])
+def test_a_grammar_without_probabilities_has_equal_ones(form):
+    text = "S -> NP V\nNP -> 'she' | 'he' | NP 'here'\nV -> 'runs'"
+    if form == "nltk":
+        form = pytest.importorskip("nltk").CFG.fromstring
+    with pytest.warns(UserWarning, match="has no probabilities.*equally likely"):
+        found = PCFGParser(grammar=form(text)).predict_log_proba(["she here runs"])
+    assert np.exp(found) == pytest.approx(1 / 9)

@@ -11,8 +11,10 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from featlearn import LDA, Topics
 from featlearn.kernels.windows import count_windows
 from featlearn.text.coherence import WINDOWS, one_coherence, top_terms, topic_coherence, window_pairs
+from featlearn.text.metrics import topic_diversity
 
 MEASURES = list(WINDOWS)
 # Five documents of four terms, and two topics: terms 0 and 1 meet in 2 documents, 0 and 3 in one, 1 and 3 never.
@@ -393,3 +395,19 @@ def test_the_input_is_left_alone():
     topic_coherence(phi, X, top=3, measure="c_v")
     np.testing.assert_array_equal(X.data, data)
     np.testing.assert_array_equal(phi, before)
+
+
+def test_strings_with_marks_and_capitals_are_told():
+    texts = ["The gun, the Guns; a gun", "Space: NASA! and space"] * 20
+    with pytest.warns(UserWarning, match="cut at white space.*hold 40 times.*there are 120.*Tokenizer"):
+        topic_coherence([["gun", "guns"], ["space", "nasa"]], texts)
+    topic_coherence([["gun", "guns"], ["space", "nasa"]], ["gun guns space nasa", "of a gun"] * 9)
+
+
+@pytest.mark.parametrize("call", [lambda topics: topic_coherence(topics, np.eye(3)), topic_diversity])
+def test_a_model_in_place_of_its_topics_is_named(call):
+    model = LDA(2, max_iter=5, tol=0, random_state=0).fit(np.ones((4, 3)))
+    with pytest.raises(ValueError, match=r"topics are a LDA; pass its \.components_"):
+        call(model)
+    with pytest.raises(ValueError, match=r"topics are a Topics; pass its \.components"):
+        call(Topics(model.components_))

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
 from featlearn import LDA, PLSA, MixtureOfUnigrams, UnigramModel
 from featlearn.text.counts import as_counts, check_counts, log_probabilities, two_halves
@@ -208,3 +209,14 @@ def test_masked_counts_are_refused():
     with pytest.raises(ValueError, match="X is a masked array with 2 masked values"):
         gate(np.ma.masked_array(X, X > 2))
     assert gate(np.ma.masked_array(X)).toarray().tolist() == X.tolist()
+
+
+@pytest.mark.parametrize("model", [LDA(2, max_iter=5, tol=0), PLSA(2, max_iter=5, tol=0), UnigramModel()])
+def test_tf_idf_in_place_of_counts_is_told(model):
+    counts = CountVectorizer().fit_transform(TEXTS)
+    with pytest.warns(UserWarning, match=rf"{type(model).__name__} counts words, and all .* as TfidfVectorizer"):
+        model.fit(TfidfTransformer().fit_transform(counts))
+    model.fit(counts)
+    model.fit(TfidfTransformer(norm=None).fit_transform(counts))
+    model.fit(counts > 0)
+    model.fit(0.5 * counts)

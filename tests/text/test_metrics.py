@@ -372,8 +372,6 @@ def test_bad_models_are_named():
         scorer(KMeans(2, n_init=1).fit(COUNTS.toarray()), COUNTS)
     with pytest.raises(NotFittedError):
         scorer(lda(), COUNTS)
-    with pytest.raises(ValueError, match="top=31 is larger than the vocabulary of 30 terms"):
-        topic_scorer("npmi", top=31)(lda().fit(COUNTS), COUNTS)
     with pytest.raises(ValueError, match="window=10 needs words in order, and the reference is counts"):
         topic_scorer("npmi", window=10)(lda().fit(COUNTS), COUNTS)
 
@@ -400,3 +398,10 @@ def test_no_search_is_won_by_words_that_the_documents_lack(measure, first):
     search = GridSearchCV(FixedTopics(), {"unknown": [first, not first]}, scoring=topic_scorer(measure), cv=4).fit(X)
     assert search.best_params_ == {"unknown": False}
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_a_vocabulary_smaller_than_top_is_scored_whole():
+    counts = np.array([[3, 2, 0, 0], [0, 0, 2, 3]] * 5)
+    model = LDA(2, max_iter=20, tol=0, random_state=0).fit(counts)
+    for measure in ("npmi", "diversity"):
+        assert topic_scorer(measure)(model, counts) == topic_scorer(measure, top=4)(model, counts)
