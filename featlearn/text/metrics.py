@@ -175,7 +175,7 @@ def topic_scorer(
         Minus the held-out perplexity (a model of featlearn only), the mean coherence of the topics (see `coherence`),
         or their diversity.
     top : int, default=10
-        Terms that stand for a topic; no part of the perplexity.
+        Terms that stand for a topic, or all where the vocabulary is smaller; no part of the perplexity.
     window : int, "document" or None, default=None
         Words in a sliding window, or whole documents; None takes the measure's own, 110 for C_V and 10 for NPMI and
         UCI. Windows need words in order, which come from the pipeline's vectorizer (its ``build_analyzer``, if its
