@@ -82,6 +82,10 @@ _OTHERS = (
         r"(?s)(?!.*^\s*\().*?^\s*(?:\[ )?[^\s()/]+/[A-Z$.,:]+[ \t]+(?:\] )?[^\s()/]+/[A-Z$.,:]+\s",
         "It looks like words with tags (the Penn Treebank's .pos files), without trees; its .mrg files have them.",
     ),
+    (
+        r"(?s)(?!.*^\s*\().*?^\s*[^\s()\"'|]+(?:\s*(?:[-=]{1,2}>|::=|→)[ \t'\"]|->)",
+        "It looks like the rules of a grammar, which PCFG.from_text reads.",
+    ),
     (r"\s*[{\[][\s{\[]*\"", "It looks like JSON."),
     (r"\s*\[\s*\.?\w+\s+\[", "Trees in square brackets are not read; write them in round ones."),
 )
