@@ -83,7 +83,7 @@ _OTHERS = (
         "It looks like words with tags (the Penn Treebank's .pos files), without trees; its .mrg files have them.",
     ),
     (
-        r"(?s)(?!.*^\s*\().*?^\s*[^\s()\"'|]+(?:\s*(?:[-=]{1,2}>|::=|→)[ \t'\"]|->)",
+        r"(?s)(?!.*^\s*\().*?^\s*[^\s()\"'|]+(?:\s*(?:[-=]{1,2}>|::=|→)[\s'\"]|->)",
         "It looks like the rules of a grammar, which PCFG.from_text reads.",
     ),
     (r"\s*[{\[][\s{\[]*\"", "It looks like JSON."),
@@ -162,7 +162,7 @@ def read_trees(
             raise IsADirectoryError(
                 f"{source} is a folder; read the trees of each of its files, such as sorted(Path(...).rglob('*.mrg'))."
             )
-        if not path.is_file():
+        if not path.is_file() and not path.is_fifo():
             hint = " To read trees from text, call parse_trees." if "(" in str(source) else ""
             raise FileNotFoundError(f"There is no file {str(source)!r} to read trees from.{hint}")
         return _read(_decoded(path, _codec(path, encoding)), str(path), root, mixed)

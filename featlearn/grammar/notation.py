@@ -32,9 +32,7 @@ _PLAIN = rf"(?![‘“])(?:(?!{ARROW})[^\s|'\"#\[\]])+['\"]*"
 # after the inner arrow with a word, a probability or an alternative is a right side.
 _HOLDS = rf"(?!\S*(?:{ARROW}|\|)['\"‘“|])(?=\S*{ARROW}[^\s])[^\s|'\"‘“\#\[\]%][^\s\[\]]*"
 # Also a symbol with a bar inside, and with arrows perhaps, and the tags # and ''.
-_LEFT = re.compile(
-    rf"(?:({_HOLDS})\s+(?={ARROW}(?:\s|$))|({_PLAIN})\s*|([^\s|'\"]\S*\|\S*[^\s|]|\#|'')\s+){ARROW}"
-)
+_LEFT = re.compile(rf"(?:({_HOLDS})\s+(?={ARROW}(?:\s|$))|({_PLAIN})\s*|([^\s|'\"]\S*\|\S*[^\s|]|\#|'')\s+){ARROW}")
 _CHUNK = re.compile(r"\s*(\S+)")
 _HEADER = re.compile(r"Grammar with \d+ productions?(?: \(start state = (\S+)\))?")
 _DIRECTIVE = re.compile(r"%\s*(\w+)\s*([^\s#]*)\s*(?:#.*)?")
