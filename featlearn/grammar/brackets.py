@@ -82,6 +82,10 @@ _OTHERS = (
         r"(?s)(?!.*^\s*\().*?^\s*(?:\[ )?[^\s()/]+/[A-Z$.,:]+[ \t]+(?:\] )?[^\s()/]+/[A-Z$.,:]+\s",
         "It looks like words with tags (the Penn Treebank's .pos files), without trees; its .mrg files have them.",
     ),
+    (
+        r"(?s)(?!.*^\s*\().*?^\s*[^\s()\"'|]+(?:\s*(?:[-=]{1,2}>|::=|→)[\s'\"]|->)",
+        "It looks like the rules of a grammar, which PCFG.from_text reads.",
+    ),
     (r"\s*[{\[][\s{\[]*\"", "It looks like JSON."),
     (r"\s*\[\s*\.?\w+\s+\[", "Trees in square brackets are not read; write them in round ones."),
 )
@@ -158,7 +162,7 @@ def read_trees(
             raise IsADirectoryError(
                 f"{source} is a folder; read the trees of each of its files, such as sorted(Path(...).rglob('*.mrg'))."
             )
-        if not path.is_file():
+        if not path.is_file() and not path.is_fifo():
             hint = " To read trees from text, call parse_trees." if "(" in str(source) else ""
             raise FileNotFoundError(f"There is no file {str(source)!r} to read trees from.{hint}")
         return _read(_decoded(path, _codec(path, encoding)), str(path), root, mixed)

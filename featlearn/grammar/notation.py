@@ -5,7 +5,8 @@ r"""The text of grammars, read as people and other programs write it.
     NN -> 'man' 7/10                              # fractions; words in quotes
         | "woman" 0.2 | 'dog' 1e-1                # a rule goes on where a line begins or ends with |, or ends with \
 
-The arrow may be ``->``, ``-->``, ``=>``, ``::=``, ``:=``, or one of Unicode's, with or without blanks around it;
+The arrow may be ``->``, ``-->``, ``=>``, ``::=``, ``:=``, or one of Unicode's, with or without blanks around it; after
+a symbol that holds one itself, such as ``@S->_NP`` of binarized grammars, there must be blanks around it.
 ``%start S`` names the start symbol. The probability ends a right side. What ``str`` makes of an ``nltk.PCFG`` or its
 productions is read too: symbols such as ``NP|<DT-NN>``, ``#`` and ``''``, if they stand on a left side between blanks.
 
@@ -27,8 +28,11 @@ from featlearn.notices import notify
 ARROW = r"(?:::=|:=|[-=–—−]{1,2}>|[→⟶⇒⟹➔])"
 EMPTY = frozenset(["ε", "ϵ", "ɛ", "∅", "ø", "λ", "Λ", "eps", "<eps>", "epsilon", "<epsilon>", "<empty>"])
 _PLAIN = rf"(?![‘“])(?:(?!{ARROW})[^\s|'\"#\[\]])+['\"]*"
+# A symbol with an arrow inside, of binarized grammars, where the arrow of the rule has blanks around it. What goes on
+# after the inner arrow with a word, a probability or an alternative is a right side.
+_HOLDS = rf"(?!\S*(?:{ARROW}|\|)['\"‘“|])(?=\S*{ARROW}[^\s])[^\s|'\"‘“\#\[\]%][^\s\[\]]*"
 # Also a symbol with a bar inside, and with arrows perhaps, and the tags # and ''.
-_LEFT = re.compile(rf"(?:({_PLAIN})\s*|([^\s|'\"]\S*\|\S*[^\s|]|\#|'')\s+){ARROW}")
+_LEFT = re.compile(rf"(?:({_HOLDS})\s+(?={ARROW}(?:\s|$))|({_PLAIN})\s*|([^\s|'\"]\S*\|\S*[^\s|]|\#|'')\s+){ARROW}")
 _CHUNK = re.compile(r"\s*(\S+)")
 _HEADER = re.compile(r"Grammar with \d+ productions?(?: \(start state = (\S+)\))?")
 _DIRECTIVE = re.compile(r"%\s*(\w+)\s*([^\s#]*)\s*(?:#.*)?")
@@ -112,7 +116,7 @@ def read_grammar(text: str, *, probabilities: bool) -> GrammarText:
         probabilities=probabilities,
         left=frozenset(left),
         quoted=any(_QUOTED.search(_before_comment(rest)) for _, parts in groups for _, rest in parts),
-        special=frozenset(lhs for lhs in left if "|" in lhs or lhs in ("#", "''")),
+        special=frozenset(lhs for lhs in left if "|" in lhs or lhs in ("#", "''") or _INSIDE.search(lhs)),
     )
     found: dict[Rule, Written] = {}
     for lhs, parts in groups:
@@ -148,7 +152,7 @@ def _groups(text: str) -> tuple[str | None, list[tuple[str, list[tuple[Line, str
             before = line.text[:-1].rstrip() + " "
             continue
         if left := _LEFT.match(line.text):
-            groups.append((left[1] or left[2], [(line, line.text[left.end() :])]))
+            groups.append((left[1] or left[2] or left[3], [(line, line.text[left.end() :])]))
         elif line.text[0] == "#":
             continue
         elif header := _HEADER.fullmatch(line.text):
@@ -189,6 +193,10 @@ def _why_no_rule(line: str, text: str) -> str:
         return "features in brackets, as of feature grammars, are not read; make a symbol of each, such as NP_sg"
     if len(before) > 1 and NUMBER.fullmatch(before[0].strip("[]()")):
         return "the probability stands before the rule; write it at the end, such as S -> NP VP 1.0"
+    lines = [other.strip("\ufeff \t\r\f") for other in text.split("\n")]
+    rules = [other for other in lines if other[:1] != "("]  # a word of a tree may be an arrow
+    if len(rules) < len(lines) and not any(map(_LEFT.match, rules)):
+        return "it looks like trees in brackets, which read_trees reads"
     if not _INSIDE.search(text) and "\n" not in text.strip():
         return (
             "there is no arrow, so it is no grammar; pass the text of rules such as S -> NP VP 1.0, not a file's name"
@@ -287,7 +295,10 @@ class _Reader:
                 "every alternative, with symbols of their own"
             )
         if _INSIDE.search(text):
-            line.fail("there are two arrows; start a new line for a new rule")
+            line.fail(
+                "there are two arrows; start a new line for a new rule"
+                + f", or give the symbol {text!r} rules of its own" * (_INSIDE.fullmatch(text) is None)
+            )
         if ("(" in text or ")" in text) and len(text) > 1:
             line.fail(
                 f"{text!r} holds a parenthesis; optional parts and groups are not read, write out every alternative"

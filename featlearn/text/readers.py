@@ -16,7 +16,7 @@ import tempfile
 import weakref
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -65,6 +65,7 @@ class Source:
     taken: str = ""  # how its records were read
     misread: bool = False  # in another encoding than UTF-8, which it is
     spool: Any = field(default=None, repr=False)  # keeps the copy of a pipe as long as it is read
+    stream: Any = field(default=None, repr=False)  # what is read as it comes, once, in the place of the path
 
     @property
     def size(self) -> int:
@@ -153,16 +154,23 @@ def spooled(stream: BinaryIO, name: str) -> Source:
     return source
 
 
+def standard_input() -> Source:
+    """Standard input, whose lines are read as they come; OSError if it is closed."""
+    if sys.stdin is None:
+        raise OSError("standard input is closed. Give it lines to read.")
+    stream = sys.stdin.buffer
+    return Source(Path("-"), "standard input", stream=stream if hasattr(stream, "peek") else io.BufferedReader(stream))
+
+
 @contextmanager
 def opened(source: Source) -> Iterator[BinaryIO]:
     """The bytes of a source, unpacked."""
     try:
-        file = source.path.open("rb")
+        file = source.stream or source.path.open("rb")
     except OSError as error:
         raise type(error)(f"{source.name} cannot be read: {error.strerror}.") from None
-    with file:
-        head = file.read(16)
-        file.seek(0)
+    with nullcontext() if source.stream else file:
+        head = file.peek(16)[:16]
         for magic, kind in NO_TEXT.items():
             if head.startswith(magic):
                 raise Binary(f"{source.name} is no text: it is {kind}. Convert it to text first, or leave it out.")
@@ -181,9 +189,10 @@ def byte_blocks(source: Source) -> Iterator[bytes]:
     """The bytes of a source in blocks, the last one empty."""
     offset = 0
     with opened(source) as file:
+        read = file.read1 if source.stream else file.read  # type: ignore[attr-defined]
         while True:
             try:
-                block = file.read(BLOCK)
+                block = read(BLOCK)
             except DAMAGED as error:
                 if isinstance(error, OSError) and error.errno is not None:
                     raise type(error)(f"{source.name} cannot be read: {error.strerror}.") from None
