@@ -1,6 +1,7 @@
 """What the commands share: options, words for them, and outputs that are written whole or not at all."""
 
 import argparse
+import ast
 import os
 import re
 import shlex
@@ -85,10 +86,14 @@ def as_options(message: str) -> str:
     for library, command in WORDS:
         message = re.sub(library, command, message)
     return re.sub(
-        r"\b(encoding|column|id|date|groups)=('[^']*'|\"[^\"]*\"|\d+)",
-        lambda match: f"--{match[1]} {shlex.quote(match[2].strip(chr(34) + chr(39)))}",
-        message,
+        r"\b(encoding|column|id|date|groups)=('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\d+)", as_option, message
     )
+
+
+def as_option(match: re.Match) -> str:
+    """An argument as an option for a shell."""
+    value = str(ast.literal_eval(match[2]))
+    return f"--{match[1]}{'=' if value.startswith('-') else ' '}{shlex.quote(value)}"
 
 
 @contextmanager

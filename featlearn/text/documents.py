@@ -226,10 +226,12 @@ class _Reader:
     def _checked(self, blocks: Iterator[str], source: Source) -> Iterator[str]:
         """The same blocks, unless they look structured."""
         head, blocks, whole = beginning(blocks)
-        found = structure(head[:HEAD], source, whole=whole and len(head) <= HEAD)
+        whole = whole and len(head) <= HEAD
+        found = structure(head[:HEAD], source, whole=whole, blocks=blocks)
         if found is not None:
-            what, column = found
+            what, column, named = found
             cure = f"Name the column of the texts{self.cure.format(column)}" if column else "Take the text out of it"
+            cure += f" (or {named} if the first row is a header, and no document)" if named else ""
             raise ValueError(
                 f"{source.name} looks like {what}, and as running text its marks and names would count as words. "
                 f"{cure}, or read it as it is with plain=True."

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
 
+from featlearn.notices import notify
+from featlearn.text.headers import canonical, has_header, kind, kind_below
 from featlearn.text.readers import HEAD, Source, text_lines
 
 LINES = (".jsonl", ".ndjson")
@@ -79,32 +81,30 @@ def beginning(blocks: Iterator[str]) -> tuple[str, Iterator[str], bool]:
 # ---- telling structured files from prose ----
 
 
-def structure(head: str, source: Source, *, whole: bool) -> tuple[str, str] | None:
-    """What a file is that looks structured, and how to read it; None for running text.
+def structure(
+    head: str, source: Source, *, whole: bool, blocks: Iterable[str] | None = None
+) -> tuple[str, str, str] | None:
+    """What a file is that looks structured, the column to read it by, and if its first row is a header; or None.
+
+    None is for running text; a column is an argument, or "" if none is known.
 
     ``head`` is the beginning of its text; ``whole`` says whether it is all, so that the last line is no half one.
+    ``blocks`` is all of it, and is used up if it is one JSON value.
     """
-    text, kind = head.lstrip(), source.kind
+    text, suffix = head.lstrip(), source.kind
     if not text:
         return None
     head = COMMENTS.sub("", head)
-    if kind in LINES or kind == ".json" or looks_like_json(text):
-        keys = json_keys(text, whole)
-        what = "JSON Lines" if kind in LINES else "JSON"
-        return what + (f" (with {listed(keys)})" if keys else ""), f"column={longest(keys) if keys else 'text'!r}"
-    dialect = table_of(head, kind, None, whole=whole) if kind in TABLES else plain_table(head, whole=whole)
+    if suffix in LINES or suffix == ".json" or looks_like_json(text, whole):
+        what, column = json_column(source, text, blocks or [text], whole)
+        return ("JSON Lines" if suffix in LINES else "JSON") + what, column, ""
+    dialect = table_of(head, suffix, None, whole=whole) if suffix in TABLES else plain_table(head, whole=whole)
     if dialect is not None:
-        rows = first_rows(dialect, head, whole=whole)[0]
-        what = {".csv": "CSV", ".tsv": "TSV", ".tab": "TSV"}.get(kind, f"a table cut by {NAMES[dialect.delimiter]}")
-        if not rows:
-            return what, "column='text'"
-        widths = [sum(len(row[i]) for row in rows[1:] if i < len(row)) for i in range(len(rows[0]))]
-        best = widths.index(max(widths))
-        name = rows[0][best].strip()
-        names = dict(zip(rows[0], widths))
-        return f"{what} ({listed(names)})", f"column={name if 0 < len(name) <= 40 else best + 1!r}"
+        what = {".csv": "CSV", ".tsv": "TSV", ".tab": "TSV"}.get(suffix, f"a table cut by {NAMES[dialect.delimiter]}")
+        rows = sample(dialect, head, whole=whole)
+        return (f"{what}{contents(rows)}", *table_column(rows)) if rows else (what, "", "")
     if PAGE.match(text) or (MARKUP.match(text) and len(CLOSED.findall(head)) >= 3):
-        return "XML or HTML", ""
+        return "XML or HTML", "", ""
     return None
 
 
@@ -115,34 +115,153 @@ def listed(names: Iterable[str]) -> str:
     return f"column{'s' * (len(names) != 1)} {', '.join(short)}{', ...' if len(names) > 10 else ''}"
 
 
-def longest(lengths: dict[str, int]) -> str:
+def contents(rows: list[list[str]]) -> str:
+    """The columns of a table, or its first row if that is no header."""
+    header = has_header(rows)
+    if header:
+        return f" ({listed(rows[0])})"
+    return f" ({'without a header' if header is False else 'perhaps without a header'}; {first_row(rows[0])})"
+
+
+def first_row(row: list[str]) -> str:
+    """The first row as messages show it."""
+    return f"first row: {listed(row).partition(' ')[2]}"
+
+
+def table_column(rows: list[list[str]]) -> tuple[str, str]:
+    """The column with most text, by name below a header and else by number; and its name where nothing tells."""
+    header = has_header(rows)
+    best = longest(rows[header is True :] or rows)
+    names = [canonical(name) for name in rows[0]]
+    number, name = f"column={best + 1}", f"column={names[best]!r}"
+    if header is False or not names[best] or names.count(names[best]) > 1:
+        return number, ""
+    return (name, "") if header else (number, name)
+
+
+def longest(rows: list[list[str]]) -> int:
     """The column with most text."""
-    return max(lengths, key=lambda name: lengths[name])
+    amounts = [sum(amount(row[i]) for row in rows if i < len(row)) for i in range(len(rows[0]))]
+    return amounts.index(max(amounts))
 
 
-def looks_like_json(text: str) -> bool:
-    """Whether a text begins as JSON objects, or lists of them, of lists or of strings, do."""
+def amount(value: str) -> int:
+    """How much text a value holds: a number, a date or an address is nearly none."""
+    return 1000 * len(value) if kind(value) == "words" else len(value)
+
+
+def looks_like_json(text: str, whole: bool) -> bool:
+    """Whether a text is JSON objects, or lists of them, of lists or of strings: one on every line, or one in all."""
     if text[0] not in "[{":
         return False
+    lines = [line for line in whole_lines(text, whole)[:20] if line.strip()]
+    if len(lines) > 1 and 2 * sum(holds_records(line) for line in lines) > len(lines):
+        return True
     try:
-        value = json.loads(text.partition("\n")[0])
+        return holds_records(text, strict=True)
+    except json.JSONDecodeError as error:
+        if not whole and (error.pos >= len(text.rstrip()) - 12 or error.msg.startswith("Unterminated string")):
+            return True  # so far it is
+        # One with a slip in it is no prose: prose leaves the form in its first line.
+        return error.lineno > 1 and error.msg != "Extra data" and JSON.match(text) is not None
     except (ValueError, RecursionError):
-        return JSON.match(text) is not None
-    return isinstance(value, dict) or any(isinstance(item, (dict, list, str)) for item in value)
+        return True
 
 
-def json_keys(text: str, whole: bool) -> dict[str, int]:
-    """The names in the first record, with the lengths of their values."""
-    for part in (text.partition("\n")[0], text if whole else ""):
+def holds_records(text: str, *, strict: bool = False) -> bool:
+    """Whether a text is a JSON object or a list of more than numbers."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        if strict:
+            raise
+        return False
+    return isinstance(value, dict) or (
+        isinstance(value, list) and any(isinstance(item, (dict, list, str)) for item in value)
+    )
+
+
+def json_column(source: Source, text: str, blocks: Iterable[str], whole: bool) -> tuple[str, str]:
+    """What is in JSON, and the column with most text among those by which it can be read, as an argument."""
+    values, by_line = [], is_json_lines(source, text)
+    if by_line:
+        for line in whole_lines(text, whole)[:ROWS]:
+            try:
+                values.append(json.loads(line))
+            except (ValueError, RecursionError):
+                continue  # it is named when it is read
+    else:
         try:
-            value = json.loads(part)
-        except (ValueError, RecursionError):
+            values.append(json.loads("".join(blocks)))
+        except (ValueError, RecursionError) as error:
+            slip = f", line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else ""
+            return f" (which cannot be read{slip})", ""
+    found: dict[str | int, int] = {}
+    for record in chain.from_iterable(candidates(value, by_line) for value in values):
+        for name, value in leaves(record):
+            found[name] = found.get(name, 0) + amount(value)
+    best, most, names = "", (False, 0), []
+    for column in sorted(found, key=lambda name: -found[name])[:10]:
+        try:
+            records = values if by_line else records_of(source, values[0], (column,))
+            held = [item for record in records if (item := looked_up(record, column)) is not ABSENT]
+            read = [as_text(item, "", column) for item in held]
+        except ValueError:
             continue
-        if isinstance(value, list) and value:
-            value = value[0]
-        if isinstance(value, dict):
-            return {key: len(item) if isinstance(item, str) else 0 for key, item in value.items()}
-    return {}
+        merit = (sum(map(bool, map(str.strip, read))) > 1, sum(map(amount, read)))
+        if merit > most:
+            best, most = f"column={shown(column)}", merit
+            names = [name for name, _ in leaves(records[0]) if isinstance(name, str)]
+            if len(names) == 1 and isinstance(values[0], dict):
+                names = [name for name, item in values[0].items() if isinstance(item, type(values[0].get(column)))]
+    return (f" (with {listed(names)})" if names else ""), best
+
+
+def shown(column: str | int) -> str:
+    """A column as an argument is written."""
+    return repr(canonical(column) if isinstance(column, str) else column)
+
+
+def leaves(record: Any) -> Iterator[tuple[str | int, str]]:
+    """The columns of a record that hold text or what is read as text: by names, in a list by numbers."""
+    if isinstance(record, dict):
+        for name, item in record.items():
+            if isinstance(item, dict):
+                yield from ((f"{name}.{inner}", text) for inner, text in leaves(item))
+            elif not isinstance(item, list) or not any(isinstance(one, (dict, list)) for one in item):
+                yield name, as_text(item, "", name)
+    else:
+        for number, item in enumerate(record if isinstance(record, list) else [record], 1):
+            if not isinstance(item, (dict, list)):
+                yield number, as_text(item, "", number)
+
+
+def candidates(value: Any, by_line: bool) -> Iterator[Any]:
+    """Records whose columns may be the columns of JSON: of a whole value those in it, and its columns as one record."""
+    if by_line:
+        yield value
+    elif isinstance(value, list):
+        yield from value
+    elif isinstance(value, dict):
+        value = unsplit(value)
+        if not isinstance(value, dict):
+            yield from value
+        elif is_series(value):
+            yield from value.values()
+        else:
+            yield value
+            for name, item in value.items():
+                if isinstance(item, dict):
+                    yield item
+                    yield {name: [one for one in item.values() if not isinstance(one, (dict, list))]}
+                elif isinstance(item, list):
+                    yield from (one for one in item if isinstance(one, dict))
+
+
+def sample(dialect: Dialect, head: str, *, whole: bool) -> list[list[str]]:
+    """Rows of a table's beginning, without Excel's mark."""
+    rows = first_rows(dialect, head, whole=whole)[0]
+    return rows[1:] if rows and rows[0] == ["sep=", ""] else rows
 
 
 def plain_table(head: str, *, whole: bool) -> Dialect | None:
@@ -213,7 +332,7 @@ def table_of(head: str, kind: str, columns: Iterable[str | int] | None, *, whole
         rows, equal = first_rows(dialect, head, whole=whole)
         if not rows or (dialect.quoting == csv.QUOTE_NONE and len(rows[0]) == 1):
             return 0, False, 0.0
-        found = sum(place_of(column, rows[0]) is not None for column in columns or ())
+        found = sum(place_of(column, rows) is not None for column in columns or ())
         return found, len(rows[0]) > 1 and equal >= 0.9, round(equal, 3)
 
     return max(candidates, key=merit)
@@ -233,20 +352,27 @@ def records(
     text = head.lstrip()
     if not text:
         return
-    if source.kind in LINES or source.kind == ".json" or looks_like_json(text):
+    if source.kind in LINES or source.kind == ".json" or looks_like_json(text, whole):
         yield from json_records(source, text, blocks, columns)
-    else:
-        dialect = table_of(head, source.kind, [c for c in columns if c is not None], whole=whole)
-        yield from table_records(source, dialect, text_lines(blocks), columns)
+        return
+    wanted = [column for column in columns if column is not None]
+    dialect = None if source.kind in TABLES else plain_table(COMMENTS.sub("", head), whole=whole)
+    if dialect is None or any(place_of(c, sample(dialect, head, whole=whole)) is None for c in wanted):
+        dialect = table_of(head, source.kind, wanted, whole=whole)
+    yield from table_records(source, dialect, sample(dialect, head, whole=whole), text_lines(blocks), columns)
 
 
-def place_of(column: str | int, names: list[str]) -> int | None:
-    """Where a column is: by its name, or by its number from 1 on."""
-    stripped = [name.strip() for name in names]
-    if column in stripped:
-        return stripped.index(column)
-    number = numbered(column)
-    return number - 1 if number is not None and number <= len(names) else None
+def place_of(column: str | int, rows: list[list[str]]) -> tuple[int, bool] | None:
+    """Where a column is, and whether by its name in the first row rather than by its number from 1 on.
+
+    A number above numbers is no name.
+    """
+    names, number = [canonical(name) for name in rows[0]], numbered(column)
+    if isinstance(column, str) and canonical(column) in names:
+        place = names.index(canonical(column))
+        if number is None or kind_below(rows, place) != "number":
+            return place, True
+    return (number - 1, False) if number is not None and 0 < number <= len(names) else None
 
 
 def numbered(column: str | int) -> int | None:
@@ -255,9 +381,13 @@ def numbered(column: str | int) -> int | None:
 
 
 def table_records(
-    source: Source, dialect: Dialect, lines: Iterator[str], columns: tuple[str | int | None, ...]
+    source: Source,
+    dialect: Dialect,
+    head: list[list[str]],
+    lines: Iterator[str],
+    columns: tuple[str | int | None, ...],
 ) -> Iterator[tuple[int, list[str]]]:
-    """Records of a table. If all columns are numbers that name none, there is no header."""
+    """Records of a table, of which ``head`` is the beginning. If all columns are numbers, there is no header."""
     reader = dialect.rows(f"{line}\n" for line in lines)
     names: list[str] | None = None
     places: list[int | None] = []
@@ -278,10 +408,12 @@ def table_records(
             continue
         if names is None:
             names = row
-            places = [None if column is None else located(source, column, names) for column in columns]
-            header = any(isinstance(c, str) and c in map(str.strip, names) for c in columns)
+            found = [None if column is None else located(source, column, [names, *head[1:]]) for column in columns]
+            places = [None if one is None else one[0] for one in found]
+            header = any(one is not None and one[1] for one in found)
             source.taken = f"a table cut by {NAMES.get(dialect.delimiter, repr(dialect.delimiter))}"
             if header:
+                warn_of_header(source, columns, found, [names, *head[1:]])
                 continue
             source.taken += " without a header"
         if len(row) > len(names) and any(row[len(names) :]):
@@ -292,16 +424,36 @@ def table_records(
         yield line, ["" if place is None or place >= len(row) else row[place] for place in places]
 
 
-def located(source: Source, column: str | int, names: list[str]) -> int:
-    """Where a column is, or an error that names those that are there."""
-    if [name.strip() for name in names].count(str(column)) > 1:
-        raise ValueError(f"{source.name} has more than one column {column!r} ({listed(names)}). Pass its number.")
-    place = place_of(column, names)
-    if place is None or place < 0:
+def located(source: Source, column: str | int, rows: list[list[str]]) -> tuple[int, bool]:
+    """Where a column is, and whether by name; or an error that names those that are there."""
+    names = rows[0]
+    place = place_of(column, rows)
+    if place is None:
+        there = f"there {'is' if len(names) == 1 else 'are'} {listed(names)}."
+        if has_header(rows) is not True:
+            there = (
+                f"{first_row(names)}. If that is no header, pass the number of a column "
+                f"(column={longest(rows) + 1} holds most text)."
+            )
+        raise ValueError(f"{source.name} has no column {column!r}; {there}")
+    if place[1] and [canonical(name) for name in names].count(canonical(str(column))) > 1:
         raise ValueError(
-            f"{source.name} has no column {column!r}; there {'is' if len(names) == 1 else 'are'} {listed(names)}."
+            f"{source.name} has more than one column {column!r} ({listed(names)}). Rename one of them in the first "
+            f"row, or take that row out and pass the number of the column (column={place[0] + 1})."
         )
     return place
+
+
+def warn_of_header(source: Source, columns: tuple[str | int | None, ...], found: list, rows: list[list[str]]) -> None:
+    """Warn that the first row is taken for a header, where it looks like a record."""
+    header = has_header(rows)
+    named = [(column, one[0]) for column, one in zip(columns, found) if one is not None and one[1]]
+    if header is False or (header is None and any(len(str(column).split()) >= 3 for column, _ in named)):
+        column, place = named[0]
+        notify(
+            f"{source.name}: the first row has the name {column!r}, and is taken as a header and no document. If it is "
+            f"one, pass the number, column={place + 1}."
+        )
 
 
 def json_records(
@@ -312,10 +464,13 @@ def json_records(
     source.taken = "JSON Lines" if by_line else "JSON"
     seen = [column is None for column in columns]
     keys: dict[str, None] = {}
-    number = 0
+    number, first = 0, None
     for place, record in json_lines(source, blocks) if by_line else json_items(source, blocks, columns):
         number += 1
         where = f"{source.name}, {'line' if by_line else 'record'} {place}"
+        first = record if number == 1 else first
+        if (wrong := no_record(record, first, columns)) is not None:
+            raise ValueError(f"{where}: {wrong}")
         values = []
         for i, column in enumerate(columns):
             value = ABSENT if column is None else looked_up(record, column)
@@ -334,16 +489,32 @@ def json_records(
         )
 
 
+def no_record(record: Any, first: Any, columns: tuple[str | int | None, ...]) -> str | None:
+    """What is wrong with what is no record with names, or not of the kind of the first one."""
+    if record is None or isinstance(record, dict):
+        of_another = isinstance(record, dict) and not isinstance(first, (dict, type(None)))
+        return "a record with names among others without. Mend it or take it out." if of_another else None
+    what = f"a list ({len(record)} values)" if isinstance(record, list) else f"{json.dumps(record)[:40]}"
+    name = next((column for column in columns if column is not None and numbered(column) is None), None)
+    if name is None:
+        alike = isinstance(record, list) == isinstance(first, list) and not isinstance(first, dict)
+        return None if alike or first is None else f"{what} is no record as those before. Mend it or take it out."
+    if record is not first:
+        return f"{what} is no record with names, as column {name!r} is one. Mend it or take it out."
+    inside = dict(leaves(record))
+    best = max(inside, key=lambda number: amount(inside[number]), default=1)
+    return (
+        f"{what} is no record with names, as column {name!r} is one. Mend it or take it out; if all are so, pass the "
+        f"number of the column (column={best})."
+    )
+
+
 def is_json_lines(source: Source, text: str) -> bool:
-    """Whether the first line is a record of its own: it is whole, and more follow."""
+    """Whether the lines are records of their own: the first or the second is whole, and more follow."""
     line, _, rest = text.partition("\n")
     if source.kind in LINES or not rest.strip():
         return source.kind in LINES
-    try:
-        json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return True
+    return holds_records(line) or holds_records(rest.lstrip().partition("\n")[0])
 
 
 def json_lines(source: Source, blocks: Iterator[str]) -> Iterator[tuple[int, Any]]:
@@ -358,7 +529,7 @@ def json_items(
 ) -> Iterator[tuple[int, Any]]:
     """The records of one JSON value."""
     value = parsed(source, "".join(blocks), 1)
-    yield from enumerate(value if isinstance(value, list) else records_in(source, value, columns), 1)
+    yield from enumerate(records_of(source, value, columns), 1)
 
 
 def parsed(source: Source, text: str, line: int) -> Any:
@@ -374,24 +545,61 @@ def parsed(source: Source, text: str, line: int) -> Any:
         raise ValueError(f"{source.name}, line {line}: this JSON cannot be read ({error}).") from None
 
 
-def records_in(source: Source, value: Any, columns: tuple[str | int | None, ...]) -> list:
-    """The records in a JSON object: itself, or those of its columns, of the one list in it, or by their keys."""
+def records_of(source: Source, value: Any, columns: tuple[str | int | None, ...]) -> list:
+    """The records in a JSON value: a list of them, or what holds them."""
+    value = unsplit(value)
+    if isinstance(value, list):
+        return value
     if not isinstance(value, dict):
         raise ValueError(f"{source.name} holds one {type(value).__name__}, and a list of records is read.")
+    if numbered(columns[0] or "") == 1 and is_series(value):
+        return list(value.values())
+    return records_in(source, value, columns)
+
+
+def unsplit(value: Any) -> Any:
+    """Rows with their names, of a JSON object that holds names and rows apart, as pandas writes tables with "split"."""
+    if isinstance(value, dict) and isinstance(names := value.get("columns"), list):
+        rows = value.get("data")
+        if isinstance(rows, list) and rows and all(isinstance(row, list) and len(row) == len(names) for row in rows):
+            return [dict(zip(map(str, names), row)) for row in rows]
+    return value
+
+
+def is_series(value: dict) -> bool:
+    """Whether a JSON object is texts by their numbers or names, as pandas writes one column, and no record."""
+    texts = list(value.values())
+    if len(texts) < 2 or not all(text is None or isinstance(text, str) for text in texts):
+        return False
+    forms = {re.sub(r"\d+", "0", key) for key in value}
+    prose = len(texts) > 2 and all(text is None or (kind(text) == "words" and len(text.split()) > 2) for text in texts)
+    return prose or (len(forms) == 1 and "0" in forms.pop())
+
+
+def records_in(source: Source, value: dict, columns: tuple[str | int | None, ...]) -> list:
+    """The records in a JSON object: itself, or those of its columns, of the lists in it, or by their keys."""
     wanted = [column for column in columns if column is not None]
     found = [looked_up(value, column) for column in wanted]
-    if all(isinstance(item, list) for item in found):
+    if all(isinstance(item, list) and not any(isinstance(one, dict) for one in item) for item in found):
         lengths = [len(item) for item in found]
         if len(set(lengths)) > 1:
             raise ValueError(f"{source.name} has columns of different lengths: {listed(map(str, lengths))}.")
         return [dict(zip(map(str, wanted), row)) for row in zip(*found)]
     if all(isinstance(item, dict) for item in found):
         return [{str(c): item.get(key) for c, item in zip(wanted, found)} for key in found[0]]
-    if found[0] is not ABSENT:
+    lists = {
+        name: item for name, item in value.items() if isinstance(item, list) and any(isinstance(i, dict) for i in item)
+    }
+    # Columns may be named in the record alone, or from the top: data.text is text in data.
+    if named := [name for name in lists if all(str(c).startswith(f"{name}.") for c in wanted)]:
+        return [{named[0]: item} for item in lists[named[0]]]
+    if found[0] is not ABSENT and not isinstance(found[0], list):
         return [value]
-    lists = [item for item in value.values() if isinstance(item, list) and any(isinstance(i, dict) for i in item)]
-    if len(lists) == 1:
-        return lists[0]
+    if str(wanted[0]) in lists:
+        return [{str(wanted[0]): item} for item in lists[str(wanted[0])]]
+    with_it = [item for item in lists.values() if any(looked_up(one, wanted[0]) is not ABSENT for one in item)]
+    if with_it or len(lists) == 1:
+        return list(chain.from_iterable(with_it or lists.values()))
     if value and all(isinstance(item, dict) for item in value.values()):
         return list(value.values())
     return [value]
@@ -401,17 +609,25 @@ def looked_up(record: Any, column: str | int) -> Any:
     """The value of a column: by its name, by names that lead to it (``user.name``), or in a list by its number."""
     if isinstance(record, dict):
         name = str(column)
-        if name in record:
-            return record[name]
+        if (value := member(record, name)) is not ABSENT:
+            return value
         for i, char in enumerate(name):
-            if char == "." and isinstance(record.get(name[:i]), dict):
-                value = looked_up(record[name[:i]], name[i + 1 :])
+            if char == "." and isinstance(inner := member(record, name[:i]), dict):
+                value = looked_up(inner, name[i + 1 :])
                 if value is not ABSENT:
                     return value
         return ABSENT
     items = record if isinstance(record, list) else [record]
     number = numbered(column)
     return items[number - 1] if number is not None and 0 < number <= len(items) else ABSENT
+
+
+def member(record: dict, name: str) -> Any:
+    """The value of a name, or of one that looks the same."""
+    if name in record:
+        return record[name]
+    wanted = canonical(name)
+    return next((record[key] for key in record if canonical(key) == wanted), ABSENT)
 
 
 def as_text(value: Any, where: str, column: Any) -> str:
@@ -425,7 +641,7 @@ def as_text(value: Any, where: str, column: Any) -> str:
         return json.dumps(value)
     if isinstance(value, list) and not any(isinstance(item, (list, dict)) for item in value):
         return "\n".join(as_text(item, where, column) for item in value)
-    inner = f"; name one in it, {column}.{next(iter(value))}" if isinstance(value, dict) and value else ""
-    raise ValueError(
-        f"{where}: column {column!r} holds a {'list of lists' if isinstance(value, list) else 'record'}{inner}."
-    )
+    names = dict(leaves(value)) if isinstance(value, dict) else {}
+    inner = f"; name one in it, {column}.{max(names, key=lambda name: amount(names[name]))}" if names else ""
+    what = "record" if isinstance(value, dict) else "list of lists or records"
+    raise ValueError(f"{where}: column {column!r} holds a {what}{inner}.")
