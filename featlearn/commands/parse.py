@@ -161,11 +161,11 @@ def build(arguments: argparse.Namespace) -> Any:
     if arguments.model is not None:
         return load(arguments.model).set_params(**search)
     if arguments.grammar is not None:
-        from featlearn.grammar.cfg import PCFG
+        from featlearn.grammar.cfg import as_pcfg
 
         text = decoded(existing(arguments.grammar), arguments.encoding)
         try:
-            grammar = PCFG.from_text(text)
+            grammar = as_pcfg(text)
         except ValueError as error:
             raise ValueError(f"{arguments.grammar}: {error}") from error
         return PCFGParser(grammar=grammar, **search).fit()

@@ -337,8 +337,8 @@ class PCFG(CFG):
             bare[0].line.fail(
                 f"the right side {rhs_text(bare[0].rule.rhs)!r} has no probability; end it with a number"
                 + none
-                * ". No rule has one: CFG.from_text reads such grammars, and with normalize=True the rules of a "
-                "symbol have the same probability"
+                * ". No rule has one: CFG.from_text reads such grammars, and PCFG.from_text(text, "
+                "normalize=True) gives the rules of a symbol the same probability"
             )
         numbers = ["1" if written.number is None else written.number for written in found.rules]
         values = [probability(number) for number in numbers]
