@@ -27,7 +27,8 @@ start = time.perf_counter()
 extractor = TopicExtractor(model, min_df=20).fit(LineDocuments([sys.argv[1]]))
 seconds = time.perf_counter() - start
 documents = extractor.model_.n_documents_seen_
-print(json.dumps({"documents": documents, "terms": len(extractor.terms_), "seconds": seconds, "peak_MB": peak_memory_mb()}))
+result = {"documents": documents, "terms": len(extractor.terms_), "seconds": seconds, "peak_MB": peak_memory_mb()}
+print(json.dumps(result))
 """
 
 

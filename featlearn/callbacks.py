@@ -5,7 +5,6 @@ A learner opens its fit with `begin_fit`, reports every iteration with `end_iter
 shows the search, its pipelines, their stages and the learner inside.
 """
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from math import isfinite
@@ -15,10 +14,12 @@ from typing import Any
 from sklearn.callback import CallbackContext, CallbackSupportMixin, with_callbacks
 from sklearn.callback import ProgressBar as _ProgressBar
 
+from featlearn.notices import notify
 from featlearn.validation import check_parameters, integer, one_of, real
 
 __all__ = ["CallbackSupportMixin", "EarlyStopping", "ProgressBar", "begin_fit", "end_fit", "end_iteration", "sub_fit"]
 __all__ += ["with_callbacks"]
+RISING = ("log_likelihood", "bound", "score")  # metrics of which more is better
 
 
 def begin_fit(estimator: Any, n_tasks: int | None, X: Any = None, y: Any = None) -> CallbackContext:
@@ -97,13 +98,18 @@ class EarlyStopping:
     Parameters
     ----------
     monitor : str, default="inertia"
-        Name of the metric, as the learner reports it after each iteration.
+        Name of the metric, as the learner reports it after each iteration: ``inertia`` by `KMeansDictionary`; ``loss``
+        by autoencoders, `RBM`, `ICA`, `RICA`, `SparseFiltering` and `SparseCoding`, and ``validation_loss`` where
+        samples are held out; ``log_likelihood`` by `GaussianMixtureEncoder`, `PLSA`, `MixtureOfUnigrams` and
+        `PCFGParser`; ``bound`` (vb, online) or ``changed`` (gibbs) by `LDA`; ``perplexity`` by topic models that hold
+        documents out; ``objective`` by `LinearSVM`.
     patience : int, default=3
         Iterations without improvement before the fit stops.
     tol : float, default=1e-4
         Relative improvement that counts as one.
-    mode : {"min", "max"}, default="min"
-        Whether the metric should fall or rise.
+    mode : {"auto", "min", "max"}, default="auto"
+        Whether the metric should fall or rise. "auto" has ``log_likelihood``, ``bound`` and ``score`` rise, and all
+        others fall.
     max_propagation_depth : int or None, default=None
         How many levels of nested estimators it reaches; None means all of them.
 
@@ -111,6 +117,11 @@ class EarlyStopping:
     ----------
     stopped_ : list of tuple
         ``(estimator name, iterations, best value)`` of each fit stopped in this process.
+
+    Warns
+    -----
+    UserWarning
+        If no fit reported ``monitor``; it names the metrics that were, and by whom.
 
     Examples
     --------
@@ -128,15 +139,15 @@ class EarlyStopping:
         monitor: str = "inertia",
         patience: int = 3,
         tol: float = 1e-4,
-        mode: str = "min",
+        mode: str = "auto",
         max_propagation_depth: int | None = None,
     ):
         self.monitor, self.patience, self.tol, self.mode = monitor, patience, tol, mode
         self.max_propagation_depth = max_propagation_depth
-        check_parameters(self, patience=integer(1), tol=real(0), mode=one_of("min", "max"))
+        check_parameters(self, patience=integer(1), tol=real(0), mode=one_of("auto", "min", "max"))
         self.stopped_: list[tuple[str, int, float]] = []
         self._best: dict[tuple, tuple[float, int, int]] = {}
-        self._reported: set[str] = set()
+        self._reported: dict[str, str] = {}
 
     def setup(self, estimator, context):
         """Nothing to prepare."""
@@ -144,11 +155,10 @@ class EarlyStopping:
     def teardown(self, estimator, context):
         """Forget the fits that are over; others may still run. Warn if no fit ever reported the metric."""
         if self._reported and self.monitor not in self._reported:
-            warnings.warn(
+            found = ", ".join(f"{name} (by {who})" for name, who in sorted(self._reported.items()))
+            notify(
                 f"EarlyStopping(monitor={self.monitor!r}) never saw that metric, so it stopped nothing; reported were "
-                f"{', '.join(sorted(self._reported))}.",
-                UserWarning,
-                stacklevel=2,
+                f"{found}. Pass one of them as monitor."
             )
         for key in [key for key in self._best if key[0] == context.root_uuid]:
             del self._best[key]
@@ -158,11 +168,13 @@ class EarlyStopping:
 
     def on_fit_task_end(self, estimator, context, *, metadata=None):
         """Judge an iteration; True stops the fit."""
-        self._reported.update(name for name, value in (metadata or {}).items() if isinstance(value, Real))
+        who = type(estimator).__name__
+        self._reported.update({name: who for name, value in (metadata or {}).items() if isinstance(value, Real)})
         if not metadata or self.monitor not in metadata or context.parent is None:
             return False
         value = float(metadata[self.monitor])
-        signed = value if self.mode == "min" else -value
+        rises = self.mode == "max" or (self.mode == "auto" and self.monitor in RISING)
+        signed = -value if rises else value
         fit = (context.root_uuid, *_task_ids(context.parent))
         best, waited, seen = self._best.get(fit, (float("inf"), 0, 0))
         # A NaN compares as no improvement.
@@ -172,5 +184,5 @@ class EarlyStopping:
         self._best[fit] = (best, waited, seen + 1)
         if waited < self.patience:
             return False
-        self.stopped_.append((type(estimator).__name__, seen + 1, best if self.mode == "min" else -best))
+        self.stopped_.append((who, seen + 1, -best if rises else best))
         return True

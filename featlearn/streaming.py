@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from featlearn.sparse import sound_csr
 from featlearn.threads import blocks, cache_rows, map_in_order, n_threads, one_blas_thread
 
 CHUNK_BYTES = 8 << 20
@@ -77,7 +78,8 @@ def stacked(items: list) -> Any:
     if items and all(isinstance(item, np.ndarray) for item in items):
         return np.stack(items) if items[0].ndim == 1 else np.concatenate(items)
     if items and all(sp.issparse(item) for item in items):
-        return sp.vstack(items, format="csr")
+        # Each is checked first: stacking follows indices, and adds up what is stored twice in small integers.
+        return sp.vstack([sound_csr("A partition of the bag", item, "in it") for item in items], format="csr")
     return items
 
 
@@ -168,9 +170,10 @@ class _FoldBlock:
 
     def __call__(self, block, *aligned):
         if isinstance(block, (list, Iterator)):
-            items = list(block)
-            return self.statistic(stacked(items)) if items else None
+            block = stacked(list(block))
+            return self.statistic(block) if n_rows(block) else None
         arrays = [None if a is None else np.asarray(a) for a in aligned]
+        _check_aligned(block, arrays)
         if n_rows(block) == 0:
             return None
         block = block if sp.issparse(block) else np.asarray(block)
@@ -185,23 +188,11 @@ def _merge(values: list) -> Any:
 def _accumulate_dask(statistic, X, aligned):
     import dask
 
+    X = of_frame(X)
     if hasattr(X, "rechunk") and X.ndim > 1:
         X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
     parts = list(np.ravel(X.to_delayed()))
-    others: list[list] = []
-    for a in aligned:
-        if a is not None and not hasattr(X, "chunks"):
-            raise ValueError("A Dask bag takes no aligned weights or labels; pass a Dask array and one beside it.")
-        if a is not None and len(a) != X.shape[0]:
-            raise ValueError(f"Aligned arrays differ in length: {X.shape[0]} and {len(a)} rows.")
-    for a in aligned:
-        if a is None:
-            others.append([None] * len(parts))
-        elif is_dask(a):
-            others.append(list(np.ravel(a.rechunk({0: X.chunks[0]}).to_delayed())))
-        else:
-            ends = np.cumsum((0, *X.chunks[0]))
-            others.append([a[low:high] for low, high in pairwise(ends)])
+    others = [_aligned_blocks(X, a, len(parts)) for a in aligned]
     fold, merge = dask.delayed(_FoldBlock(statistic), pure=False), dask.delayed(_merge, pure=False)
     values = [fold(*row) for row in zip(parts, *others, strict=True)]
     while len(values) > 1:
@@ -210,6 +201,37 @@ def _accumulate_dask(statistic, X, aligned):
     if total is None:
         raise ValueError("There is no data: the Dask collection holds no rows. Pass at least one row.")
     return total
+
+
+def _aligned_blocks(X, a, n):
+    """An array beside a Dask array, cut as its ``n`` blocks of rows are."""
+    if a is None:
+        return [None] * n
+    if not hasattr(X, "chunks"):
+        raise ValueError("A Dask bag takes no aligned weights or labels; pass a Dask array and one beside it.")
+    if sizes_known(X) and (not is_dask(a) or sizes_known(a)):
+        if len(a) != X.shape[0]:
+            raise ValueError(f"Aligned arrays differ in length: {X.shape[0]} and {len(a)} rows.")
+        if is_dask(a):
+            return list(np.ravel(a.rechunk({0: X.chunks[0]}).to_delayed()))
+        ends = np.cumsum((0, *X.chunks[0]))
+        return [a[low:high] for low, high in pairwise(ends)]
+    if is_dask(a) and len(a.chunks[0]) == n:  # masked alike, it may be: each pair of blocks is compared when computed
+        return list(np.ravel(a.to_delayed()))
+    raise ValueError(
+        "A Dask array whose blocks are of unknown sizes (a masked one, a data frame's) cannot be cut beside weights or "
+        "labels. Call compute_chunk_sizes() on it first, or mask a Dask array of weights of the same chunks alike."
+    )
+
+
+def of_frame(X: Any) -> Any:
+    """The Dask array of a Dask data frame, whose blocks are of unknown sizes; anything else as it is."""
+    return X.to_dask_array() if is_dask(X) and hasattr(type(X), "to_dask_array") else X
+
+
+def sizes_known(X: Any) -> bool:
+    """Whether a Dask array knows the sizes of its blocks of rows; one that was masked does not."""
+    return not any(np.isnan(size) for size in X.chunks[0])
 
 
 def map_chunks(
@@ -278,6 +300,7 @@ def map_chunks(
 
 
 def _map_dask(f, X):
+    X = of_frame(X)
     if not hasattr(X, "rechunk"):
         raise ValueError(
             "A Dask bag can be learned from, not transformed; pass a Dask array, or map over the chunks of the bag "
@@ -289,7 +312,7 @@ def _map_dask(f, X):
     axes = list(range(X.ndim, len(tail) + 1))
     drop = list(range(len(tail) + 1, X.ndim))
     return X.map_blocks(
-        f,
+        _MapBlock(f, sample[:0]),
         dtype=sample.dtype,
         chunks=(X.chunks[0], *((size,) for size in tail)),
         new_axis=axes or None,
@@ -298,13 +321,29 @@ def _map_dask(f, X):
     )
 
 
+class _MapBlock:
+    """What f makes of one Dask block, picklable; a block without rows is none of f's business."""
+
+    def __init__(self, f, nothing):
+        self.f, self.nothing = f, nothing
+
+    def __call__(self, block):
+        return self.f(block) if n_rows(block) else self.nothing
+
+
 def first_chunk(X: Any) -> np.ndarray:
     """The first chunk of rows of any kind of input, to learn the width and the dtype."""
-    if is_dask(X):
-        if hasattr(X, "rechunk"):
+    if is_dask(X) and hasattr(X, "rechunk"):
+        if sizes_known(X):
             return X[:1].compute()
+        blocks_of_rows = (X.blocks[i].compute() for i in range(len(X.chunks[0])))
+        return next((block[:1] for block in blocks_of_rows if n_rows(block)), np.empty((0, *X.shape[1:]), X.dtype))
+    if is_dask(X):
         # Partition by partition: Bag.take would compute them all, and start processes for it.
-        chunk = stacked(next((items[:1] for part in X.to_delayed() if (items := list(part.compute()))), []))
+        first = next((items[:1] for part in X.to_delayed() if (items := list(part.compute()))), None)
+        if first is None:
+            raise ValueError("There is no data: the Dask collection holds no rows. Pass at least one row.")
+        chunk = stacked(first)
         return chunk if sp.issparse(chunk) else np.asarray(chunk)
     for piece in _pieces((X,), None):
         return piece[0]

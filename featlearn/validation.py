@@ -1,6 +1,7 @@
 """The gates: parameters, rows and images are checked here, and a fit that fails leaves the estimator as it was."""
 
 import functools
+import inspect
 import itertools
 from collections.abc import Callable
 from functools import partial
@@ -9,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
 
-from featlearn.streaming import first_chunk, is_dask, is_out_of_core, n_rows, require_many_passes, stacked
+from featlearn.sparse import sound_csr
+from featlearn.streaming import first_chunk, is_dask, is_out_of_core, n_rows, of_frame, require_many_passes, stacked
 from featlearn.threads import as_float
 
 Rule = Callable[[Any], str | None]
@@ -137,11 +139,31 @@ def check_parameters(estimator: Any, **rules: Rule) -> None:
         check_argument(type(estimator).__name__, name, getattr(estimator, name), rule)
 
 
+def check_fitted(who: str, estimator: Any, takes: str) -> None:
+    """Refuse what is no fitted estimator; of what is none at all a TypeError says what ``who`` takes instead."""
+    if isinstance(estimator, type):
+        raise TypeError(f"{who} takes {takes}, not the class {estimator.__name__}; make one and fit it.")
+    if not hasattr(estimator, "fit"):
+        shape = f" of shape {tuple(estimator.shape)}" if hasattr(estimator, "shape") else ""
+        raise TypeError(f"{who} takes {takes}, not {type(estimator).__name__}{shape}.")
+    check_is_fitted(estimator)
+
+
 def unchanged_on_failure(fit: Callable) -> Callable:
-    """Decorate a fit so that an error or an interrupt leaves the estimator exactly as it was."""
+    """Decorate a fit so that an error or an interrupt leaves the estimator exactly as it was.
+
+    One that has no ``sample_weight`` says what to do instead.
+    """
+    weighted = "sample_weight" in inspect.signature(fit).parameters
 
     @functools.wraps(fit)
     def guarded(self, *args, **kwargs):
+        if "sample_weight" in kwargs and not weighted:
+            raise TypeError(
+                f"{type(self).__name__}.{fit.__name__} takes no sample_weight: it learns from all rows alike. Repeat "
+                "rows in proportion to their weights, or draw them: X[rng.choice(len(X), len(X), p=w / w.sum())] with "
+                "rng = numpy.random.default_rng(0)."
+            )
         before = dict(self.__dict__)
         try:
             return fit(self, *args, **kwargs)
@@ -241,50 +263,6 @@ def refuse_maps(estimator: Any, X: Any) -> None:
     )
 
 
-def sound_csr(who: str, X: Any) -> Any:
-    """A sparse matrix as CSR with sorted columns and no duplicates, whose structure kernels may follow blindly.
-
-    X itself stays as it is; a structure that contradicts itself is refused.
-    """
-    where = f"{who}: the sparse matrix X ({X.format}, shape {X.shape}) is damaged: "
-    if X.ndim != 2:
-        raise ValueError(f"{who} takes rows (n_samples, n_features), but got a sparse array of shape {X.shape}.")
-    if X.format in ("csr", "csc", "bsr"):  # before anything follows it, SciPy included
-        _check_compressed(where, X)
-    elif X.format == "coo":
-        for axis, size in zip((X.row, X.col), X.shape, strict=True):
-            if len(axis) != len(X.data) or (len(axis) and not 0 <= axis.min() <= axis.max() < size):
-                raise ValueError(f"{where}its coordinates are not one for each value, or lie outside of the shape.")
-    if X.dtype.kind in "biu":
-        X = X.astype(np.float64)  # before duplicates are summed: 300 ones of uint8 are 300, not 44
-    rows = X.tocsr()
-    if X.format in ("lil", "dok"):
-        _check_compressed(where, rows)
-    # An object of its own believes no flag of X, and changes none.
-    rows = type(rows)((rows.data, rows.indices, rows.indptr), shape=rows.shape)
-    if not rows.has_canonical_format:
-        rows = rows.copy()
-        rows.sum_duplicates()
-    return rows
-
-
-def _check_compressed(where, X):
-    block = X.blocksize if X.format == "bsr" else (1, 1)
-    major, minor = (size // b for size, b in zip(X.shape, block, strict=True))
-    if X.format == "csc":
-        major, minor = minor, major
-    ends, places = X.indptr, X.indices
-    if len(ends) != major + 1 or ends[0] != 0 or (np.diff(ends) < 0).any():
-        raise ValueError(f"{where}indptr must be {major + 1} numbers that start at 0 and never fall.")
-    if ends[-1] > min(len(places), len(X.data)):
-        raise ValueError(
-            f"{where}indptr ends at {ends[-1]}, but there are {len(places)} indices and {len(X.data)} values."
-        )
-    places = places[: ends[-1]]
-    if len(places) and not 0 <= places.min() <= places.max() < minor:
-        raise ValueError(f"{where}indices reach from {places.min()} to {places.max()}, beyond the {minor} there are.")
-
-
 def refuse_sparse(who: str, X: Any, what: str = "X") -> None:
     """A TypeError for a sparse matrix given to a learner of dense rows; it names the way out and its price."""
     if sp.issparse(X):
@@ -368,6 +346,13 @@ def check_out_of_core(
 ) -> Any:
     """A stream or a Dask collection, wrapped so that ``gate_type`` checks every chunk as it passes."""
     who = type(estimator).__name__
+    gate_type = gate_type or RowGate
+    X = of_frame(X)
+    if is_dask(X) and not hasattr(type(X), "to_delayed"):  # a Delayed has any attribute one asks for
+        raise ValueError(
+            f"{who} takes a Dask array, bag or data frame; got a {type(X).__name__}. Make an array of it with "
+            "dask.array.from_delayed, whose blocks may be of unknown sizes: shape=(numpy.nan, n_features)."
+        )
     if passes > 1:
         require_many_passes(X, who)
     first = None
@@ -380,10 +365,13 @@ def check_out_of_core(
         X = itertools.chain([first], X)
     if hasattr(X, "rechunk"):
         shape = X.shape
-    elif first is not None:
-        shape = np.shape(first[0] if isinstance(first, tuple) else first)
+    elif first is None and not reset:
+        shape = (0, estimator.n_features_in_)
     else:
-        shape = np.shape(first_chunk(X)) if reset else (0, estimator.n_features_in_)
+        first = first_chunk(X) if first is None else first
+        first = first[0] if isinstance(first, tuple) else first
+        gate_type.look(who, first)
+        shape = np.shape(first)
     if len(shape) != 2:
         raise ValueError(
             f"{who} takes rows (n_samples, n_features), so every chunk must have 2 dimensions; got shape {shape}. "
@@ -393,7 +381,7 @@ def check_out_of_core(
         estimator.n_features_in_ = int(shape[1])
         if hasattr(estimator, "feature_names_in_"):
             del estimator.feature_names_in_
-    gate = (gate_type or RowGate)(estimator.n_features_in_, who)
+    gate = gate_type(estimator.n_features_in_, who)
     gate.squared, gate.accept_sparse = squared, accept_sparse
     if hasattr(X, "rechunk"):
         gate.check_width(shape[1])
@@ -434,11 +422,15 @@ class RowGate:
     def __init__(self, n_features: int, who: str):
         self.n_features, self.who = n_features, who
 
+    @staticmethod
+    def look(who: str, chunk: Any) -> None:
+        """Refuse what is no chunk of rows, before its shape is asked for."""
+
     def __call__(self, chunk):
         if not self.accept_sparse:
             refuse_sparse(self.who, chunk, "a chunk")
         elif sp.issparse(chunk):
-            chunk = sound_csr(self.who, chunk)
+            chunk = sound_csr(self.who, chunk, "of a chunk")
         if n_rows(chunk) == 0:
             return chunk
         chunk = check_array(

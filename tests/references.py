@@ -138,3 +138,43 @@ def cosine_kmeans(X, D, iterations):
                 total = X[labels == k].sum(axis=0)
                 D[k] = total / np.linalg.norm(total)
     return D, inertias
+
+
+def k_best_derivations(grammar, sentence, k):
+    """The k best trees of a PCFG over a sentence, [(p, tree as nested tuples)]: lists of each span, until they settle.
+
+    A round makes each symbol's list of what all lists held before, so after t rounds trees of height t have had their
+    chance; a round that changes no list ends it. With unary cycles that lose no probability there is no end.
+    """
+    n = len(sentence)
+    spans = [(i, i + length) for length in range(1, n + 1) for i in range(n - length + 1)]
+    lists = {(x, *span): {} for x in grammar.by_lhs for span in spans}
+
+    def sides(rhs, i, j):
+        """(p, children) of a right side over a span, of the lists as they are."""
+        if not rhs:
+            yield from [(1.0, ())] if i == j else []
+            return
+        for m in range(i + 1, j - len(rhs) + 2):
+            if isinstance(rhs[0], str):
+                first = lists.get((rhs[0], i, m), {}).items()
+            else:
+                first = [(rhs[0].text, 1.0)] if m == i + 1 and sentence[i] == rhs[0].text else []
+            for tree, p in list(first):
+                yield from ((p * q, (tree, *rest)) for q, rest in sides(rhs[1:], m, j))
+
+    for i, j in spans:
+        changed = True
+        while changed:
+            new = {}
+            for x, places in grammar.by_lhs.items():
+                found = {
+                    (x, *children): p * grammar.probabilities[place]
+                    for place in places
+                    for p, children in sides(grammar.rules[place].rhs, i, j)
+                    if p * grammar.probabilities[place] > 0  # not if it is too small for a float
+                }
+                new[x, i, j] = dict(sorted(found.items(), key=lambda item: -item[1])[:k])
+            changed = any(new[item] != lists[item] for item in new)
+            lists.update(new)
+    return sorted(((p, tree) for tree, p in lists[grammar.start, 0, n].items()), key=lambda pair: -pair[0])

@@ -409,3 +409,54 @@ def test_progress_bar_shows_every_level(capsys):
     text = capsys.readouterr().out
     assert "Pipeline - fit" in text
     assert "Halver" not in text
+
+
+def learners_with_metrics():
+    """Learners, and the metric that each reports."""
+    import featlearn as fl
+
+    few = {"max_iter": 2, "random_state": 0}
+    yield fl.LDA(2, method="vb", tol=0, **few), "bound"
+    yield fl.LDA(2, method="online", **few), "bound"
+    yield fl.LDA(2, **few), "changed"
+    yield fl.PLSA(2, tol=0, **few), "log_likelihood"
+    yield fl.MixtureOfUnigrams(2, tol=0, **few), "log_likelihood"
+    yield fl.RBM(2, engine="numpy", **few), "loss"
+    yield fl.GaussianMixtureEncoder(2, tol=0, **few), "log_likelihood"
+    yield fl.RICA(2, **few), "loss"
+
+
+@pytest.mark.parametrize(("learner", "metric"), list(learners_with_metrics()))
+@pytest.mark.filterwarnings("ignore:.*(max_iter|units|fewer)")
+def test_early_stopping_without_inertia_names_what_the_learner_reports(learner, metric):
+    X = (np.random.default_rng(0).uniform(size=(30, 6)) < 0.5).astype(float)
+    who = type(learner).__name__
+    with pytest.warns(UserWarning, match=rf"'inertia'.* never saw.*{metric} \(by {who}\).* as monitor") as caught:
+        learner.set_callbacks(EarlyStopping()).fit(X)
+    assert [w.filename for w in caught if "never saw" in str(w.message)] == [__file__]
+    learner.set_callbacks(EarlyStopping(metric)).fit(X)
+
+
+def test_metrics_of_which_more_is_better_rise_unless_told_otherwise():
+    from featlearn import PLSA
+
+    X = np.random.default_rng(0).poisson(1, (30, 12))
+    model = PLSA(3, tol=0, max_iter=12, random_state=0)
+    n_iter = {
+        mode: model.set_callbacks(EarlyStopping("log_likelihood", mode=mode, tol=0)).fit(X).n_iter_
+        for mode in ("auto", "max", "min")
+    }
+    assert n_iter == {"auto": 12, "max": 12, "min": 4}
+
+
+@pytest.mark.parametrize("call", ["fit", "partial_fit", "fit_transform"])
+def test_learners_without_sample_weight_say_what_to_do(call):
+    from featlearn import PLSA, RBM, ZCA
+
+    X, w = np.ones((4, 3)), np.ones(4)
+    for learner in (RBM(2), PLSA(2), ZCA()):
+        if hasattr(learner, call):
+            with pytest.raises(TypeError, match=rf"{type(learner).__name__}\.\w+ takes no sample_weight.*Repeat rows"):
+                getattr(learner, call)(X, sample_weight=w)
+    with pytest.raises(TypeError, match=r"RBM\.fit takes no sample_weight"):
+        make_pipeline(StandardScaler(), RBM(2)).fit(X, rbm__sample_weight=w)

@@ -70,11 +70,107 @@ def test_brackets_lines_and_standard_input(grammar, capsys, monkeypatch):
     assert [" ".join(tree.words()) for tree in trees] == ["the man sleeps", "the woman sleeps", "the telescope sleeps"]
 
 
-def test_a_sentence_without_a_parse(grammar, capsys):
-    assert run("--grammar", grammar, "the zorp sleeps") == 0
-    out = capsys.readouterr().out
+def test_a_sentence_without_a_parse_is_said_and_none_parsed_is_an_exit_code(grammar, capsys, monkeypatch):
+    assert run("--grammar", grammar, "the zorp sleeps") == 1
+    out, err = capsys.readouterr()
     assert "no parse: the words under their likeliest tags" in out
     assert "p(sentence)" not in out
+    assert err == "featlearn parse: no parse of 'the zorp sleeps'. No rule covers 'zorp'.\n"
+    assert run("--grammar", grammar, "--brackets", "the zorp sleeps", "the the", "-k", 2) == 1
+    out, err = capsys.readouterr()
+    assert out == "(S (DT the) (X zorp) (Vi sleeps))\n(S (DT the) (DT the))\n"
+    assert err.splitlines() == [
+        "featlearn parse: no parse of 'the zorp sleeps'. No rule covers 'zorp'.",
+        "featlearn parse: no parse of 'the the'. The words are covered, and no tree spans them: 'the the'.",
+        "featlearn parse: 2 of 2 sentences have no parse.",
+    ]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("The man sleeps.\n\nthe man sleeps\n"))
+    assert run("--grammar", grammar, "--brackets", "-") == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == ["(S (X The) (NN man) (Vi sleeps) (X .))", "(S (NP (DT the) (NN man)) (VP (Vi sleeps)))"]
+    assert "No rule covers 'The', '.' (it has 'the' in lower case)." in err
+    assert err.endswith("featlearn parse: 1 of 2 sentences have no parse.\n")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(" \n\n"))
+    assert "no line holds a word" in refused(capsys, "--grammar", grammar, "-")
+    assert run("--grammar", grammar, "\u200b") == 1
+    assert "It holds no words." in capsys.readouterr().err
+
+
+def test_symbols_without_rules_are_said_on_standard_error(tmp_path, capsys):
+    path = tmp_path / "g"
+    path.write_text("S -> NP VP 0.5 | 'go' 0.5\nNP -> Name 1\nVP -> 'ate' 1\n")
+    assert run("--grammar", path, "--brackets", "go") == 0
+    out, err = capsys.readouterr()
+    assert out == "(S go)\n"
+    assert err.startswith(
+        "featlearn parse: The grammar has no rules for 'Name', so no sentence is derived through NP -> Name"
+    )
+    assert err.count("\n") == 1
+
+
+def test_trees_around_a_cycle_without_a_limit(tmp_path, capsys):
+    path = tmp_path / "g"
+    path.write_text("S -> A 0.5 | 'a' 0.5\nA -> B 1\nB -> A 1\n")
+    assert run("--grammar", path, "a") == 0
+    out, err = capsys.readouterr()
+    assert "1. p = 0.5\n" in out
+    assert "p(sentence)" not in out
+    assert "never lose probability" in err
+    path.write_text("S -> A 0.5 | 'a' 0.5\nA -> S 0.9 | 'a' 0.1\n")
+    assert run("--grammar", path, "a", "-k", 4) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[3] for line in out.splitlines() if " p = " in line] == ["0.5,", "0.225,", "0.1013,", "0.05,"]
+    assert "p(sentence) = 1\n" in out
+
+
+def test_raw_sentences_and_words(treebank, tmp_path, capsys, monkeypatch):
+    model = tmp_path / "parser.joblib"
+    assert run("--treebank", treebank, "--save", model) == 0
+    tree = "(TOP (S (NP (NNP Anna)) (VP (VBD saw) (NP (DT a) (NN dog))) (. .)))\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Anna saw a dog.\n"))
+    assert run("--model", model, "--brackets", "Anna saw a dog.", "Anna saw a dog .", "-") == 0
+    assert capsys.readouterr() == (3 * tree, "")
+    run("--model", model, "--brackets", "--words", "Anna saw a dog.")
+    assert "dog.)" in capsys.readouterr().out
+    assert run("--model", model, "--brackets", "--words", "Anna saw a dog .") == 0
+    assert capsys.readouterr().out == tree
+    again = tmp_path / "again.joblib"
+    assert run("--model", model, "--words", "--save", again) == 0
+    assert (joblib.load(model).tokenizer, joblib.load(again).tokenizer) == ("treebank", "blanks")
+    old = joblib.load(model)
+    del old.tokenizer  # as saved before there was one
+    joblib.dump(old, again)
+    assert run("--model", again, "--brackets", "Anna saw a dog.") == 0
+    assert capsys.readouterr().out == tree
+
+
+def test_save_writes_and_model_loads_and_nothing_is_overwritten_unasked(grammar, treebank, tmp_path, capsys):
+    model = tmp_path / "parser.joblib"
+    assert run("--grammar", grammar, "--save", model) == 0
+    before = model.read_bytes()
+    for source in (("--treebank", treebank), ("--grammar", grammar)):
+        assert f"--save {model} is there already" in refused(capsys, *source, "--save", model)
+        assert f"--save {model} is there already" in refused(capsys, *source, "--save", model, SENTENCE)
+    assert model.read_bytes() == before
+    assert "would overwrite an input" in refused(capsys, "--model", model, "--save", model, "--force")
+    assert run("--model", model, "--brackets", SENTENCE) == 0
+    assert model.read_bytes() == before
+    assert capsys.readouterr().err == ""
+    assert run("--treebank", treebank, "--save", model, "--force") == 0
+    assert joblib.load(model).grammar is None
+    picture = tmp_path / "tree.svg"
+    for there in ("tree.svg", "tree-2.svg"):
+        (tmp_path / there).write_text("mine")
+        assert f"{there} is there already" in refused(capsys, "--grammar", grammar, SENTENCE, "-k", 2, "--svg", picture)
+        assert (tmp_path / there).read_text() == "mine"
+        if there == "tree.svg":
+            (tmp_path / there).unlink()
+    assert run("--grammar", grammar, SENTENCE, "-k", 2, "--svg", picture, "--force") == 0
+    assert (tmp_path / "tree-2.svg").read_text().startswith("<svg")
+    (tmp_path / "tree-x.svg").write_text("mine")
+    (tmp_path / "tree-2.svg").unlink()
+    picture.unlink()
+    assert run("--grammar", grammar, SENTENCE, "-k", 2, "--svg", picture) == 0
 
 
 def test_a_treebank_a_saved_parser_and_the_same_tree(treebank, tmp_path, capsys):
@@ -90,7 +186,7 @@ def test_a_treebank_a_saved_parser_and_the_same_tree(treebank, tmp_path, capsys)
     assert isinstance(parser, PCFGParser)
     assert (parser.horizontal, parser.vertical, parser.annotate_tags, parser.annotations) == (2, 2, True, "all")
     options = ["--horizontal", "all", "--vertical", 1, "--plain", "--beam", 9]
-    assert run("--treebank", treebank, *options, "--save", model) == 0
+    assert run("--treebank", treebank, *options, "--save", model, "--force") == 0
     parser = joblib.load(model)
     assert (parser.horizontal, parser.vertical, parser.annotate_tags, parser.annotations) == (None, 1, False, ())
     assert parser.beam == 9
@@ -190,3 +286,29 @@ def test_help_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "loaded"
+
+
+def test_grammars_and_treebanks_as_others_write_them(tmp_path, capsys):
+    toy = tmp_path / "toy.pcfg"
+    toy.write_bytes(
+        "\ufeff%start S\r\nNP->'Häuser' [.333334]|'du' [.333334]\r\n  | 'wir'[.333334]\r\nS->NP [1.0]".encode()
+    )
+    assert run("--grammar", toy, "Häuser", "--brackets") == 0
+    assert capsys.readouterr().out == "(S (NP Häuser))\n"
+    toy.write_bytes("S -> 'schöne' 'Häuser' 1.0".encode("latin-1"))
+    said = refused(capsys, "--grammar", toy, "a")
+    assert "line 1 is not UTF-8: byte 0xf6. It looks like cp1252 or latin-1: pass --encoding cp1252." in said
+    assert run("--grammar", toy, "schöne Häuser", "--brackets", "--encoding", "cp1252") == 0
+    assert capsys.readouterr().out == "(S schöne Häuser)\n"
+    bank = tmp_path / "chtb_0001.fid"
+    text = "<DOC>\n<S ID=1>\n( (IP (NP-SBJ (NR 上海)\n\t(NR 浦东)) (VP (VV 开发) (NP (NN 法制) (NN 建设)))))\n</S>\n"
+    bank.write_bytes(text.encode("gb18030"))
+    said = refused(capsys, "--treebank", bank, "a")
+    assert "line 3, column" in said
+    assert "It looks like gb18030: pass --encoding gb18030." in said
+    assert run("--treebank", bank, "--encoding", "gb18030", "--words", "上海 浦东 开发 法制 建设", "--brackets") == 0
+    assert capsys.readouterr().out.startswith("(TOP (IP (NP (NR 上海) (NR 浦东)) (VP (VV 开发)")
+    assert "'no' is no text encoding" in refused(capsys, "--treebank", bank, "--encoding", "no", "a")
+    assert "'no' is no text encoding" in refused(capsys, "--grammar", toy, "--encoding", "no", "a")
+    bank.write_text("#BOS 1 0 1 1\nRoss\tNE\tNom\tPNC\t500\n#EOS 1\n")
+    assert "NEGRA's export format" in refused(capsys, "--treebank", bank, "a")

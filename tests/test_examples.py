@@ -19,7 +19,7 @@ PRINTS = {
     "plot_markovization_search": "best:",
     "plot_mnist_cifar_patches": "CIFAR-10:",
     "plot_learners_side_by_side": "Gaussian RBM",
-    "plot_number_of_topics": "best number of topics:",
+    "plot_number_of_topics": "lowest perplexity at",
     "plot_parser_treebank": "and split symbols",
     "plot_own_pictures": "learned features:",
     "plot_photo_filters": "FastICA",

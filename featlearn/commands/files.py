@@ -1,11 +1,30 @@
-"""What the commands share: an option that counts, and outputs that are written whole or not at all."""
+"""What the commands share: options, words for them, and outputs that are written whole or not at all."""
 
 import argparse
+import ast
 import os
+import re
+import shlex
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+# What messages of the library say to those who call it, and what they say to those who type commands.
+WORDS = (
+    (r" and read it with LineDocuments\(\.\.\., (.*?)\)", r" (\1)"),
+    (r"\bplain=True\b", "--lines (or --files)"),
+    (r", or pass normalize=True to divide by the sum, or normalize=None to keep them", ""),
+    (r"Of counts normalize=True makes probabilities", "Divide counts by their sum"),
+    (r"No rule has one: CFG\.from_text .* the same probability", "No rule has one, and trees are told apart by them"),
+    (r"or pass start= one of the symbols that have:", "or name one of the symbols that have, with %start:"),
+    (r"pass the text of rules such as (.*?), not a file's name", r"write rules such as \1"),
+    (r"which read_trees reads", "which --treebank takes"),
+    (r"which PCFG\.from_text reads", "which --grammar takes"),
+    (r"Where words have no tags of their own, pass mixed=True", "Every word needs brackets and a tag of its own"),
+    (r"nltk\.tree\.sinica_parse reads .* takes what it gives", "convert it to brackets"),
+)
 
 
 def whole(text: str) -> int:
@@ -26,13 +45,15 @@ def check_output(option: str, name: str, inputs: list[str], *, force: bool) -> P
     An input is never overwritten, ``force`` or not.
     """
     path = Path(name).resolve()
+    if name == "-":
+        raise ValueError(f"{option} - is no file name; outputs go to files.")
     if path.is_dir():
         raise ValueError(f"{option} {name} is a folder; give a file name in it.")
     if path.exists() and (not path.is_file() or not os.access(path, os.W_OK)):
         raise ValueError(f"{option} {name} cannot be written: it is read-only or no plain file. Give another name.")
     if not path.parent.is_dir():
         raise ValueError(f"{option} {name} cannot be written: there is no folder {path.parent}. Make it first.")
-    if path in [Path(other).resolve() for other in inputs]:
+    if any(is_input(path, other) for other in inputs):
         raise ValueError(f"{option} {name} would overwrite an input file. Give another name.")
     if path.exists() and not force:
         raise ValueError(f"{option} {name} is there already. Give another name, or --force to overwrite it.")
@@ -41,6 +62,38 @@ def check_output(option: str, name: str, inputs: list[str], *, force: bool) -> P
     except OSError as error:
         raise ValueError(f"{option} {name} cannot be written: {error.strerror}. Give another folder.") from None
     return path
+
+
+def is_input(path: Path, name: str) -> bool:
+    """Whether a path is a file that is read under a name; ``-`` is the file that standard input comes from."""
+    if name != "-":
+        return path == Path(name).resolve()
+    try:
+        return os.path.samestat(os.fstat(sys.stdin.fileno()), path.stat())
+    except (AttributeError, OSError, ValueError):  # closed, replaced, or no such file
+        return False
+
+
+def as_options(message: str) -> str:
+    """A message in the words of the library, in those of the command line.
+
+    Examples
+    --------
+    >>> from featlearn.commands.files import as_options
+    >>> as_options("It looks like gb18030: pass encoding='gb18030'.")
+    'It looks like gb18030: pass --encoding gb18030.'
+    """
+    for library, command in WORDS:
+        message = re.sub(library, command, message)
+    return re.sub(
+        r"\b(encoding|column|id|date|groups)=('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\d+)", as_option, message
+    )
+
+
+def as_option(match: re.Match) -> str:
+    """An argument as an option for a shell."""
+    value = str(ast.literal_eval(match[2]))
+    return f"--{match[1]}{'=' if value.startswith('-') else ' '}{shlex.quote(value)}"
 
 
 @contextmanager

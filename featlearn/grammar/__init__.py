@@ -8,6 +8,7 @@ from featlearn.grammar.evalb import BracketScores, score_trees
 from featlearn.grammar.parser import PCFGParser
 from featlearn.grammar.toys import load_toy_grammar
 from featlearn.grammar.tree import Tree
+from featlearn.grammar.words import sentence_text, sentence_words
 
 __all__ = [
     "CFG",
@@ -23,6 +24,8 @@ __all__ = [
     "parse_trees",
     "read_trees",
     "score_trees",
+    "sentence_text",
+    "sentence_words",
     "unbinarize",
     "write_trees",
 ]

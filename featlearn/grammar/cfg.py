@@ -10,7 +10,7 @@ the least solution of
 which Newton's method reaches from 0, rising monotonely. A grammar is *consistent* if its start symbol has mass 1; a
 proper one need not be.
 
-The textual format is that of ``featlearn.grammar.rules``.
+The textual format is that of ``featlearn.grammar.notation``.
 
 Papers: Booth & Thompson (1973), "Applying probability measures to abstract languages"; Etessami & Yannakakis (2009),
 "Recursive Markov chains, stochastic grammars, and monotone systems of nonlinear equations".
@@ -18,7 +18,7 @@ Papers: Booth & Thompson (1973), "Applying probability measures to abstract lang
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
 from typing import Any
@@ -28,11 +28,16 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 from sklearn.utils import check_random_state
 
-from featlearn.grammar.rules import Rule, RuleCounts, Word, checked, read_rules, rhs_text, symbol_text, tree_rules
+from featlearn.grammar.coverage import report_symbols
+from featlearn.grammar.notation import probability, read_grammar, rounding
+from featlearn.grammar.rules import Rule, RuleCounts, Word, checked, coded, rhs_text, symbol_text, tree_rules
 from featlearn.grammar.tree import Tree, make_tree
+from featlearn.notices import notify
 from featlearn.streaming import accumulate
 
-TOLERANCE = 1e-6  # how far from 1 the probabilities of a symbol may add up: as printed with few digits
+TOLERANCE = 1e-6  # how far from 1 the probabilities of a symbol may add up
+EXACT = 1e-10  # what is nearer to 1 is not divided by its sum, so that what was written reads back as it was
+NLTK_TOLERANCE = 0.0101  # of NLTK, which keeps probabilities as they were rounded
 
 
 class CFG:
@@ -58,6 +63,8 @@ class CFG:
 
     Raises
     ------
+    TypeError
+        If the rules are none, such as the text of a grammar or one of NLTK's; it names what reads that.
     ValueError
         If there is no rule, a right side is empty, a rule comes twice, or the start symbol has no rule.
 
@@ -73,7 +80,7 @@ class CFG:
     start: str
 
     def __init__(self, rules: Iterable[tuple[str, Any]], start: str | None = None):
-        self.rules = tuple(checked(lhs, rhs) for lhs, rhs in rules)
+        self.rules = tuple(checked(lhs, rhs) for lhs, rhs in _items(type(self), rules, 2))
         if not self.rules:
             raise ValueError("The grammar has no rules; pass at least one, such as ('S', ['NP', 'VP']).")
         if len(set(self.rules)) < len(self.rules):
@@ -107,9 +114,50 @@ class CFG:
 
     @classmethod
     def from_text(cls, text: str, start: str | None = None) -> "CFG":
-        """Read the textual format, without probabilities; the first line's symbol is the start unless one is given."""
-        found = read_rules(text, probabilities=False)
-        return cls([rule for rule, _ in found], start)
+        """Read the textual format of ``featlearn.grammar.notation``, without probabilities.
+
+        Parameters
+        ----------
+        text : str
+            The text itself, not the name of a file.
+        start : str or None, default=None
+            The start symbol; None takes the one that the text names, or the left side of its first rule.
+
+        Raises
+        ------
+        ValueError
+            For what cannot be read, naming the line; for probabilities; and as for `CFG`.
+
+        Warns
+        -----
+        UserWarning
+            Of symbols without rules; and if no word stands in quotes, of words that look like symbols.
+        """
+        found = read_grammar(text, probabilities=False)
+        grammar = cls([written.rule for written in found.rules], found.start if start is None else start)
+        report_symbols(grammar)
+        return grammar
+
+    @classmethod
+    def from_nltk(cls, grammar: Any) -> "CFG":
+        """The rules of an ``nltk.CFG`` or ``nltk.PCFG``, each once; its terminals, which are str, are words.
+
+        Raises
+        ------
+        TypeError
+            If it is neither, or a symbol or word of it is no str.
+        ValueError
+            As for `CFG`.
+
+        Warns
+        -----
+        UserWarning
+            Of symbols without rules.
+        """
+        rules = dict.fromkeys(rule for rule, _ in _nltk_rules(grammar))
+        taken = cls(list(rules), _nltk_symbol(grammar.start()))
+        report_symbols(taken)
+        return taken
 
     def to_text(self) -> str:
         """The grammar as `from_text` reads it: a line for each symbol, the start symbol's first."""
@@ -119,7 +167,12 @@ class CFG:
         )
 
     def _alternative(self, place: int) -> str:
-        return rhs_text(self.rules[place].rhs)
+        rhs = self.rules[place].rhs
+        if self.words:
+            return rhs_text(rhs)
+        # Without a word in quotes what has no rule would be read as a word, but for what is written with its code.
+        known = self.by_lhs
+        return " ".join(symbol_text(s) if s in known else coded(s) for s in map(str, rhs))
 
     def reachable(self) -> set[str]:
         """The symbols that come up in some derivation from the start symbol, finished or not."""
@@ -178,7 +231,7 @@ class PCFG(CFG):
         The start symbol; None takes the left side of the first rule.
     normalize : bool or None, default=False
         What if the probabilities of a symbol do not add up to 1, to within 1e-6: False raises, True divides them by
-        their sum, None keeps them.
+        their sum, None keeps them. Those that do to within 1e-6 are divided by their sum too, unless it is None.
 
     Attributes
     ----------
@@ -189,6 +242,8 @@ class PCFG(CFG):
 
     Raises
     ------
+    TypeError
+        As for `CFG`, and if a probability is no number.
     ValueError
         If a probability is negative, not finite, or greater than 1 without ``normalize=True``; if those of a symbol do
         not add up to 1; and as for `CFG`.
@@ -206,16 +261,24 @@ class PCFG(CFG):
     probabilities: np.ndarray
 
     def __init__(self, rules: Any, start: str | None = None, normalize: bool | None = False):
-        triples = [(*rule, p) for rule, p in rules.items()] if isinstance(rules, Mapping) else list(rules)
+        if isinstance(rules, Mapping):
+            triples = [(*rule, p) for rule, p in zip(_items(PCFG, rules, 2), rules.values(), strict=True)]
+        else:
+            triples = list(_items(PCFG, rules, 3))
         super().__init__([(lhs, rhs) for lhs, rhs, _ in triples], start)
-        values = np.array([p for _, _, p in triples], float)
+        try:
+            values = np.array([p for _, _, p in triples], float)
+        except (TypeError, ValueError):
+            wrong = next(p for _, _, p in triples if not isinstance(p, (int, float, np.number)))
+            raise TypeError(f"The probability {wrong!r} is a {type(wrong).__name__}; pass numbers.") from None
         bad = ~np.isfinite(values) | (values < 0)
         if normalize is not True:
             bad |= values > 1 + TOLERANCE
         if bad.any():
             place = int(np.argmax(bad))
             raise ValueError(
-                f"The rule {self.rules[place]} has probability {values[place]:g}; probabilities lie between 0 and 1."
+                f"The rule {self.rules[place]} has probability {values[place]:g}; probabilities lie between 0 and 1. "
+                "Of counts normalize=True makes probabilities."
             )
         if normalize is not None:
             for lhs, places in self.by_lhs.items():
@@ -225,15 +288,114 @@ class PCFG(CFG):
                         f"The probabilities of the {len(places)} rules of {lhs!r} add up to {total:.8g}, not 1. Mend "
                         "them, or pass normalize=True to divide by the sum, or normalize=None to keep them."
                     )
-                if normalize:
+                if abs(total - 1) > EXACT:
                     values[places] /= total
         values.flags.writeable = False
         self.probabilities = values
 
     @classmethod
     def from_text(cls, text: str, start: str | None = None, normalize: bool | None = False) -> "PCFG":
-        """Read the textual format; the first line's symbol is the start symbol unless one is given."""
-        return cls([(*rule, p) for rule, p in read_rules(text, probabilities=True)], start, normalize)
+        """Read the textual format of ``featlearn.grammar.notation``; NLTK's grammars are such text too.
+
+        Parameters
+        ----------
+        text : str
+            The text itself, not the name of a file.
+        start : str or None, default=None
+            The start symbol; None takes the one that the text names, or the left side of its first rule.
+        normalize : bool or None, default=False
+            As of `PCFG`, but probabilities may be off by what rounding them to the digits written can do (`rounding` of
+            the same module; three of ``0.333334`` are right), and True gives the rules of a symbol the same
+            probability if no rule of the text has one.
+
+        Raises
+        ------
+        TypeError
+            If it is no str.
+        ValueError
+            For what cannot be read, naming the line; for rules without a probability; and as for `PCFG`.
+
+        Warns
+        -----
+        UserWarning
+            Of symbols without rules; and if no word stands in quotes, of words that look like symbols.
+
+        Examples
+        --------
+        >>> from featlearn.grammar.cfg import PCFG
+        >>> grammar = PCFG.from_text("S -> NP Vi 1.0\\nNP -> she 0.333333 | he 0.666666\\nVi -> sleeps 1.0")
+        >>> print(grammar.to_text(), end="")
+        S -> NP Vi 1.0
+        NP -> 'she' 0.3333333333333333 | 'he' 0.6666666666666666
+        Vi -> 'sleeps' 1.0
+        """
+        found = read_grammar(text, probabilities=True)
+        bare = [written for written in found.rules if written.number is None]
+        even = normalize is True and len(bare) == len(found.rules)
+        if bare and not even:
+            none = len(bare) == len(found.rules)
+            bare[0].line.fail(
+                f"the right side {rhs_text(bare[0].rule.rhs)!r} has no probability; end it with a number"
+                + none
+                * ". No rule has one: CFG.from_text reads such grammars, and with normalize=True the rules of a "
+                "symbol have the same probability"
+            )
+        numbers = ["1" if written.number is None else written.number for written in found.rules]
+        values = [probability(number) for number in numbers]
+        if normalize is not None:
+            groups: dict[str, list[int]] = defaultdict(list)
+            for place, written in enumerate(found.rules):
+                groups[written.rule.lhs].append(place)
+            for places in groups.values():
+                total = math.fsum(values[place] for place in places)
+                if EXACT < abs(total - 1) <= rounding(numbers[place] for place in places):
+                    for place in places:
+                        values[place] /= total
+        triples = [(*written.rule, value) for written, value in zip(found.rules, values, strict=True)]
+        grammar = cls(triples, found.start if start is None else start, normalize)
+        report_symbols(grammar)
+        return grammar
+
+    @classmethod
+    def from_nltk(cls, grammar: Any) -> "PCFG":
+        """An ``nltk.PCFG``; its terminals, which are str, are words.
+
+        Probabilities of a rule that comes several times are added; those of a symbol, which NLTK takes if they add up
+        to 1 to within 0.01, are divided by their sum.
+
+        Raises
+        ------
+        TypeError
+            If it is none, or a symbol or word of it is no str.
+        ValueError
+            As for `PCFG`.
+
+        Warns
+        -----
+        UserWarning
+            Of symbols without rules.
+
+        Examples
+        --------
+        >>> import nltk  # doctest: +SKIP
+        >>> PCFG.from_nltk(nltk.PCFG.fromstring("S -> 'a' [0.6] | S S [0.4]"))  # doctest: +SKIP
+        PCFG(2 rules, 1 symbols, start='S')
+        """
+        rules: dict[Rule, float] = defaultdict(float)
+        totals: dict[str, float] = defaultdict(float)
+        for rule, p in _nltk_rules(grammar):
+            if p is None:
+                raise TypeError(
+                    "The grammar has no probabilities; CFG.from_nltk takes it, or pass an nltk.PCFG, which "
+                    "nltk.induce_pcfg makes of productions, say."
+                )
+            rules[rule] += p
+            totals[rule.lhs] += p
+        rounded = {lhs: total for lhs, total in totals.items() if EXACT < abs(total - 1) <= NLTK_TOLERANCE}
+        shares = {rule: p / rounded.get(rule.lhs, 1.0) for rule, p in rules.items()}
+        taken = cls(shares, _nltk_symbol(grammar.start()))
+        report_symbols(taken)
+        return taken
 
     @classmethod
     def from_counts(cls, counts: RuleCounts, start: str | None = None, smoothing: float = 0.0) -> "PCFG":
@@ -281,7 +443,7 @@ class PCFG(CFG):
         return cls.from_counts(accumulate(RuleCounts.of, trees, n_jobs=n_jobs), start, smoothing)
 
     def _alternative(self, place: int) -> str:
-        return f"{rhs_text(self.rules[place].rhs)} {float(self.probabilities[place])!r}"
+        return f"{super()._alternative(place)} {float(self.probabilities[place])!r}"
 
     def _same(self) -> Any:
         return type(self).__name__, self.start, frozenset(zip(self.rules, self.probabilities.tolist(), strict=True))
@@ -404,3 +566,83 @@ class PCFG(CFG):
         for name, n in reversed(order):
             values.append(make_tree(name, tuple(values.pop() for _ in range(n))) if n else name)
         return values[0]
+
+
+def as_pcfg(grammar: Any) -> PCFG:
+    """A `PCFG`, a `CFG`, the text of either, or one of NLTK's as a `PCFG`.
+
+    Warns
+    -----
+    UserWarning
+        If it has no probabilities, so that all rules of a symbol are taken to be equally likely.
+
+    Examples
+    --------
+    >>> from featlearn.grammar.cfg import as_pcfg
+    >>> as_pcfg("S -> 'a' 0.6 | S S 0.4")
+    PCFG(2 rules, 1 symbols, start='S')
+    """
+    if isinstance(grammar, PCFG):
+        return grammar
+    if isinstance(grammar, str):
+        bare = all(written.number is None for written in read_grammar(grammar, probabilities=True).rules)
+        made = PCFG.from_text(grammar, normalize=bare)
+    elif bare := isinstance(grammar, CFG) or not any(hasattr(rule, "prob") for rule in grammar.productions()):
+        plain = grammar if isinstance(grammar, CFG) else CFG.from_nltk(grammar)
+        made = PCFG([(*rule, 1.0) for rule in plain.rules], plain.start, normalize=True)
+    else:
+        made = PCFG.from_nltk(grammar)
+    if bare:
+        notify(
+            "The grammar has no probabilities: the rules of a symbol are taken to be equally likely, which ranks trees "
+            "by little more than their size. Write a number behind each right side, or learn them from trees."
+        )
+    return made
+
+
+def is_nltk(grammar: Any) -> bool:
+    """Whether it looks like a grammar of NLTK: it has ``start()`` and ``productions()``."""
+    return all(callable(getattr(grammar, name, None)) for name in ("start", "productions"))
+
+
+def _nltk_rules(grammar: Any) -> Iterator[tuple[Rule, float | None]]:
+    """The rules of a grammar of NLTK and their probabilities, None if it has none."""
+    if isinstance(grammar, type) or not is_nltk(grammar):
+        raise TypeError(f"from_nltk takes an nltk.CFG or nltk.PCFG; got a {type(grammar).__name__}.")
+    for production in grammar.productions():
+        lhs = _nltk_symbol(production.lhs())
+        parts = [part if isinstance(part, str) else _nltk_symbol(part) for part in production.rhs()]
+        rhs = [Word(p) if isinstance(was, str) else p for p, was in zip(parts, production.rhs(), strict=True)]
+        yield checked(lhs, rhs), (float(production.prob()) if hasattr(production, "prob") else None)
+
+
+def _nltk_symbol(part: Any) -> str:
+    symbol = part.symbol() if hasattr(part, "symbol") else part
+    if not hasattr(part, "symbol") or not isinstance(symbol, str):
+        raise TypeError(
+            f"The grammar holds {part!r} of type {type(part).__name__}; symbols and words that are str are taken, and "
+            "features are not."
+        )
+    return symbol
+
+
+def _items(kind: type, rules: Any, size: int) -> Iterator[tuple]:
+    """The rules that a constructor is given, each of ``size`` parts; what is none is named with what reads it."""
+    who = kind.__name__
+    if isinstance(rules, (str, bytes)):
+        raise TypeError(f"{who} takes rules; a text is read by {who}.from_text(text), and a file's text by the same.")
+    if isinstance(rules, CFG):
+        raise TypeError(
+            f"{who} takes rules; of a {type(rules).__name__} pass its rules and start: {type(rules).__name__}.rules."
+        )
+    if is_nltk(rules):
+        raise TypeError(f"{who} takes rules; a grammar of NLTK becomes one of ours by {who}.from_nltk(grammar).")
+    if not isinstance(rules, Iterable):
+        raise TypeError(f"{who} takes an iterable of rules; got a {type(rules).__name__}.")
+    form = "(lhs, rhs)" if size == 2 else "(lhs, rhs, probability)"
+    for place, rule in enumerate(rules):
+        if isinstance(rule, str) or not isinstance(rule, (tuple, Iterable)) or len(parts := tuple(rule)) != size:
+            raise TypeError(
+                f"Rule {place} is {rule!r}; pass {form}, such as ('S', ['NP', 'VP']{', 1.0' * (size - 2)})."
+            )
+        yield parts

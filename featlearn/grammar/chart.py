@@ -59,6 +59,7 @@ class Parse(NamedTuple):
 
 NO_PARSE = Parse(-math.inf, None)
 PER_TREE = 50  # derivations looked at, at most, for each of the k best trees
+MOST = 600.0  # log of what a word may weigh under a tag, relative to its part in the best tree
 KEPT_WORDS = 64  # up to so many, the memory of a sentence is kept for the next
 
 
@@ -123,13 +124,21 @@ def _inside_chart(grammar: CompiledGrammar, lex: Lexical, w: Workspace) -> tuple
     if best.value == -math.inf:
         return None
     scale = _shares(grammar, lex, best_tree(n, grammar.start, best, grammar.parents, w))
-    scaled = lex._replace(value=np.exp(lex.value - np.repeat(scale, np.diff(lex.start))))
-    chart = fill_chart(n, *scaled, grammar.sum_rules, w, math.inf, None, True)
-    if not 0.5 < chart.value < math.inf:
-        raise FloatingPointError(
-            f"The inside values of a sentence of {n} words leave the range of floats: its parts are too unequal."
-        )
+    shares = lex.value - np.repeat(scale, np.diff(lex.start))
+    most = shares.max()
+    if most < MOST:
+        scaled = lex._replace(value=np.exp(shares))
+        chart = fill_chart(n, *scaled, grammar.sum_rules, w, math.inf, None, True)
+    if not (most < MOST and 0.5 < chart.value < math.inf):
+        raise _out_of_range(n)
     return chart, scaled, math.log(chart.value) + float(scale.sum())
+
+
+def _out_of_range(n: int) -> ValueError:
+    return ValueError(
+        f"The inside values of a sentence of {n} words leave the range of floats: its parts are too unequal. Raise the "
+        "smallest probabilities of the grammar."
+    )
 
 
 def _shares(grammar: CompiledGrammar, lex: Lexical, nodes: np.ndarray) -> np.ndarray:
@@ -327,6 +336,8 @@ def expected_counts(grammar: CompiledGrammar, lexical: Any) -> Expected:
         if found is not None:
             chart, scaled, log_z = found
             by_right, by_child, leaves, _ = expect(n, chart, *scaled, grammar.sum_rules, w, *_downward(grammar))
+            if not math.isfinite(by_right.sum() + by_child.sum() + leaves.sum()):
+                raise _out_of_range(n)
             binary[grammar.order] = by_right
             unary[grammar.unary_by_child[0]] = by_child
         _give(grammar, n, w)
@@ -357,7 +368,8 @@ def k_best(
 ) -> list[Parse]:
     """The k best trees of a sentence, best first; fewer if there are no more.
 
-    Trees whose unary chains hold a symbol twice are left out: with unary cycles there is no end of them.
+    Trees whose unary chains hold a symbol twice are trees as others are: with unary cycles there is no end of them, and
+    k of them come back. Of trees that are equally good, which come is not said, but it is always the same.
 
     Parameters
     ----------
@@ -381,6 +393,8 @@ def k_best(
         raise ValueError(f"k={k!r} is not valid; pass an integer of at least 1.")
     lex = as_lexical(grammar, lexical)
     n = len(lex.start) - 1
+    if words is not None and len(words) != n:
+        raise ValueError(f"A sentence of {len(words)} words has lexical scores of {n}; align them.")
     if n == 0 or not np.diff(lex.start).all():
         return []
     w = workspace(n, grammar.best_rules)

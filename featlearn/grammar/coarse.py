@@ -22,6 +22,8 @@ from scipy.sparse.linalg import spsolve
 from featlearn.grammar.binarization import base_label, is_intermediate
 from featlearn.grammar.compiled import CompiledGrammar, RuleArrays, compiled, starts
 
+NOTHING = np.zeros(0, np.int32)  # the symbols of a word that has none
+
 
 class Lexical(NamedTuple):
     """The lexical scores of a sentence: word i has symbols ``symbol[start[i]:start[i + 1]]``."""
@@ -39,41 +41,57 @@ def as_lexical(grammar: CompiledGrammar, lexical: Any) -> Lexical:
     """
     S = len(grammar.symbols)
     if isinstance(lexical, Lexical):
-        return lexical
-    if isinstance(lexical, np.ndarray):
+        found = lexical
+        types, ends = [(np.asarray(part).dtype, np.ndim(part)) for part in found], found.start
+        expected = [(np.int64, 1), (np.int32, 1), (np.float64, 1)]
+        if types != expected or not len(ends) or ends[0] != 0 or (np.diff(ends) < 0).any():
+            raise ValueError(
+                "Lexical must hold starts of int64 that begin at 0 and never fall, symbols of int32 and values of "
+                f"float64, all (n,); got {types}. Pass pairs (symbols, log-probabilities) for each word."
+            )
+        if not ends[-1] == len(found.symbol) == len(found.value):
+            raise ValueError(
+                f"Lexical.start ends at {ends[-1]}, with {len(found.symbol)} symbols and {len(found.value)} values."
+            )
+    elif isinstance(lexical, np.ndarray):
         if lexical.ndim != 2 or lexical.shape[1] != S:
             raise ValueError(
                 f"Lexical scores as an array must have shape (n_words, n_symbols={S}); got {lexical.shape}. Pass pairs "
                 "(symbols, log-probabilities) for each word otherwise."
             )
+        lexical = lexical.astype(np.float64, copy=False)
         row, symbol = np.nonzero(lexical != -np.inf)
-        found = Lexical(starts(np.bincount(row, minlength=len(lexical))), symbol.astype(np.int32), lexical[row, symbol])
+        found = Lexical(starts(np.bincount(row, minlength=len(lexical))), symbol, lexical[row, symbol])
     else:
-        pairs = [(np.asarray(s, np.int32), np.asarray(p, np.float64)) for s, p in lexical]
+        pairs = [(np.asarray(s if len(s) else NOTHING), np.asarray(p, np.float64)) for s, p in lexical]
         for i, (s, p) in enumerate(pairs):
             if s.shape != p.shape or s.ndim != 1:
                 raise ValueError(
                     f"Word {i} has symbols of shape {s.shape} and log-probabilities of {p.shape}; align them."
                 )
-        if not pairs:
-            return Lexical(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0))
-        sizes = np.array([len(s) for s, _ in pairs])
         found = Lexical(
-            starts(sizes),
-            np.concatenate([s for s, _ in pairs]),
-            np.concatenate([p for _, p in pairs], dtype=np.float64),
+            starts(np.array([len(s) for s, _ in pairs], np.int64)),
+            np.concatenate([NOTHING, *(s for s, _ in pairs)]),
+            np.concatenate([NOTHING, *(p for _, p in pairs)], dtype=np.float64),
         )
     symbol, value = found.symbol, found.value
     if len(symbol):
+        if symbol.dtype.kind not in "iu":
+            raise ValueError(f"Lexical scores have symbols of {symbol.dtype}; pass integers, the numbers of symbols.")
         if symbol.min() < 0 or symbol.max() >= S:
-            raise ValueError(f"Lexical scores number symbols {symbol.min()} to {symbol.max()}; the grammar has {S}.")
+            raise ValueError(
+                f"Lexical scores number symbols {symbol.min()} to {symbol.max()}; the grammar has {S}. Pass integers "
+                f"from 0 to {S - 1}."
+            )
         if np.isnan(value).any() or value.max() == np.inf:
             raise ValueError("Lexical log-probabilities must be numbers below infinity; some are NaN or inf.")
         keys = np.repeat(np.arange(len(found.start) - 1), np.diff(found.start)) * S + symbol
         keys.sort()
         if (keys[1:] == keys[:-1]).any():
             raise ValueError("A word has the same symbol twice in the lexical scores; add its probabilities up.")
-    return Lexical(found.start, symbol, np.ascontiguousarray(value, np.float64))
+    if isinstance(lexical, Lexical):
+        return lexical
+    return Lexical(found.start, symbol.astype(np.int32), np.ascontiguousarray(value, np.float64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +101,15 @@ class CoarseGrammar:
     grammar: CompiledGrammar
     group: np.ndarray  # (n_symbols of the fine grammar,) int32: the coarse symbol of each
     log_share: np.ndarray  # (n_symbols,): log p(symbol | its group)
+
+    def __post_init__(self) -> None:
+        S, group = len(self.grammar.symbols), self.group
+        fits = isinstance(group, np.ndarray) and group.dtype == np.int32 and group.shape == np.shape(self.log_share)
+        if not fits or group.ndim != 1 or (len(group) and not 0 <= group.min() <= group.max() < S):
+            raise ValueError(
+                f"CoarseGrammar.group must number the {S} coarse symbols from 0, in int32 and one for each entry of "
+                "log_share. Let coarsen(grammar) make it."
+            )
 
     def lexical(self, fine: Lexical) -> Lexical:
         """The coarse scores of words."""

@@ -62,11 +62,32 @@ class CompiledGrammar:
     kind: np.ndarray
     words: dict
 
+    def __post_init__(self) -> None:
+        S = len(self.symbols)
+        for name, width in (("binary", 3), ("unary", 2)):
+            rules, values = getattr(self, name), getattr(self, f"{name}_log_proba")
+            own = checked_rules(name, rules, S)
+            fits = isinstance(values, np.ndarray) and values.dtype == np.float64 and values.shape == own.shape[:1]
+            if own.shape[1:] != (width,) or not fits:
+                raise ValueError(
+                    f"CompiledGrammar.{name} has shape {own.shape} and {name}_log_proba {np.shape(values)}; they must "
+                    f"be arrays (R, {width}), and (R,) of float64. Let compile_grammar make it."
+                )
+            own.flags.writeable = False  # what was checked stays
+            object.__setattr__(self, name, own)
+        begins = isinstance(self.start, (int, np.integer)) and 0 <= self.start < S
+        if not begins or not isinstance(self.kind, np.ndarray) or self.kind.shape != (S,):
+            raise ValueError(
+                f"CompiledGrammar.start is {self.start!r} and kind has shape {np.shape(self.kind)}; with {S} symbols "
+                f"they must be one of 0 to {S - 1} and an array ({S},). Let compile_grammar make it."
+            )
+
     def __getstate__(self) -> dict:
         return {name: self.__dict__[name] for name in self.__dataclass_fields__}
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
+        self.__post_init__()
 
     def __repr__(self) -> str:
         return (
@@ -272,6 +293,19 @@ def compile_grammar(grammar: "PCFG | RuleArrays", start: str | None = None) -> C
     return compiled(symbols, start, grammar, np.zeros(len(symbols), np.int8), {})
 
 
+def checked_rules(name: str, rules: Any, n_symbols: int) -> np.ndarray:
+    """Rules (R, 2 or 3) as int32, each symbol of which is one of ``n_symbols``."""
+    rules = np.asarray(rules)
+    if rules.size and rules.dtype.kind not in "iu":
+        raise ValueError(f"The {name} rules are of {rules.dtype}; pass integers, the numbers of symbols.")
+    if rules.size and (rules.min() < 0 or rules.max() >= n_symbols):
+        raise ValueError(
+            f"The {name} rules number symbols from {rules.min()} up to {rules.max()}, and there are {n_symbols}: pass "
+            f"integers from 0 to {n_symbols - 1}."
+        )
+    return rules.astype(np.int32)
+
+
 def compiled(symbols, start, arrays: RuleArrays, kind, words) -> CompiledGrammar:
     """The grammar of these arrays, which are checked; ``kind`` and ``words`` are those of `CompiledGrammar`."""
     if start not in symbols:
@@ -280,14 +314,12 @@ def compiled(symbols, start, arrays: RuleArrays, kind, words) -> CompiledGrammar
         )
     made: list[np.ndarray] = []
     for name, width in (("binary", 3), ("unary", 2)):
-        rules = np.asarray(getattr(arrays, name), np.int32).reshape(-1, width)
+        rules = checked_rules(name, np.reshape(getattr(arrays, name), (-1, width)), len(symbols))
         values = np.asarray(getattr(arrays, f"{name}_log_proba"), np.float64)
         if values.shape != (len(rules),):
             raise ValueError(
                 f"{len(rules)} {name} rules have log-probabilities of shape {values.shape}; give one each."
             )
-        if rules.size and not (rules.min() >= 0 and rules.max() < len(symbols)):
-            raise ValueError(f"The {name} rules number symbols up to {rules.max()}, and there are {len(symbols)}.")
         if np.isnan(values).any() or (values > 1e-6).any():
             raise ValueError(f"Log-probabilities of {name} rules must be at most 0; the greatest is {values.max()}.")
         rules, values = rules[values > -np.inf], np.minimum(values[values > -np.inf], 0.0)

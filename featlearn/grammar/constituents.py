@@ -253,7 +253,7 @@ class ConstituentVectorizer(TransformerMixin, BaseEstimator):
                 )
         if sentences:
             for owner, tree in zip(owners, self._parsed(sentences), strict=True):
-                found[owner].append(tree)
+                found[owner] += [] if tree is None else [tree]  # none for a line of nothing but unseen characters
         return found
 
     def _parsed(self, sentences):

@@ -22,13 +22,15 @@ from featlearn.grammar.cfg import PCFG, Rule, Word
 from featlearn.grammar.chart import expected_counts
 from featlearn.grammar.compiled import SPLICED, CompiledGrammar
 
+KEPT = 100  # sentences left out that are kept, to say what is missing
+
 
 @dataclass(frozen=True)
 class ExpectedCounts:
     """Expected counts over sentences, of binary (R2,) and unary rules (R1,) and of words under symbols; they add.
 
     ``words`` holds those of each word, aligned with `CompiledGrammar.words`. ``n_sentences`` counts the sentences that
-    the grammar generates, and ``n_left_out`` the others.
+    the grammar generates, and ``n_left_out`` the others, the first `KEPT` of which are in ``left_out``.
     """
 
     log_likelihood: float
@@ -37,6 +39,7 @@ class ExpectedCounts:
     binary: np.ndarray
     unary: np.ndarray
     words: dict[str, np.ndarray]
+    left_out: tuple[tuple[str, ...], ...] = ()
 
     def __add__(self, other: "ExpectedCounts") -> "ExpectedCounts":
         words = dict(self.words)
@@ -49,6 +52,7 @@ class ExpectedCounts:
             self.binary + other.binary,
             self.unary + other.unary,
             words,
+            (self.left_out + other.left_out)[:KEPT],
         )
 
 
@@ -57,9 +61,11 @@ def e_step(sentences: Sequence[Sequence[str]], grammar: CompiledGrammar) -> Expe
     binary, unary = np.zeros(len(grammar.binary)), np.zeros(len(grammar.unary))
     words: dict[str, np.ndarray] = {}
     log_likelihood, n_sentences = 0.0, 0
+    left_out: list[tuple[str, ...]] = []
     for sentence in sentences:
         found = expected_counts(grammar, grammar.lexical(sentence))
         if found.log_proba == -np.inf:
+            left_out.append(tuple(sentence))
             continue
         log_likelihood += found.log_proba
         n_sentences += 1
@@ -67,7 +73,8 @@ def e_step(sentences: Sequence[Sequence[str]], grammar: CompiledGrammar) -> Expe
         unary += found.unary
         for word, counts in zip(sentence, found.lexical, strict=True):
             words[word] = words[word] + counts if word in words else counts
-    return ExpectedCounts(log_likelihood, n_sentences, len(sentences) - n_sentences, binary, unary, words)
+    kept = tuple(left_out[:KEPT])
+    return ExpectedCounts(log_likelihood, n_sentences, len(left_out), binary, unary, words, kept)
 
 
 def m_step(grammar: CompiledGrammar, counts: ExpectedCounts) -> CompiledGrammar:

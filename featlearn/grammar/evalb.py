@@ -20,7 +20,7 @@ from dataclasses import dataclass, fields
 from itertools import accumulate, zip_longest
 
 from featlearn.grammar.transforms import PUNCTUATION, ROOTS, remove_traces, strip_function
-from featlearn.grammar.tree import Tree
+from featlearn.grammar.tree import Tree, kind_of
 
 SAME = {"PRT": "ADVP"}
 _END = object()
@@ -134,7 +134,7 @@ def score_tree(gold: Tree, test: Tree | None) -> BracketScores:
         If the trees have different words, traces apart.
     """
     if not isinstance(gold, Tree) or not (test is None or isinstance(test, Tree)):
-        raise TypeError(f"Pass a gold Tree and a test Tree or None; got {type(gold).__name__}, {type(test).__name__}.")
+        raise TypeError(f"Pass a gold Tree and a test Tree or None; got {kind_of(gold)}, {kind_of(test)}.")
     words, tags, spans = _parts(gold)
     kept = [tag not in PUNCTUATION for tag in tags]
     brackets = constituents(spans, kept)

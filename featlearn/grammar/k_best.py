@@ -1,12 +1,16 @@
 """The k best derivations of a chart, each made only when asked for.
 
-An item (X, i, j) has derivations through unary chains X => Y over a word or a binary rule of Y. Both lists are lazy:
+An item (X, i, j) has derivations by a word or a binary rule, and by unary rules. Both lists are lazy:
 
-    rules of Y    a heap over (rule, split, rank of left, rank of right); taking one puts in (l + 1, r) and (l, r + 1)
-    chains of X   best-first over chains without repeated symbols; the Viterbi value of the chain's end bounds from
-                  above what it can become, so the first that ends is the best
+    rules of X    a heap over (rule, split, rank of left, rank of right); taking one puts in (l + 1, r) and (l, r + 1)
+    X             a heap over the rules of X by rank and, for each unary rule X -> Z, the derivations of Z over the same
+                  words by rank; taking rank r puts in rank r + 1
 
-Paper: Huang & Chiang (2005), "Better k-best parsing", algorithm 3.
+Unary rules may form cycles: a derivation of X may hold others of X. Each is better than what holds it, or as good and
+found before, so rank r of X never waits for itself; only the first, which waits for none, is read off the chart.
+
+Papers: Huang & Chiang (2005), "Better k-best parsing", algorithm 3; Jimenez & Marzal (1999), "Computing the k shortest
+paths: a new algorithm and an experimental comparison" (cycles).
 """
 
 import heapq
@@ -20,13 +24,13 @@ from featlearn.kernels.chart_trees import edges
 
 
 class _Lazy:
-    """Derivations found so far, and what may come next."""
+    """Derivations found so far, and what may come next: None before that was looked at."""
 
     __slots__ = ("ahead", "found", "last", "seen")
 
-    def __init__(self, ahead: list):
+    def __init__(self) -> None:
         self.found: list[tuple] = []
-        self.ahead = ahead
+        self.ahead: Any = None
         self.last: Any = None
         self.seen: set = set()
 
@@ -55,30 +59,32 @@ class Derivations:
             (int(lex.symbol[e]), i): float(lex.value[e])
             for i in range(self.n)
             for e in range(lex.start[i], lex.start[i + 1])
+            if lex.value[e] > -math.inf
         }
         self.unary = defaultdict(list)  # (child, rule, log p) by parent
         for rule, ((x, y), value) in enumerate(
             zip(grammar.unary.tolist(), grammar.unary_log_proba.tolist(), strict=True)
         ):
             self.unary[x].append((y, rule, value))
-        self.cells: dict[tuple[int, int], dict[int, float]] = {}
+        self.cells: dict[tuple[int, int], tuple[dict[int, float], dict[int, int]]] = {}
         self.by_rule: dict[tuple[int, int, int], _Lazy] = {}
-        self.by_chain: dict[tuple[int, int, int], _Lazy] = {}
+        self.by_item: dict[tuple[int, int, int], _Lazy] = {}
 
     def ranked(self) -> Iterator[list]:
         """The rows (labels of the chain, its log p, symbol, start, rule) in preorder of each derivation, best first."""
         root = (self.grammar.start, 0, self.n)
         for rank in count():
-            if _run(self._chained(root, rank)) is None:
+            if _run(self._derived(root, rank)) is None:
                 return
             yield self._rows(root, rank)
 
-    def _cell(self, i: int, j: int) -> dict[int, float]:
-        """The Viterbi values of a cell."""
+    def _cell(self, i: int, j: int) -> tuple[dict[int, float], dict[int, int]]:
+        """By symbol, the Viterbi values of a cell, and the lower ends of the best unary chains."""
         if (i, j) not in self.cells:
             first, last = self.chart.start[j, i], self.chart.stop[j, i]
-            symbols, values = self.chart.symbol[first:last].tolist(), self.chart.values[first:last].tolist()
-            self.cells[i, j] = dict(zip(symbols, values, strict=True))
+            symbols = self.chart.symbol[first:last].tolist()
+            values, ends = self.chart.values[first:last].tolist(), self.chart.via[first:last].tolist()
+            self.cells[i, j] = dict(zip(symbols, values, strict=True)), dict(zip(symbols, ends, strict=True))
         return self.cells[i, j]
 
     def _ruled(self, item, rank: int):
@@ -86,10 +92,9 @@ class Derivations:
         y, i, j = item
         lazy = self.by_rule.get(item)
         if lazy is None:
-            lazy = self.by_rule[item] = _Lazy([])
+            lazy = self.by_rule[item] = _Lazy()
             if j == i + 1:
-                if (y, i) in self.words:
-                    lazy.ahead = [(-self.words[y, i], -1, -1, 0, 0)]
+                lazy.ahead = [(-self.words[y, i], -1, -1, 0, 0)] if (y, i) in self.words else []
             else:
                 places, splits, values = edges(y, i, j, self.chart, self.parents, self.w)
                 lazy.ahead = [
@@ -104,10 +109,16 @@ class Derivations:
                     if (split, place, l, r) in lazy.seen:
                         continue
                     lazy.seen.add((split, place, l, r))
-                    a = yield self._chained((int(self.parents.left_symbol[place]), i, split), l)
-                    b = yield self._chained((int(self.parents.right[place]), split, j), r)
-                    if a is not None and b is not None:
-                        value = a + (b + float(self.parents.weight[place]))
+                    children = (
+                        ((int(self.parents.left_symbol[place]), i, split), l),
+                        ((int(self.parents.right[place]), split, j), r),
+                    )
+                    values = []
+                    for child, below in children:
+                        found = self._item(child).found  # asked here first: a task for each would take long
+                        values.append(-found[below][0] if below < len(found) else (yield self._derived(child, below)))
+                    if None not in values:
+                        value = values[0] + (values[1] + float(self.parents.weight[place]))
                         heapq.heappush(lazy.ahead, (-value, split, place, l, r))
             if not lazy.ahead:
                 return None
@@ -115,54 +126,84 @@ class Derivations:
             lazy.found.append(lazy.last)
         return -lazy.found[rank][0]
 
-    def _chained(self, item, rank: int):
-        """The log-probability of the derivation of that rank, unary chains and all, or None."""
+    def _item(self, item) -> _Lazy:
+        """The derivations of an item, the best of which is known from the chart; entries (-log p, rule, child, rank).
+
+        The rule is unary, and the rank that of its child; or -1 and X itself, ranked among its words and binary rules.
+        """
+        if item in self.by_item:
+            return self.by_item[item]
         x, i, j = item
-        cell = self._cell(i, j)
-        lazy = self.by_chain.get(item)
-        if lazy is None:  # entries: (-bound, order, log p of the chain, its rules, its symbols, rank or -1 if open)
-            start = [(-cell[x], 0, 0.0, (), (x,), -1)] if x in cell else []
-            lazy = self.by_chain[item] = _Lazy(start)
-        pushed = len(lazy.ahead) + 2 * len(lazy.found) + 1
+        values, ends = self._cell(i, j)
+        lazy = self.by_item[item] = _Lazy()
+        if x in values:
+            # Down the best chain as far as symbols are new: what a first derivation holds was settled before it.
+            for rule in self.grammar.chain(x, ends[x]):
+                y, z = self.grammar.unary[rule].tolist()
+                lazy.found = [(-values[y], rule, z, 0)]
+                if (z, i, j) in self.by_item:
+                    return self.by_item[item]
+                lazy = self.by_item[z, i, j] = _Lazy()
+            lazy.found = [(-values[ends[x]], -1, ends[x], 0)]
+        return self.by_item[item]
+
+    def _derived(self, item, rank: int):
+        """The log-probability of the derivation of that rank, or None."""
+        lazy = self._item(item)
+        if not lazy.found:
+            return None
+        x, i, j = item
         while len(lazy.found) <= rank:
+            if lazy.ahead is None:
+                _, first, _, _ = lazy.last = lazy.found[0]
+                values, _ = self._cell(i, j)
+                lazy.ahead = [
+                    (-(weight + values[z]), rule, z, 0)
+                    for z, rule, weight in self.unary[x]
+                    if z in values and rule != first
+                ]
+                if first >= 0:
+                    value = yield self._ruled(item, 0)
+                    if value is not None:
+                        lazy.ahead.append((-value, -1, x, 0))
+                heapq.heapify(lazy.ahead)
             if lazy.last is not None:
-                _, _, log_p, rules, symbols, below = lazy.last
+                _, rule, z, below = lazy.last
                 lazy.last = None
-                value = yield self._ruled((symbols[-1], i, j), below + 1)
+                if rule < 0:
+                    value = yield self._ruled(item, below + 1)
+                else:
+                    value = yield self._derived((z, i, j), below + 1)
+                    value = None if value is None else value + float(self.grammar.unary_log_proba[rule])
                 if value is not None:
-                    pushed += 1
-                    heapq.heappush(lazy.ahead, (-(log_p + value), pushed, log_p, rules, symbols, below + 1))
+                    heapq.heappush(lazy.ahead, (-value, rule, z, below + 1))
             if not lazy.ahead:
                 return None
-            entry = heapq.heappop(lazy.ahead)
-            _, _, log_p, rules, symbols, below = entry
-            if below >= 0:
-                lazy.found.append(entry)
-                lazy.last = entry
-                continue
-            value = yield self._ruled((symbols[-1], i, j), 0)
-            if value is not None:
-                pushed += 1
-                heapq.heappush(lazy.ahead, (-(log_p + value), pushed, log_p, rules, symbols, 0))
-            for z, rule, weight in self.unary[symbols[-1]]:
-                if z in cell and z not in symbols:
-                    pushed += 1
-                    bound = log_p + weight + cell[z]
-                    heapq.heappush(lazy.ahead, (-bound, pushed, log_p + weight, (*rules, rule), (*symbols, z), -1))
+            lazy.last = heapq.heappop(lazy.ahead)
+            lazy.found.append(lazy.last)
         return -lazy.found[rank][0]
 
     def _rows(self, root, rank: int) -> list:
         rows, stack = [], [(root, rank)]
-        symbols, unary = self.grammar.symbols, self.grammar.unary
+        symbols, log_proba = self.grammar.symbols, self.grammar.unary_log_proba
         while stack:
             (x, i, j), rank = stack.pop()
-            _run(self._chained((x, i, j), rank))  # best children are taken unseen until here
-            _, _, _, rules, chain, below = self.by_chain[x, i, j].found[rank]
-            y = chain[-1]
-            _, split, place, left, right = self.by_rule[y, i, j].found[below]
-            labels = [symbols[unary[rule, 0]] for rule in reversed(rules)]
-            log_p = math.fsum(self.grammar.unary_log_proba[rule] for rule in rules)
-            rows.append((labels, log_p, y, i, int(self.parents.rule[place]) if place >= 0 else -1))
+            rules = []
+            while True:
+                found = self._item((x, i, j)).found
+                if rank >= len(found):
+                    _run(self._derived((x, i, j), rank))
+                _, rule, z, rank = found[rank]
+                if rule < 0:
+                    break
+                rules.append((rule, symbols[x]))
+                x = z
+            if (x, i, j) not in self.by_rule:  # the best of children is taken unseen until here
+                _run(self._ruled((x, i, j), rank))
+            _, split, place, left, right = self.by_rule[x, i, j].found[rank]
+            labels = [label for _, label in reversed(rules)]
+            log_p = math.fsum(log_proba[rule] for rule, _ in rules)
+            rows.append((labels, log_p, x, i, int(self.parents.rule[place]) if place >= 0 else -1))
             if place >= 0:
                 stack.append(((int(self.parents.right[place]), split, j), right))
                 stack.append(((int(self.parents.left_symbol[place]), i, split), left))

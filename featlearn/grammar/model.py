@@ -8,6 +8,7 @@
 """
 
 from collections import Counter
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,7 @@ from featlearn.grammar.annotations import annotate, move_marks
 from featlearn.grammar.binarization import base_label, binarize, unbinarize
 from featlearn.grammar.cfg import RuleCounts, Word
 from featlearn.grammar.compiled import PLAIN, CompiledGrammar, RuleArrays, compile_grammar
-from featlearn.grammar.inputs import as_sentences, as_trees, same_words
+from featlearn.grammar.inputs import as_trees, same_words, sentences_of
 from featlearn.grammar.lexicon import Lexicon, learn_lexicon
 from featlearn.grammar.transforms import map_labels
 from featlearn.grammar.tree import Tree, make_tree
@@ -47,11 +48,13 @@ def to_symbols(tree: Tree, annotations: tuple[str, ...], options: dict[str, Any]
     return make_tree(START, (made,))
 
 
-def count_treebank(trees: Any, y: Any = None, *, annotations: tuple[str, ...], options: dict) -> TreebankCounts:
+def count_treebank(
+    trees: Any, y: Any = None, *, annotations: tuple[str, ...], options: dict, tokenizer: Any = "treebank"
+) -> TreebankCounts:
     """The statistic of one chunk: trees, or sentences and their trees."""
     found = as_trees(trees if y is None else y)
     if y is not None:
-        same_words(as_sentences(trees), found)
+        same_words(sentences_of(trees, found, tokenizer), found)
     initial: Counter = Counter()
     for i, tree in enumerate(found):
         for node in tree.subtrees():
@@ -115,7 +118,12 @@ class TreebankModel:
             root=min(rules_of_root(rules), key=lambda item: (-item[1], item[0]))[0],
         )
 
-    def lexical(self, words: list[str]) -> list[tuple[np.ndarray, np.ndarray]]:
+    @property
+    def words(self) -> Container[str]:
+        """The words seen in training."""
+        return self.lexicon.words
+
+    def lexical(self, words: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
         """For each word the symbols it may have, and log P(word | symbol)."""
         found = []
         for i, word in enumerate(words):
@@ -146,7 +154,12 @@ class WrittenModel:
     grammar: CompiledGrammar
     root: str
 
-    def lexical(self, words: list[str]) -> list[tuple[np.ndarray, np.ndarray]]:
+    @property
+    def words(self) -> Container[str]:
+        """The words of the grammar."""
+        return self.grammar.words
+
+    def lexical(self, words: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
         """As of `TreebankModel`; a word that the grammar lacks has no symbol."""
         return self.grammar.lexical(words)
 

@@ -7,14 +7,14 @@ Inside-outside, `method="em"`: from sentences alone, the probabilities of a give
 of the likelihood of the sentences (`featlearn.grammar.em`).
 
 A sentence's tree is the one of greatest probability (CKY, `featlearn.grammar.chart`), its symbols turned back into the
-labels of the treebank. A sentence that has none gets a flat tree: its words under their likeliest tags, under the
-likeliest root.
+labels of the treebank. A sentence that has none gets a flat tree, its words under their likeliest tags, under the
+likeliest root, and a warning says so.
 
 Papers: Johnson (1998), "PCFG models of linguistic tree representations"; Klein & Manning (2003), "Accurate
 unlexicalized parsing".
 """
 
-import warnings
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -24,22 +24,22 @@ from sklearn.exceptions import NotFittedError
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
 from featlearn.grammar.annotations import ANNOTATIONS
-from featlearn.grammar.cfg import PCFG
+from featlearn.grammar.cfg import CFG, PCFG, as_pcfg, is_nltk
 from featlearn.grammar.chart import Parse, inside, k_best, parse_batch
 from featlearn.grammar.compiled import CompiledGrammar, compile_grammar
+from featlearn.grammar.coverage import reasons, report_failures
 from featlearn.grammar.em import ExpectedCounts, e_step, m_step, pcfg_of
 from featlearn.grammar.evalb import BracketScores, score_trees
-from featlearn.grammar.inputs import as_sentences, as_trees, as_words, same_words
+from featlearn.grammar.inputs import as_sentences, as_trees, as_words, cutter, same_words, sentences_of
 from featlearn.grammar.model import TreebankModel, WrittenModel, count_treebank, flat_tree
 from featlearn.grammar.tree import Tree
-from featlearn.notices import interruptible, warn_at_limit
+from featlearn.notices import interruptible, notify, warn_at_limit
 from featlearn.streaming import accumulate, is_out_of_core, require_many_passes
 from featlearn.validation import (
     COMMON,
     boolean,
     check_argument,
     check_parameters,
-    instance,
     integer,
     one_of,
     optional,
@@ -48,11 +48,12 @@ from featlearn.validation import (
 )
 
 SENTENCES = 32  # of a chunk for inside-outside
+FAILED = 0.1  # share of sentences without a tree that a score is silent about, being lower for them
 
 
-def expect(chunk: Any, grammar: CompiledGrammar) -> ExpectedCounts:
+def expect(chunk: Any, grammar: CompiledGrammar, cut: Callable[[str], list[str]]) -> ExpectedCounts:
     """The statistic of one chunk of sentences for inside-outside."""
-    return e_step(as_sentences(chunk), grammar)
+    return e_step(as_sentences(chunk, cut), grammar)
 
 
 class PCFGParser(CallbackSupportMixin, BaseEstimator):
@@ -81,9 +82,10 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         against the tag in it.
     method : {"count", "em"}, default="count"
         Count rules in trees, or improve ``grammar`` on sentences by inside-outside.
-    grammar : PCFG or None, default=None
-        A grammar, written by hand, say. With it the parser parses without a fit (or after ``fit()``, which compiles it
-        once for all); with ``method="em"`` it is where learning begins. Its trees have its symbols as labels.
+    grammar : PCFG, str, nltk.PCFG or None, default=None
+        A grammar, or its text as `PCFG.from_text` reads it. With it the parser parses without a fit (or after
+        ``fit()``, which compiles it once for all); with ``method="em"`` it is where learning begins. Its trees have its
+        symbols as labels.
     beam : float or None, default=None
         Drop what is worse than the best of its span by more than this log-probability; None searches exactly.
     max_iter : int, default=50
@@ -92,6 +94,10 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         Stop when the log-likelihood rises by less than this fraction of its size in an iteration.
     n_jobs : int or None, default=None
         Threads, sentences side by side; None takes every core this process may use. No effect on results.
+    tokenizer : {"treebank", "blanks"} or callable, default="treebank"
+        What cuts sentences that are strings into words; lists of words are never cut. "treebank": the Penn Treebank's
+        rules and signs (`featlearn.grammar.words`: ``do n't``, ``-LRB-``, the period by itself), where words that the
+        grammar knows stay as they are; "blanks": at blanks only; a callable takes a string and gives a list of words.
 
     Attributes
     ----------
@@ -119,15 +125,20 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
     ConvergenceWarning
         ``method="em"``: if ``max_iter`` ended the fit before ``tol`` did, or an interrupt (Ctrl-C) did, which keeps the
         grammar of the last whole iteration.
+    UserWarning
+        Once for each call: if sentences have no tree, how many of them, and the words that no rule covers.
 
     Notes
     -----
-    Sentences are strings, split at blanks, or lists of words; trees are `Tree` or strings in brackets. What the trees
-    have, predictions have: remove traces and functional tags from a treebank first
-    (`featlearn.grammar.transforms`).
+    Sentences are strings, cut by ``tokenizer``, or lists of words; trees are `Tree` or strings in brackets. What the
+    trees have, predictions have: remove traces and functional tags from a treebank first
+    (`featlearn.grammar.transforms`, whose ``plain_words`` turns ``-LRB-`` into a bracket).
 
     Every sentence gets a tree. One that the grammar does not generate gets a flat tree, and its log-probability is
-    -inf. An empty sentence gets None, for a tree has words; its log-probability is -inf too.
+    -inf. An empty sentence gets None, for a tree has words; its log-probability is -inf too. A warning tells of both.
+
+    Time grows with the cube of a sentence's words, memory with their square: with a grammar of the Penn Treebank 250
+    words take a second and some 250 MB.
 
     References
     ----------
@@ -167,11 +178,12 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         prior: float = 0.3,
         tag_prior: float = 50.0,
         method: str = "count",
-        grammar: PCFG | None = None,
+        grammar: Any = None,
         beam: float | None = None,
         max_iter: int = 50,
         tol: float = 1e-5,
         n_jobs: int | None = None,
+        tokenizer: str | Callable[[str], list[str]] = "treebank",
     ):
         self.horizontal = horizontal
         self.vertical = vertical
@@ -189,6 +201,7 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         self.max_iter = max_iter
         self.tol = tol
         self.n_jobs = n_jobs
+        self.tokenizer = tokenizer
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -199,7 +212,8 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_") or (self.grammar is not None and self.method == "count")
 
-    def _check(self):
+    def _check(self) -> PCFG | None:
+        """The grammar that is given, or None."""
         check_parameters(
             self,
             horizontal=optional(integer(0)),
@@ -213,11 +227,18 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
             prior=real(above=0),
             tag_prior=real(above=0),
             method=one_of("count", "em"),
-            grammar=optional(instance(PCFG)),
+            grammar=optional(_grammar),
             beam=optional(real(above=0)),
             max_iter=integer(1),
             tol=real(0),
+            tokenizer=_tokenizer,
         )
+        try:
+            return None if self.grammar is None else as_pcfg(self.grammar)
+        except ValueError as error:
+            shown = str(self.grammar).strip()
+            shown = shown if len(shown) <= 40 else f"{shown[:40]}..."
+            raise ValueError(f"PCFGParser: grammar={shown!r} is not valid. {error}") from error
 
     @with_callbacks
     @unchanged_on_failure
@@ -237,17 +258,17 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         -------
         self
         """
-        self._check()
+        pcfg = self._check()
         if self.method == "em":
-            return self._fit_em(X)
+            return self._fit_em(X, pcfg)
         if X is None:
-            if self.grammar is None:
+            if pcfg is None:
                 raise ValueError(
                     "PCFGParser: there is nothing to fit; pass trees, or a grammar: PCFGParser(grammar=...)."
                 )
-            self._adopt(WrittenModel(compile_grammar(self.grammar), self.grammar.start), self.grammar)
+            self._adopt(WrittenModel(compile_grammar(pcfg), pcfg.start), pcfg)
             return self
-        if self.grammar is not None:
+        if pcfg is not None:
             raise ValueError(
                 "PCFGParser: with method='count' a grammar is either given or learned from trees. Call fit() without "
                 "trees to adopt the one given, drop grammar=, or pass method='em' to improve it on sentences."
@@ -261,7 +282,7 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
             "annotate_tags": self.annotate_tags,
         }
         names = ANNOTATIONS if isinstance(self.annotations, str) else tuple(self.annotations)
-        statistic = partial(count_treebank, annotations=names, options=options)
+        statistic = partial(count_treebank, annotations=names, options=options, tokenizer=self.tokenizer)
         counts = accumulate(statistic, X, n_jobs=1) if y is None else accumulate(statistic, X, y, n_jobs=1)
         model = TreebankModel.of(
             counts, unknown=self.unknown, rare=self.rare, prior=self.prior, tag_prior=self.tag_prior
@@ -271,27 +292,29 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         end_fit(context, self)
         return self
 
-    def _fit_em(self, X):
+    def _fit_em(self, X, pcfg):
         """Inside-outside until the likelihood settles."""
-        if self.grammar is None:
+        if pcfg is None:
             raise ValueError("PCFGParser: method='em' begins with a grammar; pass grammar=PCFG.from_text(...), say.")
         if X is None:
             raise ValueError("PCFGParser: method='em' learns from sentences; pass a list of them to fit.")
         require_many_passes(X, "PCFGParser with method='em'")
-        X = X if is_out_of_core(X) else as_sentences(X)
+        grammar = compile_grammar(pcfg)
+        cut = cutter(self.tokenizer, frozenset(grammar.words))
+        X = X if is_out_of_core(X) else as_sentences(X, cut)
         context = begin_fit(self, self.max_iter, X=None)
-        grammar = compile_grammar(self.grammar)
-        counts = accumulate(partial(expect, grammar=grammar), X, n_jobs=self.n_jobs, rows=SENTENCES)
+        counts = accumulate(partial(expect, grammar=grammar, cut=cut), X, n_jobs=self.n_jobs, rows=SENTENCES)
         if counts.n_sentences == 0:
             raise ValueError(
                 f"PCFGParser: the grammar generates none of the {counts.n_left_out} sentences, so there is nothing to "
-                "learn. Give it rules for their words and constructions."
+                "learn. Give it rules for their words and constructions. "
+                + reasons(WrittenModel(grammar, pcfg.start), counts.left_out)
             )
         kept, settled = (grammar, counts, [counts.log_likelihood]), False  # of the last whole iteration
         with interruptible("PCFGParser", lambda: len(kept[2]) - 1):
             for _ in range(self.max_iter):
                 grammar = m_step(*kept[:2])
-                counts = accumulate(partial(expect, grammar=grammar), X, n_jobs=self.n_jobs, rows=SENTENCES)
+                counts = accumulate(partial(expect, grammar=grammar, cut=cut), X, n_jobs=self.n_jobs, rows=SENTENCES)
                 kept = grammar, counts, [*kept[2], counts.log_likelihood]
                 before, now = kept[2][-2:]
                 settled = end_iteration(context, self, {"log_likelihood": now}) or now - before <= self.tol * abs(
@@ -304,15 +327,15 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
             gain = (curve[-1] - curve[-2]) / abs(curve[-2])
             reached = f"the log-likelihood still rose by {gain:.2g} of itself in the last of them"
             warn_at_limit("PCFGParser", self.max_iter, self.tol, reached)
-        self._adopt(WrittenModel(grammar, self.grammar.start), pcfg_of(grammar))
+        self._adopt(WrittenModel(grammar, pcfg.start), pcfg_of(grammar))
         self.log_likelihood_curve_, self.n_iter_ = np.array(curve), len(curve) - 1
         self.n_left_out_ = counts.n_left_out
         end_fit(context, self)
         if counts.n_left_out:
-            warnings.warn(
-                f"PCFGParser: the grammar does not generate {counts.n_left_out} of "
-                f"{counts.n_left_out + counts.n_sentences} sentences; they were left out.",
-                stacklevel=4,
+            notify(
+                f"PCFGParser: the grammar does not generate {counts.n_left_out:,} of "
+                f"{counts.n_left_out + counts.n_sentences:,} sentences; they were left out. "
+                + reasons(self.model_, counts.left_out)
             )
         return self
 
@@ -327,16 +350,19 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
             return self.model_
         if self.grammar is None or not self.__sklearn_is_fitted__():
             raise NotFittedError("This PCFGParser is not fitted yet; call fit with trees, or pass it a grammar.")
-        self._check()
-        return WrittenModel(compile_grammar(self.grammar), self.grammar.start)
+        pcfg = self._check()
+        assert pcfg is not None
+        return WrittenModel(compile_grammar(pcfg), pcfg.start)
 
-    def _parses(self, sentences: list[list[str]]) -> tuple[TreebankModel | WrittenModel, list[Parse]]:
+    def _cut(self, model: TreebankModel | WrittenModel) -> Callable[[str], list[str]]:
+        return cutter(self.tokenizer, model.words)
+
+    def _parses(self, model: TreebankModel | WrittenModel, sentences: list[list[str]]) -> list[Parse]:
         """The best parse of each sentence, (-inf, None) where there is none; trees have the treebank's labels."""
         check_argument("PCFGParser", "n_jobs", self.n_jobs, COMMON["n_jobs"])
-        model = self._fitted()
         lexicals = [model.lexical(words) for words in sentences]
         found = parse_batch(model.grammar, lexicals, sentences, n_jobs=self.n_jobs, beam=self.beam)
-        return model, [p if p.tree is None else Parse(p.log_proba, model.plain(p.tree)) for p in found]
+        return [p if p.tree is None else Parse(p.log_proba, model.plain(p.tree)) for p in found]
 
     def predict(self, X) -> list[Tree | None]:
         """The best tree of each sentence; a flat one where the grammar has none, and None for no words.
@@ -344,15 +370,17 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         Parameters
         ----------
         X : list of sentences
-            Strings, split at blanks, or lists of words.
+            Strings, which ``tokenizer`` cuts, or lists of words.
 
         Returns
         -------
         trees : list of Tree
             With the labels of the treebank.
         """
-        sentences = as_sentences(X)
-        model, parses = self._parses(sentences)
+        model = self._fitted()
+        sentences = as_sentences(X, self._cut(model))
+        parses = self._parses(model, sentences)
+        _report(model, sentences, parses)
         return [p.tree or flat_tree(model, words) for p, words in zip(parses, sentences, strict=True)]
 
     def predict_log_proba(self, X) -> np.ndarray:
@@ -371,7 +399,11 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         -------
         log_proba : array (n_sentences,)
         """
-        return np.array([p.log_proba for p in self._parses(as_sentences(X))[1]], dtype=float)
+        model = self._fitted()
+        sentences = as_sentences(X, self._cut(model))
+        parses = self._parses(model, sentences)
+        _report(model, sentences, parses)
+        return np.array([p.log_proba for p in parses], dtype=float)
 
     def inside_log_proba(self, sentence) -> float:
         """log p(sentence), all its trees together; -inf without any.
@@ -379,10 +411,13 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         Parameters
         ----------
         sentence : str or list of str
-            A string is split at blanks.
+            A string is cut by ``tokenizer``.
         """
         model = self._fitted()
-        return inside(model.grammar, model.lexical(as_words(sentence)))
+        words = as_words(sentence, cut=self._cut(model))
+        value = inside(model.grammar, model.lexical(words))
+        report_failures(model, [words] if value == -np.inf else [], 1)
+        return value
 
     def parse(self, sentence, k: int = 1) -> list[tuple[Tree, float]]:
         """The k best trees of one sentence with log p(tree, sentence), best first; fewer if there are fewer.
@@ -390,7 +425,7 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         Parameters
         ----------
         sentence : str or list of str
-            A string is split at blanks.
+            A string is cut by ``tokenizer``.
         k : int, default=1
             How many, at least 1.
 
@@ -398,16 +433,18 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         -------
         trees : list of (Tree, float)
             All different: where several derivations over symbols give one tree, as ``annotations`` allow, it comes
-            once, with the best of them. A flat tree with -inf if the grammar does not generate the sentence; empty for
-            no words. The search is exact for k > 1, whatever ``beam`` is.
+            once, with the best of them. A unary chain may go around a cycle of rules any number of times, and each
+            time makes another tree. A flat tree with -inf if the grammar does not generate the sentence; empty for no
+            words. The search is exact for k > 1, whatever ``beam`` is.
         """
         check_argument("PCFGParser.parse", "k", k, integer(1))
-        words = as_words(sentence)
+        model = self._fitted()
+        words = as_words(sentence, cut=self._cut(model))
         if k == 1:
-            model, found = self._parses([words])
+            found = self._parses(model, [words])
         else:
-            model = self._fitted()
             found = k_best(model.grammar, model.lexical(words), k, words, model.plain)
+        report_failures(model, [] if found and found[0].tree is not None else [words], 1)
         trees = [(p.tree, p.log_proba) for p in found if p.tree is not None]
         if trees:
             return trees
@@ -429,20 +466,49 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         Returns
         -------
         scores : BracketScores
-            Sentences that the grammar does not generate count as failed.
+            Sentences that the grammar does not generate are counted in ``n_failed``, without a warning.
         """
+        return self._evaluated(X, y, max_words)[0]
+
+    def _evaluated(self, X, y, max_words=None):
+        """The scores; the model, the sentences and their parses."""
         gold = as_trees(X if y is None else y)
-        sentences = [tree.words() for tree in gold] if y is None else as_sentences(X)
+        sentences = [tree.words() for tree in gold] if y is None else sentences_of(X, gold, self.tokenizer)
         same_words(sentences, gold)
         check_argument("PCFGParser.evaluate", "max_words", max_words, optional(integer(1)))
         if max_words is not None:
             gold = [tree for tree, words in zip(gold, sentences, strict=True) if len(words) <= max_words]
             sentences = [words for words in sentences if len(words) <= max_words]
-        return score_trees(gold, [p.tree for p in self._parses(sentences)[1]])
+        model = self._fitted()
+        found = self._parses(model, sentences)
+        return score_trees(gold, [p.tree for p in found]), model, sentences, found
 
     def score(self, X, y=None) -> float:
-        """Labeled bracket F1, 0 to 1, of the predicted trees; parameters as of `evaluate`."""
-        return self.evaluate(X, y).f1
+        """Labeled bracket F1, 0 to 1, of the predicted trees; parameters as of `evaluate`.
+
+        A sentence without a tree has no right bracket, and lowers it; a warning tells where a tenth or more have none.
+        """
+        scores, *parsed = self._evaluated(X, y)
+        if scores.n_failed >= FAILED * scores.n_sentences:
+            _report(*parsed)
+        return scores.f1
+
+
+def _report(model: TreebankModel | WrittenModel, sentences: list[list[str]], parses: list[Parse]) -> None:
+    """Warn of the sentences that have no tree."""
+    failed = [words for words, parse in zip(sentences, parses, strict=True) if parse.tree is None]
+    report_failures(model, failed, len(sentences))
+
+
+def _tokenizer(value: Any) -> str | None:
+    return (
+        None if callable(value) or one_of("treebank", "blanks")(value) is None else "'treebank', 'blanks' or a callable"
+    )
+
+
+def _grammar(value: Any) -> str | None:
+    good = isinstance(value, (CFG, str)) or (is_nltk(value) and not isinstance(value, type))
+    return None if good else "a PCFG or CFG, the text of one (PCFG.from_text says how it is written), or one of NLTK"
 
 
 def _annotation_names(value: Any) -> str | None:

@@ -1,29 +1,35 @@
-r"""Rules of grammars: their values, their counts in trees, and their text.
+r"""Rules of grammars: their values, their counts in trees, and how they are written.
 
 A rule is ``(lhs, rhs)`` with a symbol on the left and any number of symbols and words (`Word`) on the right.
 
-In text a line holds the rules of one symbol, with alternatives after ``|``, words in quotes, and comments after ``#``:
-
-    S -> NP VP 1.0
-    NN -> 'man' 0.7 | 'woman' 0.2 | "dog" 0.1     # probabilities may stand in [brackets] too
-
-Characters of symbols that mean something here are written as ``\xHH``.
+In text words stand in quotes, and characters of symbols that mean something there are written as ``\xHH`` or
+``\uHHHH``; ``featlearn.grammar.notation`` reads it.
 """
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from featlearn.grammar.tree import RESERVED, Tree, escape, unescape
+from featlearn.grammar.tree import RESERVED, Tree, kind_of
 
-_TEXT_RESERVED = RESERVED + "|'\"#[]"
-_TOKEN = re.compile(r"""[ \t\r\f\v]*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|(\|)|(#.*)|([^ \t\r\f\v|'"#]+))""")
-# ASCII digits only: those of other scripts may be symbols, and escapes hold two hexadecimal places.
-_NUMBER = re.compile(r"\[?[+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|nan|inf)\]?", re.ASCII)
+# ASCII digits only: those of other scripts may be symbols. Not longer than what a number can mean.
+NUMBER = re.compile(
+    r"[+-]?(?:\d{1,400}(?:\.\d{0,400})?(?:[eE][+-]?\d{1,6})?|\.\d{1,400}(?:[eE][+-]?\d{1,6})?|\d{1,400}/\d{1,400}|nan|inf)",
+    re.ASCII,
+)
+# Blanks of all scripts, a byte order mark, bars, quotes, comments and brackets; the ends of arrows; a backslash that
+# would begin an escape or go on in the next line; and in the first place what would begin a directive or a word.
+_RESERVED = re.compile(
+    rf"[{re.escape(RESERVED)}\s\ufeff|'\"#\[\]→⟶⇒⟹➔]|(?<=[-=–—−])>|(?<=:)=|\\(?=x[0-9a-f]{{2}}|u[0-9a-f]{{4}}|U00|\Z)"
+    r"|\A[%‘“]"
+)
+# What is said of rules with nothing on their right side.
+NO_EMPTY = (
+    "rules that derive nothing are not supported. Leave it out, and where {0} may be missing write the rule without it"
+)
+_WRITTEN = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U(000[0-9a-f]{5}|0010[0-9a-f]{4}))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,8 @@ class Word:
     text: str
 
     def __str__(self) -> str:
-        return "'" + self.text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
+        text = self.text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n").replace("\r", "\\r")
+        return f"'{text}'"
 
 
 class Rule(NamedTuple):
@@ -55,10 +62,25 @@ class Rule(NamedTuple):
 
 def symbol_text(symbol: str) -> str:
     """A symbol as the textual format writes it."""
-    text = escape(symbol, _TEXT_RESERVED)
-    if text == "->" or _NUMBER.fullmatch(text):  # would read as something else
-        text = f"\\x{ord(text[0]):02x}{text[1:]}"
-    return text
+    if NUMBER.fullmatch(symbol):  # would read as a probability
+        return coded(symbol)
+    return _RESERVED.sub(lambda found: _code(found[0]), symbol) if _RESERVED.search(symbol) else symbol
+
+
+def coded(symbol: str) -> str:
+    """A symbol with its first character written by its code, so that it can be nothing but a symbol."""
+    code = f"\\U{ord(symbol[0]):08x}" if ord(symbol[0]) > 0xFFFF else _code(symbol[0])
+    return code + _RESERVED.sub(lambda found: _code(found[0]), symbol[1:])
+
+
+def _code(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def symbol_of(text: str) -> str:
+    """The symbol that `symbol_text` wrote as ``text``."""
+    return _WRITTEN.sub(lambda found: chr(int(found[1] or found[2] or found[3], 16)), text) if "\\" in text else text
 
 
 def rhs_text(rhs) -> str:
@@ -117,7 +139,7 @@ class RuleCounts:
         roots: Counter = Counter()
         for tree in trees:
             if not isinstance(tree, Tree):
-                raise TypeError(f"Rules are counted in trees; got {tree!r} of type {type(tree).__name__}.")
+                raise TypeError(f"Rules are counted in trees; got {tree!r} of type {kind_of(tree)}.")
             rules.update(tree_rules(tree))
             roots[tree.label] += 1
         return cls(rules, roots)
@@ -131,84 +153,16 @@ class RuleCounts:
 
 def checked(lhs, rhs) -> Rule:
     """A rule of symbols and words only, with something on its right side."""
-    parts = (rhs,) if isinstance(rhs, (str, Word)) else tuple(rhs)
     if not isinstance(lhs, str) or not lhs:
         raise ValueError(f"The left side of a rule must be a symbol, a str that is not empty; got {lhs!r}.")
+    if isinstance(rhs, str) and len(rhs.split()) > 1:
+        raise ValueError(f"The right side {rhs!r} of {lhs!r} is one str; pass a list of its symbols and words.")
+    if not isinstance(rhs, (tuple, str, Word, Iterable)):
+        raise ValueError(f"The right side of {lhs!r} is {rhs!r}; pass a list of symbols (str) and words (Word).")
+    parts = (rhs,) if isinstance(rhs, (str, Word)) else tuple(rhs)
     for part in parts:
         if not (isinstance(part, (str, Word)) and str(part)) or (isinstance(part, Word) and not part.text):
             raise ValueError(f"A right side of {lhs!r} holds {part!r}; pass symbols (str) and words (Word).")
     if not parts:
-        raise ValueError(f"A right side of {lhs!r} is empty; rules that derive nothing are not supported.")
+        raise ValueError(f"A right side of {lhs!r} is empty; {NO_EMPTY.format(lhs)}.")
     return Rule(lhs, parts)
-
-
-def read_rules(text: str, *, probabilities: bool) -> list[tuple[Rule, float]]:
-    """The rules of a text with their probabilities (nan for a CFG); errors name the line."""
-    if not isinstance(text, str):
-        raise TypeError(f"A grammar is read from a str; got a {type(text).__name__}. Read a file first.")
-    found: dict[Rule, float] = {}
-    for number, line in enumerate(text.split("\n"), 1):
-        fail = partial(_fail, number, line)
-        tokens = _tokens(line, fail)
-        if not tokens:
-            continue
-        if len(tokens) < 2 or tokens[1] != "->" or not isinstance(tokens[0], str):
-            raise fail("a rule is a symbol, '->' and a right side, such as S -> NP VP 1.0")
-        lhs = unescape(tokens[0])
-        for alternative in _split(tokens[2:]):
-            p = math.nan
-            if probabilities:
-                last = alternative[-1] if alternative else None
-                if not isinstance(last, str) or not _NUMBER.fullmatch(last):
-                    raise fail(f"the right side {rhs_text(alternative)!r} has no probability; end it with a number")
-                p = float(alternative.pop().strip("[]"))
-                if not 0 <= p < math.inf:
-                    raise fail(f"{p:g} is no probability; it must be a finite number of at least 0")
-            if not alternative:
-                raise fail(f"a right side of {lhs!r} is empty; rules that derive nothing are not supported")
-            if "->" in alternative:
-                raise fail("there are two arrows; start a new line for a new rule")
-            rule = Rule(lhs, tuple(unescape(part) if isinstance(part, str) else part for part in alternative))
-            if rule in found:
-                raise fail(f"the rule {rule} comes twice; give it once, with its whole probability")
-            found[rule] = p
-    return list(found.items())
-
-
-def _fail(number: int, line: str, what: str) -> ValueError:
-    return ValueError(f"Line {number} of the grammar, {line.strip()!r}: {what}.")
-
-
-_SLASHED = re.compile(r"\\(.)", re.DOTALL)
-
-
-def _tokens(line: str, fail) -> list[Any]:
-    """Symbols, arrows, bars and numbers as str, words as `Word`; comments are dropped."""
-    tokens: list[Any] = []
-    at, line = 0, line.rstrip(" \t\r\f\v")
-    while at < len(line):
-        match = _TOKEN.match(line, at)
-        if match is None:
-            column = len(line) - len(line[at:].lstrip()) + 1
-            raise fail(f"the quotation mark in column {column} is not closed")
-        single, double, bar, comment, plain = match.groups()
-        at = match.end()
-        word = double if single is None else single
-        if word is not None:
-            if not word:
-                raise fail("a word is empty; put characters between the quotation marks")
-            tokens.append(Word(_SLASHED.sub(lambda found: "\n" if found[1] == "n" else found[1], word)))
-        elif comment is None:
-            tokens.append(bar or plain)
-    return tokens
-
-
-def _split(tokens: list) -> list[list]:
-    """The alternatives between bars."""
-    alternatives: list[list] = [[]]
-    for token in tokens:
-        if token == "|":
-            alternatives.append([])
-        else:
-            alternatives[-1].append(token)
-    return alternatives

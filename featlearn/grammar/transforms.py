@@ -15,8 +15,8 @@ TRACE = "-NONE-"
 PUNCTUATION = frozenset([",", ".", ":", "``", "''", "?", "!"])
 ROOTS = frozenset(["TOP", "ROOT", "S1"])
 # How the Penn Treebank writes brackets and slashes in words.
-_PLAIN = {"-LRB-": "(", "-RRB-": ")", "-LCB-": "{", "-RCB-": "}", "-LSB-": "[", "-RSB-": "]"}
-_WRITTEN = {plain: written for written, plain in _PLAIN.items()}
+PLAIN_WORDS = {"-LRB-": "(", "-RRB-": ")", "-LCB-": "{", "-RCB-": "}", "-LSB-": "[", "-RSB-": "]"}
+_WRITTEN = {plain: written for written, plain in PLAIN_WORDS.items()}
 
 
 def transform(trees: Iterable[Tree], *steps: Callable[[Tree], Tree | None]) -> Iterator[Tree]:
@@ -78,15 +78,20 @@ def remove_tags(tree: Tree, tags: Collection[str]) -> Tree | None:
 
 @lru_cache(maxsize=1 << 16)
 def strip_function(label: str) -> str:
-    """A label without functional tags and indices: what comes before the first ``-`` or ``=`` after its first letter.
+    """A label without functional tags, indices and features.
+
+    It is what comes before the first ``-``, ``=`` or ``##`` after its first letter.
 
     Examples
     --------
     >>> from featlearn.grammar.transforms import strip_function
-    >>> [strip_function(label) for label in ("NP-SBJ-1", "NP=2", "-NONE-", "-LRB-", "PRP$")]
-    ['NP', 'NP', '-NONE-', '-LRB-', 'PRP$']
+    >>> [strip_function(label) for label in ("NP-SBJ-1", "NP=2", "NP##n=s##", "-NONE-", "-LRB-", "PRP$")]
+    ['NP', 'NP', 'NP', '-NONE-', '-LRB-', 'PRP$']
     """
-    return label if label[0] in "-=" else label.partition("-")[0].partition("=")[0]
+    if label[0] in "-=":
+        return label
+    plain = label.partition("-")[0].partition("=")[0]
+    return label[0] + plain[1:].partition("##")[0] if "##" in plain else plain  # the features of SPMRL's treebanks
 
 
 def strip_functions(tree: Tree) -> Tree:
@@ -161,7 +166,7 @@ def plain_words(tree: Tree) -> Tree:
     >>> plain_words(parse_tree(r"(NP (-LRB- -LRB-) (CD 1\/2) (-RRB- -RRB-))")).words()
     ['(', '1/2', ')']
     """
-    return map_words(tree, lambda word: _PLAIN.get(word) or word.replace("\\/", "/").replace("\\*", "*"))
+    return map_words(tree, lambda word: PLAIN_WORDS.get(word) or word.replace("\\/", "/").replace("\\*", "*"))
 
 
 def treebank_words(tree: Tree) -> Tree:

@@ -4,7 +4,8 @@ A tree never changes once it is made, so trees can be shared, hashed and handed 
 of its own and not Python's, so a tree nested 10,000 deep is as welcome as any other.
 
 Written in brackets, a tree is ``(S (NP (PRP I)) (VP (VBP sleep)))``. What brackets cannot hold (parentheses, blanks) is
-written as ``\xHH``, with the hexadecimal code of the character: ``escape`` and ``unescape``.
+written as ``\xHH``, with the hexadecimal code of the character, and an ideographic space as ``\u3000``: ``escape`` and
+``unescape``.
 """
 
 import re
@@ -12,14 +13,14 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
-RESERVED = "() \t\n\r\f\v\0"  # what a label or a word in brackets cannot hold as it is
+RESERVED = "() \t\n\r\f\v\0\u3000"  # what a label or a word in brackets cannot hold as it is
 DEEPEST_INDENT = 60  # columns: the lines of a deep tree would otherwise grow without end
-_ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
+_ESCAPED = re.compile(r"\\(?:x([0-9a-f]{2})|u3000)")
 
 
 @lru_cache(maxsize=1 << 16)
 def escape(text: str, reserved: str = RESERVED) -> str:
-    r"""``text`` with each of the ASCII characters ``reserved`` as ``\xHH``; `unescape` is the exact inverse.
+    r"""``text`` with the characters ``reserved``, ASCII or U+3000, as their codes; `unescape` is the exact inverse.
 
     Examples
     --------
@@ -28,18 +29,22 @@ def escape(text: str, reserved: str = RESERVED) -> str:
     New\x20York\x20\x28NY\x29
     """
     pattern = _pattern(reserved)
-    return pattern.sub(lambda found: f"\\x{ord(found[0]):02x}", text) if pattern.search(text) else text
+    return pattern.sub(_code, text) if pattern.search(text) else text
+
+
+def _code(found: re.Match) -> str:
+    return "\\u3000" if found[0] == "\u3000" else f"\\x{ord(found[0]):02x}"
 
 
 @lru_cache(maxsize=64)
 def _pattern(reserved: str) -> re.Pattern:
     # A backslash is reserved only where it would read as an escape, so a treebank's 1\/2 stays as it is.
-    return re.compile(rf"[{re.escape(reserved)}]|\\(?=x[0-9a-f]{{2}})")
+    return re.compile(rf"[{re.escape(reserved)}]|\\(?=x[0-9a-f]{{2}}|u3000)")
 
 
 def unescape(text: str) -> str:
     """The text of which `escape` made ``text``."""
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "\\x" in text else text
+    return _ESCAPED.sub(lambda found: chr(int(found[1] or "3000", 16)), text) if "\\" in text else text
 
 
 class Tree:
@@ -104,7 +109,7 @@ class Tree:
                     raise ValueError(f"A word under {label!r} is empty; leave it out or give it characters.")
             elif not isinstance(child, Tree):
                 raise TypeError(
-                    f"A child of {label!r} must be a Tree or a str; got {child!r} of type {type(child).__name__}."
+                    f"A child of {label!r} must be a Tree or a str; got {child!r} of type {kind_of(child)}."
                 )
         _set_label(self, label)
         _set_children(self, children)
@@ -401,7 +406,7 @@ def fold(tree: Tree, combine: Callable[[Tree, list], Any], leaf: Callable[[str],
     5
     """
     if not isinstance(tree, Tree):
-        raise TypeError(f"Pass a Tree; got {str(tree)[:40]!r} of type {type(tree).__name__}.")
+        raise TypeError(f"Pass a Tree; got {str(tree)[:40]!r} of type {kind_of(tree)}.")
     values: list[Any] = []
     for node in reversed(preorder(tree)):  # children come before their parent, the rightmost first
         if isinstance(node, str):
@@ -418,6 +423,14 @@ def take_last(values: list, n: int) -> list:
     taken = values[: -n - 1 : -1]
     del values[-n:]
     return taken
+
+
+def kind_of(value: Any) -> str:
+    """The name of a value's type for messages; of NLTK's trees also how they become ours."""
+    kind = type(value)
+    if any(base.__name__ == "Tree" and base.__module__.partition(".")[0] == "nltk" for base in kind.__mro__):
+        return f"nltk.{kind.__name__} (Tree.from_nltk makes one of ours)"
+    return kind.__name__
 
 
 def _flat(tree):

@@ -21,6 +21,7 @@ Coates, Lee & Ng (2011), "An analysis of single-layer networks in unsupervised f
 Coates & Ng (2011), "The importance of encoding versus training with sparse coding and vector quantization".
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -336,10 +337,23 @@ class FusedEncoder:
             self.cols = np.array([(cell.start, cell.stop) for cell in plan.col_cells])
         self.shape = (n_rows, len(self.cols), plan.n_outputs)
         # A block is some map rows of as many images as it takes: some 500 patches feed the product well.
-        row_bytes = self.width * len(atoms) * self.dtype.itemsize
+        row_bytes = max(1, self.width * len(atoms) * self.dtype.itemsize)
         self.rows = max(1, min(BLOCK_BYTES // row_bytes, BLOCK_PATCHES // self.width))
 
+    def _check(self, n_channels: int) -> None:
+        """Refuse a plan whose arrays, once set by hand on a learner, do not fit each other: the loops follow them."""
+        plan, width = self.plan, math.prod(self.plan.patch) * n_channels
+        inner = width if plan.whitening is None else plan.whitening.shape[1]
+        fits = plan.whitening is None or len(plan.whitening) == width
+        fits = fits and plan.atoms.ndim == 2 and plan.atoms.shape[1] == inner * (2 if plan.squares else 1)
+        if not (fits and self.shift.shape == (width,) and self.bias.shape == (len(plan.atoms),)):
+            raise ValueError(
+                f"components_ of shape {plan.atoms.shape}, with intercepts {self.bias.shape} and mean "
+                f"{self.shift.shape}, do not fit rows of {width} features. Set what fits the learner, or fit it again."
+            )
+
     def __call__(self, images: np.ndarray) -> np.ndarray:
+        self._check(images.shape[3])
         out = np.empty((len(images), *self.shape), self.dtype)
         plan, number = self.plan, self.dtype.type
         _encode_images(

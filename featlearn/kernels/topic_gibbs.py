@@ -18,8 +18,6 @@ from featlearn.kernels.topic_draw import draw_topic
 
 PART_TOKENS = 200_000  # tokens for each part: below twice this the sampler is exact
 MOST_PARTS = 64
-MOST_TOKENS = 2**31  # 24 GB
-MOST_EQUAL = 2**24  # tokens of one term or document: counts are float32, and whole numbers exact up to here
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,6 @@ def in_blocks(X: sp.csr_array, parts: int | None = None) -> Tokens:
     numbers = np.ceil(X.data, dtype=np.float64)
     by_term = np.bincount(X.indices, weights=numbers, minlength=X.shape[1])
     ends = np.r_[0, np.cumsum(numbers)][X.indptr]
-    _require_countable(by_term, np.diff(ends))
     numbers, ends, n_tokens = numbers.astype(np.int64), ends[1:].astype(np.int64), int(ends[-1])
     if parts is None:
         parts = min(max(1, n_tokens // PART_TOKENS), MOST_PARTS)
@@ -61,22 +58,6 @@ def in_blocks(X: sp.csr_array, parts: int | None = None) -> Tokens:
         starts, documents, rows, weights,
     )  # fmt: skip
     return Tokens(parts, starts, documents, rows, weights, rows_of_terms)
-
-
-def _require_countable(by_term: np.ndarray, by_document: np.ndarray) -> None:
-    """Refuse what memory or the counts of the sampler could not hold."""
-    total = by_term.sum()
-    if total > MOST_TOKENS:
-        raise ValueError(
-            f"Gibbs sampling keeps the topic of every word, and there are {total:.4g} in the corpus; the most is "
-            f"{MOST_TOKENS:,}. Learn by variational Bayes, from a part of the documents, or from smaller counts."
-        )
-    for what, sizes in (("term", by_term), ("document", by_document)):
-        if sizes.max(initial=0) > MOST_EQUAL:
-            raise ValueError(
-                f"Gibbs sampling counts exactly up to {MOST_EQUAL:,} words, and {what} {sizes.argmax()} has "
-                f"{sizes.max():,.0f}. Leave it out, or learn by variational Bayes."
-            )
 
 
 def dealt(sizes: np.ndarray, parts: int) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+
+from featlearn.validation import check_fitted
 
 # Fitted attributes that hold one value an iteration, (n_iter,), the first found is drawn.
 _CURVES = ("loss_curve_", "inertia_curve_", "log_likelihood_curve_")
@@ -40,7 +41,12 @@ def find_curve(estimator: Any, curve: str | None = None) -> tuple[str, np.ndarra
     ValueError
         If the curve is no list of numbers.
     """
-    check_is_fitted(estimator)
+    check_fitted(
+        "LossCurveDisplay.from_estimator",
+        estimator,
+        "a fitted estimator, a list or a dict of them (curves themselves are drawn by LossCurveDisplay({'loss': "
+        "values}).plot())",
+    )
     for one in _from_outside_in(estimator):
         # Any other attribute that is called a curve will do, if there is only the one.
         others = [name for name in vars(one) if name.endswith("_curve_") and name != _VALIDATION]

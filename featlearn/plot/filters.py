@@ -3,10 +3,14 @@
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from featlearn.plot.tiles import axes_for, picture_shape, tile
+from featlearn.validation import check_fitted
 
+TAKES = (
+    "a fitted dictionary, factor or cluster model, a Stage, or a pipeline with one (filters themselves, rows of an "
+    "array, are drawn by FilterGridDisplay(filters).plot())"
+)
 # Fitted attributes that hold one filter per row, (n_filters, n_features).
 _FILTERS = ("components_", "cluster_centers_")
 
@@ -24,7 +28,7 @@ def find_filters(estimator: Any, whitened: bool = False) -> tuple[np.ndarray, tu
     TypeError
         If it holds no filters.
     """
-    check_is_fitted(estimator)
+    check_fitted("FilterGridDisplay.from_estimator", estimator, TAKES)
     estimator = getattr(estimator, "best_estimator_", estimator)
     if _is_stage(estimator):
         return find_filters(estimator.learner_, whitened)[0], tuple(estimator.patch_shape_)
@@ -34,13 +38,23 @@ def find_filters(estimator: Any, whitened: bool = False) -> tuple[np.ndarray, tu
         if hasattr(estimator, name):
             return np.atleast_2d(np.asarray(getattr(estimator, name))), None
     raise TypeError(
-        f"{type(estimator).__name__} holds no filters: none of {', '.join(_FILTERS)}. Pass a fitted dictionary, factor "
-        "or cluster model, a Stage, or a pipeline with one."
+        f"{type(estimator).__name__} holds no filters: none of {', '.join(_FILTERS)}. {_linear(estimator)}Pass a "
+        "fitted dictionary, factor or cluster model, a Stage, or a pipeline with one."
     )
 
 
 def _is_stage(estimator):
     return hasattr(estimator, "learner_") and hasattr(estimator, "patch_shape_")
+
+
+def _linear(estimator):
+    """How to draw the weights of a linear model, if it is one."""
+    if not hasattr(estimator, "coef_"):
+        return ""
+    return (
+        f"{type(estimator).__name__} is a linear model, whose coef_ weighs the features it is given: if these are "
+        "pixels, FilterGridDisplay(numpy.atleast_2d(model.coef_)).plot() draws the weights of each class. "
+    )
 
 
 def _find_in_pipeline(steps, whitened):
@@ -51,7 +65,7 @@ def _find_in_pipeline(steps, whitened):
     if last is None:
         raise TypeError(
             f"No step of the pipeline ({', '.join(type(step).__name__ for step in steps)}) holds filters: none has "
-            f"{' or '.join(_FILTERS)}. Add a dictionary, factor or cluster model, or a Stage."
+            f"{' or '.join(_FILTERS)}. {_linear(steps[-1])}Add a dictionary, factor or cluster model, or a Stage."
         )
     filters, _ = find_filters(steps[last])
     shape = None
@@ -161,7 +175,8 @@ class FilterGridDisplay:
         NotFittedError
             If the estimator is not fitted.
         TypeError
-            If it holds no filters.
+            If it is no estimator, or holds no filters (a linear model's weights are drawn by
+            ``FilterGridDisplay(model.coef_).plot()``).
         ValueError
             If the filters make no picture of this shape.
         """

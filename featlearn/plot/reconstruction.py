@@ -1,10 +1,13 @@
 """What a learner keeps of its data: samples above their reconstructions, from clean or from corrupted inputs."""
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from featlearn.plot.tiles import axes_for, picture_shape, tile
+from featlearn.images.maps import as_images
+from featlearn.plot.tiles import as_rows, axes_for, picture_shape, tile
+from featlearn.validation import check_fitted, refuse_sparse
 
 
 class ReconstructionDisplay:
@@ -14,13 +17,13 @@ class ReconstructionDisplay:
 
     Parameters
     ----------
-    originals : array (n_samples, n_features)
+    originals : array (n_samples, n_features) or (n_samples, height, width[, channels])
         Samples, channels last.
-    reconstructions : array (n_samples, n_features)
+    reconstructions : array of as many numbers a sample
         What the features say they were.
     shape : tuple (height, width) or (height, width, channels) or None, default=None
-        Shape of a sample; None takes a square one, gray or of three channels.
-    corrupted : array (n_samples, n_features) or None, default=None
+        Shape of a sample; None takes that of `originals` or, if they are flat, a square one, gray or of three channels.
+    corrupted : array of as many numbers a sample, or None, default=None
         What the learner was shown instead of the samples.
 
     Attributes
@@ -72,7 +75,8 @@ class ReconstructionDisplay:
         estimator : fitted estimator or pipeline
             With `reconstruct`, or with `transform` and `inverse_transform`.
         X : array or data frame (n, n_features) or array (n, height, width[, channels])
-            Samples; the first ``n_samples`` are drawn.
+            Samples; the first ``n_samples`` are drawn. An estimator that was fitted to rows gets images as rows of
+            their pixels.
         corrupted : array or data frame of the shape of X, or None, default=None
             Noisy versions of the samples. They are reconstructed in the samples' place, and drawn between both.
         shape : tuple (height, width) or (height, width, channels) or None, default=None
@@ -93,7 +97,8 @@ class ReconstructionDisplay:
         ImportError
             If matplotlib is missing.
         TypeError
-            If the estimator has neither `reconstruct` nor both `transform` and `inverse_transform`.
+            If the estimator has neither `reconstruct` nor both `transform` and `inverse_transform`, or X holds no
+            samples.
         ValueError
             If there is no sample, the corrupted samples are not as many and as large as the samples, or the features
             make no picture of this shape.
@@ -101,15 +106,19 @@ class ReconstructionDisplay:
         for method in () if hasattr(estimator, "reconstruct") else ("transform", "inverse_transform"):
             if not hasattr(estimator, method):
                 raise TypeError(
-                    f"{type(estimator).__name__} has no `{method}`, so there is no reconstruction to draw. In a "
-                    "pipeline every step needs one."
+                    f"{type(estimator).__name__} has no `{method}`, so there is no reconstruction to draw. Pass a "
+                    "fitted estimator with `reconstruct`, or with `transform` and `inverse_transform`: an autoencoder, "
+                    "PCA, a dictionary; in a pipeline every step needs them."
                 )
+        if isinstance(estimator, type) or hasattr(estimator, "fit"):
+            check_fitted("ReconstructionDisplay.from_estimator", estimator, "a fitted estimator")
         if n_samples < 1:
             raise ValueError(f"n_samples={n_samples} draws nothing; pass at least 1.")
         if corrupted is not None and np.shape(corrupted) != np.shape(X):
             raise ValueError(f"corrupted has shape {np.shape(corrupted)}, and X {np.shape(X)}; pass one row for each.")
+        refuse_sparse("ReconstructionDisplay", X)
         head, noisy = _head(X, n_samples), None if corrupted is None else _head(corrupted, n_samples)
-        seen = head if noisy is None else noisy
+        seen = as_rows("ReconstructionDisplay", estimator, head if noisy is None else noisy)
         if hasattr(estimator, "reconstruct"):
             back = np.asarray(estimator.reconstruct(seen))
         else:
@@ -142,21 +151,29 @@ class ReconstructionDisplay:
             If originals, corrupted samples and reconstructions differ in shape, or make no picture.
         """
         rows = {"original": self.originals, "corrupted": self.corrupted, "reconstructed": self.reconstructions}
-        tables = {name: np.asarray(table, dtype=np.float64) for name, table in rows.items() if table is not None}
-        before, after = tables["original"], tables["reconstructed"]
-        if before.ndim != 2 or any(table.shape != before.shape for table in tables.values()):
+        tables = {
+            name: as_images(table, "ReconstructionDisplay", "samples").astype(np.float64)
+            for name, table in rows.items()
+            if table is not None
+        }
+        picture, n = tables["original"].shape[1:], len(tables["original"]) if tables["original"].ndim > 1 else 0
+        if n == 0 or any(t.ndim < 2 or len(t) != n or t[0].size != prod(picture) for t in tables.values()):
             shapes = ", ".join(f"{name} {table.shape}" for name, table in tables.items())
-            raise ValueError(f"The rows must be tables (n_samples, n_features) of one shape; got {shapes}.")
-        shape = picture_shape(before.shape[1], self.shape)
+            raise ValueError(
+                f"The rows must be tables (n_samples, n_features) of one shape, or images of one size; got {shapes}."
+            )
+        tables = {name: table.reshape(n, -1) for name, table in tables.items()}
+        before, after = tables["original"], tables["reconstructed"]
+        shape = picture_shape(before.shape[1], picture if self.shape is None and len(picture) > 1 else self.shape)
         self.mse_ = float(np.mean((before - after) ** 2))
         # One scale for all rows, so a reconstruction that is too faint looks too faint.
         low, high = before.min(), before.max()
         unit = (np.concatenate(list(tables.values())) - low) / ((high - low) or 1.0)
         padding = max(1, shape[1] // 12)
-        picture = tile(unit.clip(0, 1), shape, ncols=len(before), padding=padding, normalize=None)
-        self.ax_ = axes_for("ReconstructionDisplay", ax, picture)
+        rows_of_pictures = tile(unit.clip(0, 1), shape, ncols=len(before), padding=padding, normalize=None)
+        self.ax_ = axes_for("ReconstructionDisplay", ax, rows_of_pictures)
         self.figure_ = self.ax_.figure
-        self.im_ = self.ax_.imshow(picture, cmap=cmap, vmin=0, vmax=1, interpolation="nearest")
+        self.im_ = self.ax_.imshow(rows_of_pictures, cmap=cmap, vmin=0, vmax=1, interpolation="nearest")
         self.ax_.set_yticks(np.arange(len(tables)) * (shape[0] + padding) + (shape[0] - 1) / 2, list(tables))
         self.ax_.set_xticks([])
         self.ax_.tick_params(length=0)
@@ -168,4 +185,4 @@ class ReconstructionDisplay:
 
 
 def _head(X, n):
-    return X.iloc[:n] if hasattr(X, "iloc") else X[:n]
+    return X.iloc[:n] if hasattr(X, "iloc") else as_images(X, "ReconstructionDisplay", "samples")[:n]

@@ -5,9 +5,9 @@ import inspect
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from featlearn.plot.tiles import axes_for, picture_shape, tile
+from featlearn.validation import check_fitted
 
 
 def draw_samples(estimator: Any, n_samples: int, random_state: Any = None) -> np.ndarray:
@@ -22,7 +22,11 @@ def draw_samples(estimator: Any, n_samples: int, random_state: Any = None) -> np
     ValueError
         If it gives anything but ``n_samples`` samples.
     """
-    check_is_fitted(estimator)
+    check_fitted(
+        "SampleGridDisplay.from_estimator",
+        estimator,
+        "a fitted generative learner (samples themselves are drawn by SampleGridDisplay.from_samples)",
+    )
     estimator = getattr(estimator, "best_estimator_", estimator)
     if hasattr(estimator, "steps"):
         *before, (_, last) = estimator.steps
@@ -339,7 +343,9 @@ class SampleGridDisplay:
 
 def _finite(X, ndim, what):
     """An array with enough axes and only finite numbers."""
-    X = np.asarray(X)
+    kind, X = type(X).__name__, np.asarray(X)
+    if X.ndim == 0:
+        raise TypeError(f"SampleGridDisplay takes {what}, not {kind}.")
     if X.ndim < ndim or X.size == 0:
         raise ValueError(f"There is nothing to show: shape {X.shape}. Pass {what}, none of them 0.")
     if X.dtype.kind not in "biuf" or not np.isfinite(X).all():

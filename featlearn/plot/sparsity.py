@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils.validation import check_is_fitted
 
 from featlearn.plot.curves import pyplot
+from featlearn.plot.tiles import as_rows
+from featlearn.validation import check_fitted
 
 
 class SparsityDisplay:
@@ -66,7 +67,7 @@ class SparsityDisplay:
             With `transform`, which gives codes (n_samples, n_components) or maps (n_images, height, width,
             n_components).
         X : array
-            Samples, as `transform` takes them.
+            Samples, as `transform` takes them; images for a learner of rows are taken as rows of their pixels.
         bins : int, default=50
             Bins of each histogram.
         axes : sequence of three matplotlib Axes or None, default=None
@@ -87,10 +88,13 @@ class SparsityDisplay:
         ValueError
             If the codes are empty or not finite.
         """
-        if not hasattr(estimator, "transform"):
-            raise TypeError(f"{type(estimator).__name__} has no `transform`, so there are no codes to draw.")
-        check_is_fitted(estimator)
-        return cls.from_codes(estimator.transform(X), bins=bins, axes=axes)
+        if not isinstance(estimator, type) and not hasattr(estimator, "transform"):
+            raise TypeError(
+                f"{type(estimator).__name__} has no `transform`, so there are no codes to draw. Pass a fitted "
+                "transformer, or codes to SparsityDisplay.from_codes."
+            )
+        check_fitted("SparsityDisplay.from_estimator", estimator, "a fitted transformer")
+        return cls.from_codes(estimator.transform(as_rows("SparsityDisplay", estimator, X)), bins=bins, axes=axes)
 
     @classmethod
     def from_codes(cls, codes: Any, *, bins: int = 50, axes: Any = None) -> "SparsityDisplay":
@@ -116,7 +120,9 @@ class SparsityDisplay:
         ValueError
             If the codes are empty or not finite.
         """
-        codes = codes.toarray() if issparse(codes) else np.asarray(codes)
+        kind, codes = type(codes).__name__, codes.toarray() if issparse(codes) else np.asarray(codes)
+        if codes.ndim == 0 or codes.dtype.kind not in "biuf":
+            raise TypeError(f"SparsityDisplay takes codes (n_samples, n_components), numbers, not {kind}.")
         return cls(codes.reshape(-1, codes.shape[-1]) if codes.ndim > 2 and codes.size else codes).plot(
             bins=bins, axes=axes
         )

@@ -4,6 +4,7 @@ from math import ceil, prod, sqrt
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
 from featlearn.images.maps import as_images, axes_rule, infer_shape
 
@@ -35,6 +36,35 @@ def picture_shape(n_features: int, shape: tuple[int, ...] | None = None) -> tupl
             f"shape=({shape[0]}, {shape[1] * shape[2]}) to see them interleaved."
         )
     return shape
+
+
+def as_rows(who: str, estimator: Any, X: Any) -> Any:
+    """Samples as a fitted estimator takes them: images become rows of their pixels where it was fitted to such rows.
+
+    Data frames and sparse matrices stay as they are, and so do images for what takes images.
+
+    Raises
+    ------
+    TypeError
+        If X holds no samples.
+    ValueError
+        If it is a single one, or images of another number of pixels than the estimator has features.
+    """
+    if hasattr(X, "iloc") or issparse(X):
+        return X
+    X = as_images(X, who, "samples")
+    width, learner = getattr(estimator, "n_features_in_", None), type(estimator).__name__
+    if X.ndim < 2 or (X.ndim == 2 and width == X.size != X.shape[1]):
+        raise ValueError(f"{who} takes many samples, and X of shape {X.shape} is a single one; pass X[None].")
+    if X.ndim == 2 or width is None:
+        return X
+    pixels = prod(X.shape[1:])
+    if pixels != width:
+        raise ValueError(
+            f"{who}: X holds samples of shape {X.shape[1:]}, which are {pixels} numbers, and {learner} was fitted to "
+            f"rows of {width}. Pass what it was fitted to; of a learner of patches, patches."
+        )
+    return X.reshape(len(X), pixels)
 
 
 def to_unit_range(pictures: np.ndarray, normalize: str = "each") -> np.ndarray:

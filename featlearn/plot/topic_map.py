@@ -8,7 +8,7 @@ import html
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from textwrap import fill
@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from featlearn.plot.curves import pyplot
-from featlearn.plot.topics import BLUE, as_topics, font_families
-from featlearn.text.topics import LEAST, TRACE, Topics, relevances
+from featlearn.plot.topics import BLUE, as_topics, font_families, term_lists
+from featlearn.text.topics import LEAST, TRACE, Terms, Topics, relevances
+from featlearn.validation import check_argument, integer
 
 INK = 0.12  # of the square that all circles together cover
 STEP = 0.01  # of the page's slider
@@ -86,7 +87,7 @@ class TopicMapDisplay:
         estimator: Any,
         X: Any = None,
         *,
-        terms: Sequence[str] | None = None,
+        terms: Terms = None,
         n_annotated: int = 8,
         n_terms: int = 4,
         by: str = "relevance",
@@ -101,7 +102,7 @@ class TopicMapDisplay:
             As `Topics.from_estimator` takes it.
         X : array, sparse matrix or what the Pipeline takes, or None, default=None
             Documents, which say how large the topics are; None draws all alike.
-        terms : sequence of str (n_terms,) or None, default=None
+        terms : sequence of str (n_terms,), mapping of words to columns or of columns to words, or None, default=None
             The vocabulary; None asks the Pipeline or the model.
         n_annotated : int, default=8
             How many topics show their terms, the largest first.
@@ -135,6 +136,7 @@ class TopicMapDisplay:
             If no font has the characters of the terms.
         """
         table = as_topics("TopicMapDisplay", estimator, X, terms)
+        check_argument("TopicMapDisplay", "n_annotated", n_annotated, integer())
         if n_annotated < 0:
             raise ValueError(f"n_annotated={n_annotated} is not valid; pass at least 0.")
         tops = table.top_terms(n_terms, by, relevance=relevance)
@@ -171,8 +173,10 @@ class TopicMapDisplay:
         ------
         ImportError
             If matplotlib is missing.
+        ValueError
+            If terms are no dict of topics to lists of words.
         """
-        terms = self.terms or {}
+        terms = self._checked_terms()
         if ax is None:
             ax = pyplot("TopicMapDisplay").subplots(figsize=(11 if terms else 6, 6), layout="constrained")[1]
         from matplotlib.patches import Circle
@@ -195,6 +199,17 @@ class TopicMapDisplay:
         area = "" if self.sizes is None else "area: share of words, "
         ax.set_title(f"{area}distance: Jensen-Shannon", fontsize=9, color="0.35")
         return self
+
+    def _checked_terms(self):
+        """The terms of topics by number."""
+        terms = {} if self.terms is None else self.terms
+        if not isinstance(terms, Mapping):
+            raise ValueError(
+                f"TopicMapDisplay: terms={terms!r:.60} is not valid; pass a dict of topics' numbers to lists of terms."
+            )
+        for k in terms:
+            check_argument("TopicMapDisplay", "a topic in terms", k, integer(0, len(self.places) - 1))
+        return dict(zip(terms, term_lists("TopicMapDisplay", list(terms.values()))))
 
     @staticmethod
     def _annotate(ax, centers, terms):
@@ -251,6 +266,7 @@ def topics_html(
     relevance: float = 0.6,
     groups: Any = None,
     group_name: str | None = None,
+    names: Sequence[str] | None = None,
 ) -> str | Path:
     """A page to explore topics in: one file that works offline, in the manner of LDAvis.
 
@@ -272,9 +288,12 @@ def topics_html(
     relevance : float, default=0.6
         Where the slider of lambda starts, rounded to its steps of 0.01.
     groups : array (n_documents,) or None, default=None
-        A column of metadata, of labels or numbers, over which prevalence is shown.
+        A column of metadata, of labels or numbers, over which prevalence is shown. A pandas Categorical (months, sizes)
+        keeps the order of its categories; one that no document has is left out.
     group_name : str or None, default=None
         What the column is called; None takes the name of a pandas Series, or "group".
+    names : sequence of str (n_documents,) or None, default=None
+        What the documents are called; None numbers them.
 
     Returns
     -------
@@ -309,7 +328,9 @@ def topics_html(
     >>> "<title>Two topics</title>" in page
     True
     """
-    data = explorer_data(topics, n_terms=n_terms, relevance=relevance, groups=groups, group_name=group_name)
+    data = explorer_data(
+        topics, n_terms=n_terms, relevance=relevance, groups=groups, group_name=group_name, names=names
+    )
     template = resources.files("featlearn.plot").joinpath("topic_map.html").read_text(encoding="utf-8")
     parts = {"title": html.escape(title.encode("utf-8", "replace").decode("utf-8")), "data": embedded(data)}
     # One pass, so that a title or a term with braces in it is not taken for a place to fill.
@@ -333,7 +354,13 @@ def embedded(data: Any) -> str:
 
 
 def explorer_data(
-    topics: Topics, *, n_terms: int = 30, relevance: float = 0.6, groups: Any = None, group_name: str | None = None
+    topics: Topics,
+    *,
+    n_terms: int = 30,
+    relevance: float = 0.6,
+    groups: Any = None,
+    group_name: str | None = None,
+    names: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """What the page knows, ready for JSON; parameters as `topics_html`.
 
@@ -346,10 +373,13 @@ def explorer_data(
             f"topics_html takes Topics, and got {type(topics).__name__}. Make them with "
             "Topics.from_estimator(model, X)."
         )
+    check_argument("topics_html", "n_terms", n_terms, integer())
     if n_terms < 1:
         raise ValueError(f"n_terms={n_terms} shows no terms; pass at least 1.")
     if not 0 <= relevance <= 1:
         raise ValueError(f"relevance={relevance} is not valid; pass a number between 0 (lift) and 1 (probability).")
+    if names is not None and len(names) != topics.n_documents:
+        raise ValueError(f"{len(names)} names do not match {topics.n_documents} documents.")
     n_terms = min(n_terms, topics.n_terms)
     marginal = np.maximum(topics.marginal, LEAST)
     candidates = [can_be_shown(phi, marginal, n_terms) for phi in topics.components]
@@ -380,7 +410,7 @@ def explorer_data(
                 "y": round(500 * (1 - float(centers[k, 1])), 1),
                 "terms": np.searchsorted(used, candidates[k]).tolist(),
                 "phi": _rounded(topics.components[k, candidates[k]]),
-                "documents": _documents(topics, k),
+                "documents": _documents(topics, k, names),
             }
             for k in range(topics.n_topics)
         ],
@@ -411,8 +441,8 @@ def can_be_shown(phi: np.ndarray, marginal: np.ndarray, n: int) -> np.ndarray:
     return known[sorted(shown)]
 
 
-def _documents(topics, k):
-    """The representative documents of a topic: number, proportion and the beginning of the text."""
+def _documents(topics, k, names):
+    """The representative documents of a topic: number or name, proportion and the beginning of the text."""
     if topics.proportions is None:
         return []
     quotes = []
@@ -420,7 +450,7 @@ def _documents(topics, k):
         if text is not None:
             text = " ".join(text[: 4 * TEXT].split())
             text = text if len(text) <= TEXT else text[: TEXT - 1].rstrip() + "…"
-        quotes.append([document, round(proportion, 4), text])
+        quotes.append([document if names is None else str(names[document]), round(proportion, 4), text])
     return quotes
 
 

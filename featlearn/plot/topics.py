@@ -1,14 +1,15 @@
 """Pictures of topics: bars of the top terms, and which documents hold which topics."""
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from math import ceil
 from typing import Any
 
 import numpy as np
 
 from featlearn.plot.curves import pyplot
-from featlearn.text.topics import LEAST, Topics, distinct_groups
+from featlearn.text.topics import LEAST, Terms, Topics, distinct_groups
+from featlearn.validation import check_argument, integer
 
 BLUE = "#2f6db5"
 LARGEST = 20  # topics that are drawn where none are named
@@ -35,7 +36,7 @@ FONTS = (
 BOXES = "Last Resort High-Efficiency"  # comes with newer matplotlib: a box for any character
 
 
-def as_topics(who: str, model: Any, X: Any = None, terms: Sequence[str] | None = None) -> Topics:
+def as_topics(who: str, model: Any, X: Any = None, terms: Terms = None) -> Topics:
     """`Topics` as they are, or those of a fitted estimator.
 
     Raises
@@ -136,7 +137,7 @@ class TopicDisplay:
         estimator: Any,
         X: Any = None,
         *,
-        terms: Sequence[str] | None = None,
+        terms: Terms = None,
         n_terms: int = 10,
         by: str = "probability",
         relevance: float = 0.6,
@@ -153,7 +154,7 @@ class TopicDisplay:
             As `Topics.from_estimator` takes it.
         X : array, sparse matrix or what the Pipeline takes, or None, default=None
             Documents, which say how large the topics are; None draws topics in the model's order.
-        terms : sequence of str (n_terms,) or None, default=None
+        terms : sequence of str (n_terms,), mapping of words to columns or of columns to words, or None, default=None
             The vocabulary; None asks the Pipeline or the model.
         n_terms : int, default=10
             Bars a topic.
@@ -251,18 +252,28 @@ class TopicDisplay:
         ImportError
             If matplotlib is missing.
         ValueError
-            If there is nothing to draw, `max_columns` is less than 1, or there are fewer or more axes than topics.
+            If there is nothing to draw, terms are no lists of words, their numbers and those of values, titles and axes
+            differ, or `max_columns` is less than 1.
         """
-        n = len(self.terms)
-        if n == 0 or not all(len(terms) for terms in self.terms):
+        all_terms = term_lists("TopicDisplay", self.terms)
+        n = len(all_terms)
+        if n == 0 or not all(all_terms):
             raise ValueError("There is nothing to draw: no topic, or one without terms.")
+        for name, given in (("values", self.values), ("titles", self.titles)):
+            if len(given) != n:
+                raise ValueError(
+                    f"TopicDisplay: there are terms of {n} topics and {len(given)} {name}; pass one for each."
+                )
+        for k, (terms, values) in enumerate(zip(all_terms, self.values)):
+            if len(terms) != len(values):
+                raise ValueError(f"TopicDisplay: panel {k} has {len(terms)} terms and {len(values)} values.")
         if max_columns < 1:
             raise ValueError(f"max_columns={max_columns} leaves no room; pass at least 1.")
         if axes is None:
             columns = min(n, max_columns)
             rows = ceil(n / columns)
-            height = 0.22 * max(map(len, self.terms)) + 0.75
-            width = 1.7 + 0.085 * max(len(_short(term)) for terms in self.terms for term in terms)
+            height = 0.22 * max(map(len, all_terms)) + 0.75
+            width = 1.7 + 0.085 * max(len(_short(term)) for terms in all_terms for term in terms)
             figure, grid = pyplot("TopicDisplay").subplots(
                 rows,
                 columns,
@@ -282,8 +293,8 @@ class TopicDisplay:
         if len(self.axes_) != n:
             raise ValueError(f"TopicDisplay draws {n} topics, each on its own axes, and there are {len(self.axes_)}.")
         self.figure_, self.bars_ = self.axes_[0].figure, []
-        families = font_families(term for terms in self.terms for term in terms)
-        for ax, terms, values, title in zip(self.axes_, self.terms, self.values, self.titles, strict=True):
+        families = font_families(term for terms in all_terms for term in terms)
+        for ax, terms, values, title in zip(self.axes_, all_terms, self.values, self.titles, strict=True):
             self.bars_.append(ax.barh(np.arange(len(terms)), values, height=0.72, color=BLUE))
             # A term such as "$x$" is no formula.
             ax.set_yticks(np.arange(len(terms)), [_short(term) for term in terms], parse_math=False, family=families)
@@ -358,7 +369,8 @@ class DocumentTopicDisplay:
         X : array, sparse matrix or what the Pipeline takes
             Documents; left out where `Topics` are given.
         groups : array (n_documents,) or None, default=None
-            A column of metadata, of labels or numbers, that the documents are sorted by first.
+            A column of metadata, of labels or numbers, that the documents are sorted by first. A pandas Categorical
+            keeps the order of its categories.
         max_rows : int, default=200
             Neighbors are averaged where there are more documents than this. Every group keeps a row.
         ax : matplotlib Axes or None, default=None
@@ -380,6 +392,7 @@ class DocumentTopicDisplay:
             If proportions are unknown, groups have another length, or `max_rows` is less than 1.
         """
         table = as_topics("DocumentTopicDisplay", estimator, X)
+        check_argument("DocumentTopicDisplay", "max_rows", max_rows, integer())
         if max_rows < 1:
             raise ValueError(f"max_rows={max_rows} draws nothing; pass at least 1.")
         proportions = table.known_proportions("DocumentTopicDisplay")
@@ -463,10 +476,30 @@ def _chosen(table, topics):
     """The topics to draw, checked."""
     if topics is None:
         return [int(k) for k in table.order[:LARGEST]]
-    chosen = [int(k) for k in topics]
-    if unknown := [k for k in chosen if not 0 <= k < table.n_topics]:
+    if isinstance(topics, (str, bytes, Mapping, Set)) or not hasattr(topics, "__len__"):
+        raise ValueError(
+            f"topics={topics!r:.60} is not valid; pass a list of topics' numbers, in the order to draw them."
+        )
+    for k in topics:
+        check_argument("TopicDisplay", "topics", k, integer())
+    if unknown := [int(k) for k in topics if not 0 <= k < table.n_topics]:
         raise ValueError(f"There are no topics {unknown}; there are {table.n_topics}, from 0 to {table.n_topics - 1}.")
-    return chosen
+    return [int(k) for k in topics]
+
+
+def term_lists(who: str, terms: Any) -> list[list[str]]:
+    """The terms of each topic; anything but lists of words, whose order counts, is refused."""
+    if isinstance(terms, (str, bytes, Mapping, Set)) or not hasattr(terms, "__len__"):
+        raise ValueError(
+            f"{who}: terms={terms!r:.60} is not valid; pass a list that has the list of terms of each topic."
+        )
+    for k, words in enumerate(terms):
+        if isinstance(words, (str, bytes, Mapping, Set)) or not hasattr(words, "__len__"):
+            raise ValueError(f"{who}: terms have {words!r:.60} for panel {k}, where a list of words belongs.")
+        for word in words:
+            if not isinstance(word, str):
+                raise ValueError(f"{who}: terms have {word!r:.60} for panel {k}, which is no word.")
+    return [list(words) for words in terms]
 
 
 def _short(text, most=24):

@@ -7,7 +7,9 @@ Of a stream of documents nothing is held but the vocabulary: it is read once to 
 the model.
 """
 
+from collections import Counter
 from functools import partial
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -19,8 +21,11 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, sub_fit, with_callbacks
+from featlearn.notices import notify
 from featlearn.streaming import is_dask, is_out_of_core, map_chunks
 from featlearn.text.documents import check_documents
+from featlearn.text.stop_words import stop_words
+from featlearn.text.terms import check_terms
 from featlearn.text.tokenizer import Tokenizer
 from featlearn.text.topic_model import TopicModelMixin
 from featlearn.text.topics import Topics, as_proportions
@@ -28,12 +33,13 @@ from featlearn.text.vocabulary import count_matrix, learn_vocabulary, share_or_c
 from featlearn.validation import (
     check_parameters,
     has,
-    instance,
     integer,
     optional,
     unchanged_on_failure,
 )
 
+LOOK = 200  # documents whose tokens are looked at, for what a user should know
+FEW = 0.05  # of these tokens may be stop words or have capitals: a list of somebody else's leaves some of ours
 Training = tuple[np.ndarray | None, np.ndarray | None, list | None]  # proportions, lengths and documents of the fit
 
 
@@ -42,11 +48,13 @@ class Tokens:
 
     def __init__(self, steps: list):
         self.steps = steps
+        # Our tokenizer's function says once of many chunks what it has to say.
+        self.functions = [step.cut() if isinstance(step, Tokenizer) else step.transform for step in steps]
 
     def __call__(self, documents: list) -> list[list[str]]:
         """The tokens of each of many documents."""
-        for step in self.steps:
-            documents = step.transform(documents)
+        for function in self.functions:
+            documents = function(documents)
         return documents
 
     def of_one(self, document: Any) -> list[str]:
@@ -73,7 +81,9 @@ class Proportions:
         self.counts, self.model = counts, model
 
     def __call__(self, documents: list) -> np.ndarray:
-        """Proportions (n_documents, n_topics) of a list of documents."""
+        """Proportions (n_documents, n_topics) of a list of documents, be it the empty one of a partition."""
+        if not documents:
+            return np.empty((0, len(self.model.components_)), self.model.components_.dtype)
         return self.model.transform(self.counts(documents))
 
 
@@ -103,6 +113,54 @@ def _model_has(name: str):
     return lambda self: hasattr(self.model_ if hasattr(self, "model_") else new_model(self.model), name)
 
 
+def first_documents(X: Any) -> list:
+    """The beginning of a corpus: of a list, of the first chunk of a stream that has any, or of a bag's partition."""
+    if is_dask(X):
+        X = next((items for part in X.to_delayed() if (items := list(part.compute()))), [])
+    elif callable(X):
+        X = next((chunk for chunk in X() if chunk), [])
+    return X[:LOOK]
+
+
+def say_what_is_skipped(tokenizer: Tokenizer, documents: list[list[str]]) -> None:
+    """Warn if tokens pass the tokenizer by that it would have dropped or changed; documents are the first ones."""
+    words = Counter(chain.from_iterable(documents))
+    dropped: Any = () if tokenizer.stop_words is None else tokenizer.stop_words
+    if isinstance(dropped, str):
+        dropped = stop_words(tokenizer.language) if tokenizer.language else ()
+    dropped = set(map(str.lower, dropped))
+    kinds = {
+        "stop words": [word for word in words if word.lower() in dropped],
+        "words with capitals": [word for word in words if tokenizer.lowercase and word != word.lower()],
+        "without a letter": [word for word in words if tokenizer.pattern is None and not any(map(str.isalpha, word))],
+    }
+    if sum(words[word] for word in set(chain.from_iterable(kinds.values()))) <= FEW * words.total():
+        return
+    found = [
+        f"{sum(words[word] for word in some) / words.total():.0%} are {kind} ({', '.join(map(repr, most))}, ...)"
+        for kind, some in kinds.items()
+        if (most := sorted(some, key=lambda word: -words[word])[:3])
+    ]
+    notify(
+        "TopicExtractor: the documents are lists of tokens, so the tokenizer is skipped, with its stop words, lower "
+        f"case and min_length; phrases and the vocabulary's limits still apply. Of the {words.total()} tokens in the "
+        f"first {len(documents)} documents {', '.join(found)}. Drop these before, or pass texts: [' '.join(tokens) "
+        "for tokens in documents]."
+    )
+
+
+def say_that_documents_are_words(tokens: list[list[str]]) -> None:
+    """Warn if no document holds two tokens: then words share no document, and there is nothing to learn."""
+    if len(tokens) < 2 or max(map(len, tokens)) != 1:
+        return
+    some = ", ".join(repr(word) for word in islice(chain.from_iterable(tokens), 3))
+    notify(
+        f"TopicExtractor: none of the first {len(tokens)} documents holds more than one token ({some}, ...), and "
+        "topics are learned of words that share documents. Were these the tokens of documents? Pass a list of token "
+        "lists: of a generator that gives them one by one list(documents), of a single document [tokens]."
+    )
+
+
 class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSupportMixin, BaseEstimator):
     """Learn topics from raw texts: tokenize, choose a vocabulary, count, and fit a topic model.
 
@@ -112,15 +170,18 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
         `LDA`, `PLSA`, `MixtureOfUnigrams`, `UnigramModel`, or any estimator of counts with ``transform`` and
         ``components_``, such as scikit-learn's. It is cloned. None takes ``LDA()``.
     tokenizer : transformer or None, default=None
-        From a list of documents to lists of tokens; None takes ``Tokenizer()``, for English. It is cloned.
+        From a list of documents to lists of tokens; None takes ``Tokenizer()``, for English. It is cloned. Documents
+        that are lists of tokens pass it unchanged.
     phrases : transformer or None, default=None
         From lists of tokens to lists of tokens: `Phrases`, to join words to phrases. It is cloned.
     min_df, max_df : int or float, default=5 and 0.5
         Fewest and most documents that may hold a term: an integer counts documents, a float is a share of them.
     max_features : int or None, default=None
         Keep that many terms, those that occur most.
-    vocabulary : list or array of str, or None, default=None
-        The terms, if they are known before; the limits above are not used then.
+    vocabulary : sequence of str, mapping of words to columns or of columns to words, or None, default=None
+        The terms, if they are known before; the limits above are not used then. A sequence (list, array, pandas Index)
+        has them in order; a mapping (a vectorizer's ``vocabulary_``, a gensim Dictionary) is put in the order of its
+        columns.
 
     Attributes
     ----------
@@ -143,8 +204,18 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
     ValueError
         If the input is no list of documents, the vocabulary is empty, or a parameter is not valid.
 
+    Warns
+    -----
+    UserWarning
+        If documents are lists of tokens, and more than 5 % of those in the first 200 are what the tokenizer, which they
+        skip, would have dropped as stop words, made lowercase or not taken for words at all, as they hold no letter; or
+        if none of these documents holds two tokens.
+
     Notes
     -----
+    Documents that are lists of tokens skip the tokenizer: its language, stop words, lower case and ``min_length``.
+    Phrases, the vocabulary and its limits apply to them as to texts.
+
     Words outside the vocabulary are ignored; a document without any other is empty, and our models give it uniform
     proportions. A stream is read and tokenized again in each walk of the model.
 
@@ -187,8 +258,9 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
             min_df=share_or_count,
             max_df=share_or_count,
             max_features=optional(integer(1)),
-            vocabulary=optional(instance(list, tuple, np.ndarray)),
         )
+        if self.vocabulary is not None:
+            check_terms(self.vocabulary, None, "TopicExtractor", name="vocabulary")
 
     @with_callbacks
     @unchanged_on_failure
@@ -281,21 +353,20 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
         steps = [Tokenizer() if self.tokenizer is None else clone(self.tokenizer)]
         if self.phrases is not None:
             steps.append(clone(self.phrases))
+        first = first_documents(X)
         for step in steps:
             step.fit(X)
             X = X.map_partitions(Tokens([step])) if is_dask(X) else mapped(Tokens([step]), X)
+        if first and not isinstance(first[0], str) and isinstance(steps[0], Tokenizer):
+            say_what_is_skipped(steps[0], first)
+        say_that_documents_are_words(Tokens(steps)(first))
         return Tokens(steps), X
 
     def _vocabulary(self, tokens):
         if self.vocabulary is None:
             limits: dict[str, Any] = {"min_df": self.min_df, "max_df": self.max_df, "max_features": self.max_features}
             return learn_vocabulary(tokens() if callable(tokens) else tokens, **limits)
-        terms = np.array(list(self.vocabulary), dtype=object)
-        if len(terms) == 0 or not all(isinstance(term, str) for term in terms) or len(set(terms)) < len(terms):
-            raise ValueError(
-                f"TopicExtractor: the vocabulary of {len(terms)} terms must hold different strings, at least one."
-            )
-        return terms
+        return np.array(check_terms(self.vocabulary, None, "TopicExtractor", name="vocabulary"), dtype=object)
 
     def _keep(self, tokens, terms, model, training):
         self._tokens, self.terms_, self.model_ = tokens, terms, model

@@ -15,6 +15,7 @@ sum is submodular). All documents are tried, or 2048 of them drawn at random; so
 
 from collections.abc import Callable
 from functools import partial
+from heapq import heapify, heapreplace
 from itertools import pairwise
 from typing import Any
 
@@ -29,8 +30,6 @@ from featlearn.text.counts import DOCUMENTS
 MOST = 2048  # distinct documents that topics are made of
 SHARE = 0.5  # b, where one document makes a topic
 REFINED = 0.9  # b, where many do
-BLOCK = 32  # candidates looked at together
-ROUNDING = 1e-9
 
 
 def drawn_documents(chunk: sp.csr_array, *, size: int, seed: int) -> RowSample:
@@ -67,11 +66,13 @@ def seeded_topics(documents: sp.csr_array, masses: np.ndarray, topics: np.ndarra
     shares = _mapped(documents, lambda n: n / np.repeat(lengths, np.diff(ends)))
     lifts = _mapped(shares, lambda p: np.log1p(SHARE / (1 - SHARE) * p / m[shares.indices]))
     gains = (lifts @ documents.T).toarray() + np.log(1 - SHARE) * lengths  # of the document's topic, in each other
-    gained, bounds = np.zeros(len(lengths)), np.full(len(lengths), np.inf)
+    gained = np.zeros(len(lengths))
+    # What a document adds only falls as topics are added, so what it added once bounds it, and few are looked at again.
+    bounds = [(-float(np.maximum(row, 0) @ masses), c) for c, row in enumerate(gains)]
+    heapify(bounds)
     topics[:] = (1 - SHARE) * m[:, None]
     for k in range(topics.shape[1]):
-        c = _best_candidate(gains, gained, masses, bounds)
-        gain = gains[c]
+        c, gain = _largest(bounds, gains, gained, masses)
         won = masses * (gain > gained)
         if not won.any():  # no document is left that would gain: the rest start from those that gained least
             least = np.argsort(gained / lengths, kind="stable")
@@ -87,18 +88,14 @@ def seeded_topics(documents: sp.csr_array, masses: np.ndarray, topics: np.ndarra
         gained = np.maximum(gained, gain)
 
 
-def _best_candidate(gains: np.ndarray, gained: np.ndarray, masses: np.ndarray, bounds: np.ndarray) -> int:
-    """The row c of gains (n, n) that adds most to ``gained``.
-
-    What a row adds falls from topic to topic, so what it added once, in ``bounds`` (n,), is a bound: few rows need a
-    look (Minoux 1978).
-    """
+def _largest(bounds: list, gains: np.ndarray, gained: np.ndarray, masses: np.ndarray) -> tuple[int, np.ndarray]:
+    """The document that adds most to what is gained, the first of equals, and its gains; ``bounds`` are brought up."""
     while True:
-        top = np.argpartition(bounds, -min(BLOCK, len(bounds)))[-BLOCK:]
-        bounds[top] = np.maximum(gains[top] - gained, 0) @ masses
-        c = top[bounds[top].argmax()]
-        if bounds[c] >= bounds.max() * (1 - ROUNDING):
-            return int(c)
+        _, c = bounds[0]
+        adds = float(np.maximum(gains[c] - gained, 0) @ masses)
+        heapreplace(bounds, (-adds, c))
+        if bounds[0][1] == c:
+            return c, gains[c]
 
 
 def _blend(topic: np.ndarray, shares: sp.csr_array, c: int) -> None:

@@ -23,6 +23,7 @@ from scipy.special import digamma
 
 from featlearn.kernels.topic_draw import padded
 from featlearn.kernels.topic_gibbs import count_topics, in_blocks, sample_block
+from featlearn.text.counts import check_countable
 from featlearn.threads import n_threads
 
 LEAST_PRIOR, MOST_PRIOR = 1e-5, 1e3
@@ -52,6 +53,7 @@ class GibbsSampler:
     """
 
     def __init__(self, X: sp.csr_array, n_topics: int, seed: int, base=None, parts: int | None = None):
+        check_countable(X)
         self.tokens = in_blocks(X, parts)
         self.n_topics, self.seed, self.sweeps = n_topics, seed, 0
         self.topics = np.full(len(self.tokens), -1, np.int32)

@@ -1,8 +1,9 @@
 """A run of the Gibbs sampler: sweeps that learn the priors, then sweeps whose topic counts are averaged.
 
-The first sweep is guided by topics that documents make, so that none is left undiscovered (`first_topics.py`). Then
+The first sweeps are guided by topics that documents make, so that none is left undiscovered (`first_topics.py`), and
 documents are held to few topics by and by: alpha falls to its value, as a temperature does in annealing, which undoes
-what is wrong in topics made of documents that are mixtures themselves.
+what is wrong in topics made of documents that are mixtures themselves. The guide goes when alpha is half way down:
+before, small topics would be lost to the heat; later, what is wrong would stay.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from featlearn.text.first_topics import first_topics
 from featlearn.text.gibbs import GibbsSampler, alpha_from_counts, eta_from_counts
 from featlearn.text.priors import fitted_topics, learned
 
-GUIDE = 0.3  # words of the first topics in the first sweep, for each of the corpus; more would hold it fast
+GUIDE = 0.3  # words of the first topics in the first sweeps, for each of the corpus; more would hold it fast
 COOLING = 20  # sweeps, or a fifth of them, in which alpha falls from the mean number of words a topic has in a document
 PRIORS_EVERY = 10  # sweeps from one update of learned priors to the next
 
@@ -37,7 +38,7 @@ class GibbsRun:
     seed : int
         Of all draws.
     before : array (n_components, n_terms) or None, default=None
-        Topic counts learned before, which guide the first sweep; None takes those that documents make.
+        Topic counts learned before, which guide the first sweep; None takes topics that documents make, for some more.
     keep : bool, default=False
         Whether ``before`` guides all sweeps, and is in the result.
     """
@@ -62,7 +63,7 @@ class GibbsRun:
             heat = self.heat * (1 - self.n_sweeps / self.cooling) if self.n_sweeps < self.cooling else 0.0
             changed = self.sampler.sweep(self.alpha + heat, np.atleast_1d(self.eta), pool)
             self.n_sweeps += 1
-            if self.n_sweeps == 1 and self.forget:
+            if self.forget and self.n_sweeps == max(1, self.cooling // 2):
                 self.sampler.forget()
             if self.n_sweeps > self.last - self.n_samples:
                 self.averaged = self.averaged[0] + self.sampler.topic_counts(), self.averaged[1] + 1

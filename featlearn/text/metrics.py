@@ -8,6 +8,7 @@ A scorer reads the model at the end of a pipeline, and from the steps before it 
 measure wants words in order, those of the vectorizer.
 """
 
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
@@ -15,7 +16,8 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from featlearn.text.coherence import WINDOWS, as_topics, topic_coherence
+from featlearn.text.coherence import WINDOWS, as_topics, one_coherence, topic_pairs
+from featlearn.text.terms import check_terms
 from featlearn.text.topic_model import TopicModelMixin
 from featlearn.validation import check_argument, check_parameters, either, integer, one_of, optional
 
@@ -92,6 +94,8 @@ def term_names(steps: list) -> Any:
         return getattr(steps[-1], "feature_names_in_", None)
     names = steps[place].get_feature_names_out()
     for step in steps[place + 1 : -1]:
+        if not hasattr(step, "get_feature_names_out"):
+            return None
         names = step.get_feature_names_out(names)
     return names
 
@@ -110,7 +114,11 @@ class TopicScorer:
             measure=one_of("perplexity", "diversity", *WINDOWS),
             top=integer(low=1 if measure == "diversity" else 2),
             window=optional(either(integer(low=1), one_of("document"))),
+            # A search would turn what scoring refuses into scores of NaN, and read an iterator up in the first fold.
+            reference=lambda value: "documents that can be read again" if isinstance(value, Iterator) else None,
         )
+        if terms is not None:
+            check_terms(terms, None, "topic_scorer")
 
     def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
         """Score of a fitted topic model, or of a pipeline that ends in one, on documents X; larger is better."""
@@ -129,19 +137,17 @@ class TopicScorer:
                 f"{self!r} scores a topic model with components_ (n_topics, n_terms), or a pipeline that ends in one; "
                 f"got {type(model).__name__}."
             )
+        # A vocabulary may be small in one fold of a search, and an error there would be a score of NaN.
+        top = min(self.top, max(np.shape(model.components_)[1], 2))
         if self.measure == "diversity":
-            return topic_diversity(model.components_, self.top)
+            return topic_diversity(model.components_, top)
         reference = self._documents(steps, X) if self.reference is None else self.reference
         terms = term_names(steps) if self.terms is None else self.terms
-        each = topic_coherence(
-            model.components_,
-            reference,
-            measure=self.measure,
-            top=self.top,
-            window=self.window,
-            terms=terms,
+        D, n, _ = topic_pairs(
+            model.components_, reference, measure=self.measure, top=top, window=self.window, terms=terms
         )
-        return float(np.mean(each))
+        # Not NaN for words that the documents lack, which would end a search: the least that any words can have.
+        return float(np.mean([one_coherence(pairs, n, self.measure, None) for pairs in D]))
 
     def _documents(self, steps: list, X: Any) -> Any:
         """The documents of X: words in order where windows slide over them and the pipeline has them, else counts."""
@@ -169,7 +175,7 @@ def topic_scorer(
         Minus the held-out perplexity (a model of featlearn only), the mean coherence of the topics (see `coherence`),
         or their diversity.
     top : int, default=10
-        Terms that stand for a topic; no part of the perplexity.
+        Terms that stand for a topic, or all where the vocabulary is smaller; no part of the perplexity.
     window : int, "document" or None, default=None
         Words in a sliding window, or whole documents; None takes the measure's own, 110 for C_V and 10 for NPMI and
         UCI. Windows need words in order, which come from the pipeline's vectorizer (its ``build_analyzer``, if its
@@ -177,7 +183,8 @@ def topic_scorer(
     reference : counts (n_documents, n_terms), list of documents, or None, default=None
         Where coherence is counted, with the model's vocabulary, or as words; None takes the documents that are scored.
         Pass one if these are few: NPMI of words that meet in none of them is -1, which favors few and common topics.
-    terms : sequence of str (n_terms,) or None, default=None
+        Words that the documents lack count for every measure as the least associated there could be.
+    terms : sequence of str (n_terms,), mapping of words to columns or of columns to words, or None, default=None
         The word of each term, for a `reference` in words; None asks the pipeline's vectorizer, or the data frame that
         the model was fitted to.
 
@@ -193,6 +200,14 @@ def topic_scorer(
     ValueError
         If a parameter is not valid.
 
+    Notes
+    -----
+    No measure chooses the number of topics by itself, so let a search show several (``scoring`` a dict of scorers and
+    ``refit=False``). Perplexity is blind to whether anybody can read the topics: it goes on falling with more of them.
+    Coherence is blind to what the topics leave out: few broad ones, or a single one, can have the best of all.
+    Diversity is blind to both. Take numbers where perplexity has done most of its fall and the others are still high,
+    and read the topics; ``examples/plot_number_of_topics.py`` does so.
+
     Examples
     --------
     >>> from sklearn.decomposition import LatentDirichletAllocation
@@ -202,10 +217,10 @@ def topic_scorer(
     >>> from featlearn.text.metrics import topic_scorer
     >>> documents = ["cat dog pet", "dog pet cat", "bond stock fund", "stock fund bond"] * 6
     >>> pipeline = make_pipeline(CountVectorizer(), LatentDirichletAllocation(random_state=0))
-    >>> search = GridSearchCV(
-    ...     pipeline, {"latentdirichletallocation__n_components": [1, 2]}, scoring=topic_scorer("npmi", top=3), cv=2
-    ... )
-    >>> search.fit(documents).best_params_
-    {'latentdirichletallocation__n_components': 2}
+    >>> scoring = {"npmi": topic_scorer("npmi", top=3), "diversity": topic_scorer("diversity", top=3)}
+    >>> grid = {"latentdirichletallocation__n_components": [1, 2, 4]}
+    >>> search = GridSearchCV(pipeline, grid, scoring=scoring, refit=False, cv=2).fit(documents)
+    >>> {measure: search.cv_results_[f"mean_test_{measure}"].round(2).tolist() for measure in scoring}
+    {'npmi': [-0.33, 1.0, 1.0], 'diversity': [1.0, 1.0, 0.5]}
     """
     return TopicScorer(measure, top=top, window=window, reference=reference, terms=terms)

@@ -14,15 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from featlearn.streaming import is_dask, is_out_of_core, map_chunks
 from featlearn.text.documents import check_documents
-from featlearn.validation import (
-    check_parameters,
-    instance,
-    integer,
-    one_of,
-    optional,
-    real,
-    unchanged_on_failure,
-)
+from featlearn.text.terms import a_set_of_words, require_tokens
+from featlearn.validation import check_parameters, either, integer, one_of, optional, real, unchanged_on_failure
 
 # Joins words while gensim counts: it splits pairs at the delimiter again, so none may be inside a word.
 SEPARATOR = "\x1f"
@@ -53,11 +46,7 @@ class JoinPhrases:
 def token_lists(documents: Any) -> list[list[str]]:
     """The documents, if they are lists of tokens."""
     documents = list(documents)
-    if documents and isinstance(documents[0], str):
-        raise ValueError(
-            f"Phrases joins tokens, and the documents are strings ({documents[0][:30]!r}...). Put a Tokenizer before "
-            "it: make_pipeline(Tokenizer(), Phrases())."
-        )
+    require_tokens(documents, "Phrases joins", "Put a Tokenizer before it: make_pipeline(Tokenizer(), Phrases()).")
     return [list(document) for document in documents]
 
 
@@ -86,7 +75,7 @@ class Phrases(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
         What joins the words.
     n_passes : int, default=1
         Passes over the documents; each joins what the one before left, so 2 find phrases of up to four words.
-    connector_words : "english", collection of str or None, default=None
+    connector_words : "english", list, set or array of str, or None, default=None
         Words that may stand inside a phrase and never at its ends (bank_of_america). Of use where the tokenizer keeps
         stop words. "english" takes gensim's list.
 
@@ -104,7 +93,7 @@ class Phrases(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
     ImportError
         If gensim is not installed.
     ValueError
-        If the documents are strings, or a parameter is not valid.
+        If the documents are strings, come one by one where a stream gives lists of them, or a parameter is not valid.
 
     Notes
     -----
@@ -150,15 +139,13 @@ class Phrases(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
             scoring=one_of("default", "npmi"),
             delimiter=lambda value: None if isinstance(value, str) and value else "a string that is not empty",
             n_passes=integer(1),
-            connector_words=optional(
-                lambda value: None if value == "english" else instance(list, tuple, set, frozenset)(value)
-            ),
+            connector_words=optional(either(one_of("english"), a_set_of_words)),
         )
 
     def _new_model(self):
         gensim = gensim_phrases()
         words = self.connector_words
-        words = gensim.ENGLISH_CONNECTOR_WORDS if isinstance(words, str) else frozenset(words or ())
+        words = gensim.ENGLISH_CONNECTOR_WORDS if isinstance(words, str) else frozenset(() if words is None else words)
         return gensim.Phrases(
             min_count=self.min_count,
             threshold=self.threshold,
@@ -182,8 +169,9 @@ class Phrases(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
 
         Parameters
         ----------
-        X : list of lists of str, function returning an iterator of such lists, or Dask bag of lists of str
-            The documents. An iterator does for one pass.
+        X : list of lists of str, stream of such lists, or Dask bag of lists of str
+            The documents. A stream, of chunks that are lists of documents, is a function that returns a fresh iterator;
+            an iterator does for one pass. Of a generator of documents pass ``list(documents)``.
         y : ignored
             Present for the API.
 
@@ -200,6 +188,11 @@ class Phrases(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
             for chunk in walk(X):
                 model.add_vocab(join(chunk))
                 n_documents += len(chunk)
+            if n_documents == 0:
+                raise ValueError(
+                    "Phrases: there is no document: the list is empty, or the iterator was walked already. Pass at "
+                    "least one."
+                )
             if not model.corpus_word_count:
                 raise ValueError(
                     f"Phrases: {n_documents} documents hold no token at all. Check the tokenizer's language, stop "
@@ -226,6 +219,11 @@ class Phrases(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
         self
         """
         self._check()
+        if is_out_of_core(X):
+            raise ValueError(
+                "Phrases.partial_fit takes one batch, a list of documents; fit takes streams of such lists. Pass "
+                "list(documents), or call partial_fit for each chunk of yours."
+            )
         chunk = token_lists(check_documents(X, "Phrases"))
         if not hasattr(self, "_models"):
             return self.fit(chunk)

@@ -1,6 +1,75 @@
-"""Words that say how a sentence is built and not what it is about: English and Chinese stop words."""
+"""Words that say how a sentence is built and not what it is about: the stop words of 58 languages.
+
+English ones are scikit-learn's, Chinese ones our own, the others those of stopwordsiso, a package of lists by ISO 639
+code (https://github.com/bact/stopwords-iso, MIT license). Ours join the Japanese ones: endings that a segmenter cuts
+off and single hiragana, which are hardly ever words of their own.
+"""
 
 from functools import cache
+
+from featlearn.text.unicode_words import lowered, unicode_words
+
+# English names of the languages, and what ISO 639 calls them.
+LANGUAGES = {
+    "afrikaans": "af",
+    "arabic": "ar",
+    "armenian": "hy",
+    "basque": "eu",
+    "bengali": "bn",
+    "breton": "br",
+    "bulgarian": "bg",
+    "catalan": "ca",
+    "chinese": "zh",
+    "croatian": "hr",
+    "czech": "cs",
+    "danish": "da",
+    "dutch": "nl",
+    "english": "en",
+    "esperanto": "eo",
+    "estonian": "et",
+    "finnish": "fi",
+    "french": "fr",
+    "galician": "gl",
+    "german": "de",
+    "greek": "el",
+    "gujarati": "gu",
+    "hausa": "ha",
+    "hebrew": "he",
+    "hindi": "hi",
+    "hungarian": "hu",
+    "indonesian": "id",
+    "irish": "ga",
+    "italian": "it",
+    "japanese": "ja",
+    "korean": "ko",
+    "kurdish": "ku",
+    "latin": "la",
+    "latvian": "lv",
+    "lithuanian": "lt",
+    "malay": "ms",
+    "marathi": "mr",
+    "norwegian": "no",
+    "persian": "fa",
+    "polish": "pl",
+    "portuguese": "pt",
+    "romanian": "ro",
+    "russian": "ru",
+    "slovak": "sk",
+    "slovenian": "sl",
+    "somali": "so",
+    "sotho": "st",
+    "spanish": "es",
+    "swahili": "sw",
+    "swedish": "sv",
+    "tagalog": "tl",
+    "thai": "th",
+    "turkish": "tr",
+    "ukrainian": "uk",
+    "urdu": "ur",
+    "vietnamese": "vi",
+    "yoruba": "yo",
+    "zulu": "zu",
+}
 
 # Simplified and traditional forms side by side, where they differ.
 CHINESE = """
@@ -33,25 +102,64 @@ CHINESE = """
 """
 
 
+# Short units, as Sudachi cuts them: auxiliaries, particles, pronouns, conjunctions, counters and titles.
+JAPANESE = """
+ます まし ませ ましょ です でし でしょ だっ だろ であっ なら なかっ なけれ なく ない たい たく たかっ たら
+たり だり てる ちゃ じゃ ながら つつ けど けれど けれども のに ので から まで より ほど くらい ぐらい だけ
+しか ばかり など なんか なんて さえ こそ すら ずつ とか やら という って たって だって かも かしら べき べく
+らしい らしく よう そう みたい はず わけ つもり まま ところ ため こと もの とき いる おる おり あり ある あっ
+あろ する すれ しろ せよ なる なっ なり なれ なろ れる られる られ せる させる させ しまう しまっ しまい くる
+くれ くれる くださる ください 下さい いただく いただき いただい 頂く もらう もらっ もらい あげる やる いく
+いっ いき いう いわ いえ 言う 言っ 言わ できる でき できれ みる みれ おく おい ほしい 欲しい よい よく いい
+よかっ これ それ あれ どれ この その あの どの ここ そこ あそこ どこ こちら そちら あちら どちら こう ああ
+どう こんな そんな あんな どんな わたし 私 僕 ぼく 俺 おれ あなた 君 彼 彼女 我々 たち 達 方 者 的 等 さん 様
+氏 ちゃん しかし また そして それで だから ただし なお さらに すなわち つまり および 及び または あるいは
+或いは もし もう まだ とても すでに 既に つい とっ よっ 対し 関する 関し 一 二 三 四 五 六 七 八 九 十 百 千
+万 億 年 月 日 時 分 秒 回 第 目 つ
+"""
+HIRAGANA = frozenset(map(chr, range(0x3041, 0x3097)))
+
+
+def known_language(value: object) -> str | None:
+    """A rule of parameters: one of `LANGUAGES`; for its ISO code the name is given."""
+    if isinstance(value, str):
+        if value in LANGUAGES:
+            return None
+        names = [name for name, code in LANGUAGES.items() if code == value.lower() or name == value.lower()]
+        if names:
+            return repr(names[0])
+    return "one of " + ", ".join(map(repr, LANGUAGES))
+
+
 @cache
 def stop_words(language: str) -> frozenset[str]:
     """The stop words of a language, in lowercase.
 
     Parameters
     ----------
-    language : {"english", "chinese"}
-        English gives scikit-learn's list. Chinese gives our own, in simplified and traditional characters, and the
-        English words too, as Chinese texts quote English.
+    language : str
+        The English name of one of 58 languages, in lowercase: a key of ``featlearn.text.stop_words.LANGUAGES``.
+        "english" gives scikit-learn's list, "chinese" our own in simplified and traditional characters, and every other
+        one that of the package stopwordsiso, with our own endings for "japanese". Chinese and Japanese have the English
+        words too, as their texts quote English.
 
     Returns
     -------
     words : frozenset of str
-        The words.
+        The words, as `Tokenizer` gives them: in Unicode's normal form NFKC, without format characters, with straight
+        apostrophes.
 
     Raises
     ------
+    ImportError
+        If stopwordsiso, of the extra ``text``, is needed and not installed; English and Chinese need it not.
     ValueError
         For another language.
+
+    Notes
+    -----
+    stopwordsiso's lists differ much in length, from 29 words (Zulu) to 1,203 (Breton), and some hold words of content.
+    Look at one before you trust it; ``Tokenizer(stop_words=...)`` takes any other.
 
     Examples
     --------
@@ -61,8 +169,21 @@ def stop_words(language: str) -> frozenset[str]:
     """
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
+    if language not in LANGUAGES:
+        raise ValueError(f"stop_words: language={language!r} is not known; pass {known_language(language)}.")
     if language == "english":
         return frozenset(ENGLISH_STOP_WORDS)
     if language == "chinese":
         return frozenset(CHINESE.split()) | ENGLISH_STOP_WORDS
-    raise ValueError(f"stop_words: language={language!r} is not known; pass 'english' or 'chinese'.")
+    try:
+        from stopwordsiso import stopwords
+    except ImportError:
+        raise ImportError(
+            f"stop_words: the list of language={language!r} comes with stopwordsiso, which is not installed: pip "
+            "install 'featlearn[text]'. Or pass stop_words= of your own, or None."
+        ) from None
+    parts = map(unicode_words, stopwords(LANGUAGES[language]))
+    words = {lowered(part[0]) for part in parts if len(part) == 1}  # no abbreviation's dot; no row of words
+    if language == "japanese":
+        words |= {*JAPANESE.split(), *HIRAGANA, *ENGLISH_STOP_WORDS}
+    return frozenset(words)

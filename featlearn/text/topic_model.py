@@ -11,6 +11,7 @@ proportions theta (K,), so that its words have probability p(w) = sum_k theta_k 
 from collections.abc import Callable
 from functools import partial
 from math import exp, inf
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from featlearn.notices import warn_at_limit
 from featlearn.streaming import accumulate, is_out_of_core, map_chunks
-from featlearn.text.counts import DOCUMENTS, check_counts, log_probabilities, two_halves
+from featlearn.text.counts import DOCUMENTS, check_arrays, check_counts, log_probabilities, two_halves
 from featlearn.validation import COMMON, check_argument, integer
 
 Inference = Callable[[sp.csr_array], np.ndarray]  # documents (n, V) to proportions (n, K); picklable, row by row
@@ -123,15 +124,15 @@ class TopicModelMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X = check_counts(self, X, reset=False)
         return map_chunks(Proportions(self._inference()), X, n_jobs=self.n_jobs, rows=DOCUMENTS)
 
-    def perplexity(self, X: Any, *, seed: int = 0) -> float:
+    def perplexity(self, X: Any, *, random_state: Any = 0) -> float:
         """Perplexity of held-out documents by completion: half the words infer proportions, the other half are scored.
 
         Parameters
         ----------
         X : array or sparse matrix (n_documents, n_terms), stream of chunks, Dask array or bag
             Term counts of documents that the model was not fitted to.
-        seed : int, default=0
-            Decides the halves, with the contents of each document.
+        random_state : int, RandomState or None, default=0
+            Decides the halves, with the contents of each document; 0, as in `score`, cuts them alike in every call.
 
         Returns
         -------
@@ -142,13 +143,13 @@ class TopicModelMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         Raises
         ------
         ValueError
-            If no document holds a word, or ``seed`` is not an integer of at least 0.
+            If no document holds a word, or ``random_state`` is not valid.
         """
         check_is_fitted(self)
         self._check_jobs()
-        expected = integer(0, 2**63 - 1)(seed)
-        if expected is not None:
-            raise ValueError(f"{type(self).__name__}.perplexity: seed={seed!r} is not valid; pass {expected}.")
+        check_argument(f"{type(self).__name__}.perplexity", "random_state", random_state, COMMON["random_state"])
+        whole = isinstance(random_state, Integral)
+        seed = int(random_state if whole else check_random_state(random_state).randint(2**31 - 1))
         X = check_counts(self, X, reset=False)
         perplexity, words = completion_perplexity(X, self._inference(), self.components_, seed=seed, n_jobs=self.n_jobs)
         if words == 0:
@@ -184,7 +185,7 @@ class TopicModelMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         length : int, array (n_documents,) or None, default=None
             Words a document has; None draws from a Poisson distribution with the mean length of the training documents.
         random_state : int, RandomState or None, default=None
-            Seed of the draws.
+            Seed of the draws; None draws afresh in every call.
 
         Returns
         -------
@@ -194,13 +195,17 @@ class TopicModelMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         Raises
         ------
         ValueError
-            If ``n_documents`` or ``length`` is out of range.
+            If ``n_documents``, ``length`` or ``random_state`` is not valid.
         """
         check_is_fitted(self)
+        check_arrays(self)
         who = f"{type(self).__name__}.sample"
-        expected = integer(1)(n_documents)
-        if expected is not None:
-            raise ValueError(f"{who}: n_documents={n_documents!r} is not valid; pass {expected}.")
+        check_argument(who, "random_state", random_state, COMMON["random_state"])
+        check_argument(who, "n_documents", n_documents, integer(1))
+        if not self.components_.any(axis=1).all():
+            raise ValueError(
+                f"{who}: a topic in components_ has no term of probability above 0, so nothing can be drawn."
+            )
         rng = check_random_state(random_state)
         lengths = rng.poisson(self.mean_length_, n_documents) if length is None else np.asarray(length)
         if lengths.dtype.kind not in "iu" or lengths.shape not in ((), (n_documents,)) or lengths.min() < 0:
@@ -209,7 +214,14 @@ class TopicModelMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 f"{n_documents} of them."
             )
         lengths = np.broadcast_to(lengths, n_documents)
-        return drawn_counts(lengths, self._draw_proportions(n_documents, rng), self.components_, rng)
+        theta = self._draw_proportions(n_documents, rng)
+        drawable = (theta.sum(axis=1) > 0).all() and self.components_.any(axis=1).all()
+        if theta.shape[1] != len(self.components_) or not drawable:
+            raise ValueError(
+                f"{who}: nothing can be drawn from proportions of shape {theta.shape} and components_ of shape "
+                f"{self.components_.shape}; they must agree, and no row of either may be all 0."
+            )
+        return drawn_counts(lengths, theta, self.components_, rng)
 
     def _check_jobs(self):
         check_argument(type(self).__name__, "n_jobs", self.n_jobs, COMMON["n_jobs"])

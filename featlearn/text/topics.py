@@ -16,18 +16,24 @@ apart by the Jensen-Shannon distance: the root of the divergence in bits, a metr
 Euclidean space, so classical scaling of it has no negative eigenvalue.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.special import rel_entr
-from sklearn.utils.validation import check_is_fitted
 
 from featlearn.streaming import is_out_of_core
+from featlearn.text.documents import checked_list
+from featlearn.text.terms import check_terms
+from featlearn.validation import check_argument, check_fitted, integer
 
+Terms = Sequence[str] | Mapping[str, int] | Mapping[int, str] | None
+NUMERAL = re.compile(r"[+-]?\d+(\.\d+)?")
 RANKINGS = ("probability", "relevance", "lift")
 LEAST = np.finfo(np.float64).tiny  # keeps logarithms of probability 0 finite
 TRACE = 1e-6  # the least weight of probability in a relevance: it orders terms of equal lift
@@ -50,14 +56,15 @@ class Topics:
     ----------
     components : array (n_topics, n_terms)
         Weights of terms in topics, at least 0; rows are normalized to sum 1.
-    terms : sequence of str (n_terms,) or None, default=None
-        The vocabulary; None names terms "term 0", "term 1", ...
+    terms : sequence of str (n_terms,), mapping of words to columns or of columns to words, or None, default=None
+        The vocabulary, in the order of the columns of ``components``; a mapping (a vectorizer's ``vocabulary_``, a
+        gensim Dictionary) is put in that order. None names terms "term 0", "term 1", ...
     proportions : array (n_documents, n_topics) or None, default=None
         Proportions of topics in documents, at least 0; rows are normalized to sum 1, and a row of zeros is uniform.
     lengths : array (n_documents,) or None, default=None
         Words a document has; None weighs all documents alike.
-    documents : sequence of str (n_documents,) or None, default=None
-        Texts to quote; kept as `texts`.
+    documents : list of str or of lists of tokens (n_documents,), or None, default=None
+        Texts to quote, in the order of the rows of ``proportions``; kept as `texts`, tokens with blanks between.
     words : array (n_topics,) or None, default=None
         Words that each topic has in all documents, where these are too many to keep their proportions.
 
@@ -81,7 +88,8 @@ class Topics:
     Raises
     ------
     ValueError
-        If shapes do not match, a number is negative, NaN or infinite, or a topic has no term.
+        If shapes do not match, a number is negative, NaN or infinite, a topic has no term, or terms or documents are
+        nothing that has an order: a set, one string, a generator of terms, words that are missing.
 
     References
     ----------
@@ -121,10 +129,10 @@ class Topics:
     def __init__(
         self,
         components: Any,
-        terms: Sequence[str] | None = None,
+        terms: Terms = None,
         proportions: Any = None,
         lengths: Any = None,
-        documents: Sequence[str] | None = None,
+        documents: Any = None,
         words: Any = None,
     ):
         components = _numbers("components", components, 2)
@@ -133,8 +141,10 @@ class Topics:
             raise ValueError(f"components of shape {components.shape} hold no topic; pass (n_topics, n_terms).")
         if len(empty := np.flatnonzero(components.sum(axis=1) == 0)):
             raise ValueError(f"Topics {empty.tolist()} have no term: their rows of components are 0. Leave them out.")
-        terms = tuple(f"term {i}" for i in range(n_terms)) if terms is None else tuple(map(str, terms))
-        _check_length(len(terms), "terms", n_terms, "columns of components")
+        if terms is None:
+            terms = tuple(f"term {i}" for i in range(n_terms))
+        else:
+            terms = check_terms(terms, n_terms, "Topics", columns="columns of components")
         if proportions is None and (lengths is not None or documents is not None):
             raise ValueError("lengths and documents need the proportions of topics in the documents: pass proportions.")
         if proportions is not None:
@@ -147,7 +157,7 @@ class Topics:
             lengths = _numbers("lengths", lengths, 1)
             _check_length(len(lengths), "lengths", len(proportions), "rows of proportions")
         if documents is not None:
-            documents = tuple(map(str, documents))
+            documents = tuple(map(as_text, checked_list(documents, "Topics", "documents")))
             _check_length(len(documents), "documents", len(proportions), "rows of proportions")
         if words is not None:
             if proportions is not None:
@@ -161,9 +171,7 @@ class Topics:
             object.__setattr__(self, name, value)
 
     @classmethod
-    def from_estimator(
-        cls, model: Any, X: Any = None, terms: Sequence[str] | None = None, documents: Sequence[str] | None = None
-    ) -> "Topics":
+    def from_estimator(cls, model: Any, X: Any = None, terms: Terms = None, documents: Any = None) -> "Topics":
         """Tables of a fitted topic model, ours or scikit-learn's.
 
         Parameters
@@ -174,9 +182,9 @@ class Topics:
             its rows sum to 1, and otherwise (`NMF`) for weights of the unnormalized components.
         X : array, sparse matrix or, for a Pipeline, what it takes (n_documents, ...), or None, default=None
             Documents; None leaves proportions unknown. Row sums of the counts are the lengths of documents.
-        terms : sequence of str (n_terms,) or None, default=None
+        terms : sequence of str (n_terms,), mapping of words to columns or of columns to words, or None, default=None
             The vocabulary; None asks the Pipeline, then the model's ``feature_names_in_``.
-        documents : sequence of str (n_documents,) or None, default=None
+        documents : list of str or of lists of tokens (n_documents,), or None, default=None
             Texts to quote; None takes X where it holds strings or lists of strings.
 
         Returns
@@ -192,7 +200,12 @@ class Topics:
         ValueError
             As `Topics`.
         """
-        check_is_fitted(model)
+        check_fitted(
+            "Topics.from_estimator",
+            model,
+            "a fitted topic model, or a Pipeline that ends in one (of components themselves make Topics(components, "
+            "terms))",
+        )
         model = getattr(model, "best_estimator_", model)
         if X is None and terms is None and documents is None and isinstance(getattr(model, "topics_", None), cls):
             return model.topics_  # a TopicExtractor has made them
@@ -206,9 +219,17 @@ class Topics:
             )
         if is_out_of_core(X):
             raise TypeError("Topics.from_estimator needs documents in memory, and X is a stream; pass a sample of it.")
+        if isinstance(X, (Mapping, Set)):
+            raise TypeError(
+                f"Topics.from_estimator takes documents in a list or their counts in a table, and X is a "
+                f"{type(X).__name__}, of which a vectorizer would read the keys; pass list(X.values()) or list(X)."
+            )
+        components, known = np.asarray(last.components_), _terms_of(before, last)
         if terms is None:
-            terms = _terms_of(before, last)
-        components = np.asarray(last.components_)
+            terms = known
+        elif known is not None:
+            terms = check_terms(terms, components.shape[1], "Topics", columns="columns of components")
+            _refuse_another_order(terms, list(known))
         if X is None:
             return cls(components, terms, None, None, documents)
         if documents is None:
@@ -267,6 +288,7 @@ class Topics:
         self, n: int = 10, by: str = "probability", *, relevance: float = 0.6, min_probability: float = 1e-3
     ) -> np.ndarray:
         """Columns (n_topics, n) of the top terms of each topic; parameters as `top_terms`."""
+        check_argument("Topics", "n", n, integer())
         if n < 1:
             raise ValueError(f"n={n} shows no terms; pass at least 1.")
         if by not in RANKINGS:
@@ -341,7 +363,8 @@ class Topics:
         Parameters
         ----------
         groups : array (n_documents,) or None, default=None
-            A column of metadata, of labels or numbers; None takes all documents together.
+            A column of metadata, of labels or numbers, in the order of the documents (the labels of a Series do not
+            count); None takes all documents together.
         weights : {"length", "equal"}, default="length"
             Whether every word or every document weighs the same. A group without words weighs its documents alike.
         as_frame : bool, default=False
@@ -350,14 +373,17 @@ class Topics:
         Returns
         -------
         groups : array (n_groups,)
-            Distinct groups, sorted; not returned where ``groups=None``.
+            Distinct groups, sorted, numerals as numbers ("2" before "10"); not returned where ``groups=None``. Those of
+            a pandas Categorical (months, sizes, what `pandas.cut` makes) come in the order of its categories, and a
+            frame's index keeps them; a category that no document has is left out, for it has no prevalence.
         prevalence : array (n_groups, n_topics) or (n_topics,)
             Rows sum to 1.
 
         Raises
         ------
         ValueError
-            If proportions are unknown, or groups have another length, missing or unsortable values.
+            If proportions are unknown, or groups are no column, have another length, or values that are missing or
+            cannot be sorted.
         """
         proportions = self.known_proportions("Topics.prevalence")
         if weights not in ("length", "equal"):
@@ -374,7 +400,8 @@ class Topics:
         if not as_frame:
             return labels, means
         name = getattr(groups, "name", None) or "group"
-        return _pandas().DataFrame(means, index=labels).rename_axis(index=name, columns="topic")
+        index = _pandas().CategoricalIndex(labels, dtype=groups.dtype) if is_categorical(groups) else labels
+        return _pandas().DataFrame(means, index=index).rename_axis(index=name, columns="topic")
 
     def documents(self, topic: int, n: int = 3, *, as_frame: bool = False) -> Any:
         """The documents that a topic has the largest proportion of; of equal ones the longest come first.
@@ -398,6 +425,8 @@ class Topics:
             If proportions are unknown, there is no such topic, or n is less than 1.
         """
         proportions = self.known_proportions("Topics.documents")
+        check_argument("Topics.documents", "topic", topic, integer())
+        check_argument("Topics.documents", "n", n, integer())
         if not 0 <= topic < self.n_topics:
             raise ValueError(f"There is no topic {topic}; there are {self.n_topics}, from 0 to {self.n_topics - 1}.")
         if n < 1:
@@ -493,9 +522,21 @@ def classical_scaling(distances: np.ndarray) -> np.ndarray:
 
 def _numbers(name, values, n_dim):
     """An array of finite numbers of at least 0; whole numbers become float64."""
-    values = np.asarray(values)
-    if values.dtype not in (np.float32, np.float64):
-        values = values.astype(np.float64)
+    if sp.issparse(values):
+        raise ValueError(f"{name} are a sparse matrix of shape {values.shape}; pass what its toarray() gives.")
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} are a masked array with {np.ma.count_masked(values)} values hidden; fill them.")
+    kind = type(values).__name__
+    if hasattr(values, "fit"):
+        raise ValueError(f"{name} are a {kind}, an estimator; call Topics.from_estimator(model, X, terms=terms).")
+    try:
+        values = np.asarray(values)
+        if values.dtype.kind not in "biufO":
+            raise TypeError(f"they are {values.dtype}")
+        if values.dtype not in (np.float32, np.float64):
+            values = values.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be an array of numbers, and are a {kind}: {error}.") from None
     if values.ndim != n_dim:
         raise ValueError(f"{name} of shape {values.shape} must have {n_dim} dimension{'s' * (n_dim > 1)}.")
     if values.size and not np.isfinite(values).all():
@@ -529,34 +570,88 @@ def _weighted_mean(rows, weights):
     return weights.astype(np.float64) @ rows / weights.sum(dtype=np.float64)
 
 
-def distinct_groups(groups, n):
-    """Distinct values of a column, sorted, and the place of each document's among them."""
-    column = np.asarray(groups)
-    if column.shape != (n,):
-        raise ValueError(f"groups of shape {column.shape} must hold one value for each of the {n} documents.")
+def distinct_groups(groups: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct values of a column (n,) in order, and the place of each document's among them.
+
+    Values are sorted, strings that are numerals by their numbers and before others. Those of a pandas Categorical keep
+    the order of its categories, less those that no document has.
+    """
+    column = _column(groups, n)
     if column.dtype.kind == "O":
-        missing = np.array([v is None or type(v).__name__ == "NAType" or v != v for v in column])
+        missing = np.array([v is None or type(v).__name__ in ("NAType", "NaTType") or v != v for v in column])
     else:
         missing = column != column
+    missing |= np.ma.getmaskarray(groups) if isinstance(groups, np.ma.MaskedArray) else False
     if missing.any():
         raise ValueError(
             f"groups have no value for {missing.sum()} documents, the first is {missing.argmax()}. Fill them in, or "
             "leave these documents out."
         )
+    if is_categorical(groups):
+        found = _pandas().Categorical(groups)
+        used, place = np.unique(found.codes, return_inverse=True)
+        return np.asarray(found.categories[used]), place
     try:
-        return np.unique(column, return_inverse=True)
+        labels, place = np.unique(column, return_inverse=True)
     except TypeError as error:
-        raise ValueError(f"groups cannot be sorted: {error}. Make them all labels or all numbers.") from None
+        raise ValueError(
+            f"groups cannot be sorted: {error}. Make them all labels or all numbers, or say their order: "
+            "pandas.Categorical(groups, categories=[...], ordered=True)."
+        ) from None
+    if not all(isinstance(label, str) for label in labels):
+        return labels, place
+    # Ratings read from a file are strings, and "10" is no neighbor of "1".
+    names = list(map(str, labels))
+    order = sorted(range(len(names)), key=lambda i: (0, float(names[i])) if NUMERAL.fullmatch(names[i]) else (1, i))
+    return labels[order], np.argsort(order)[place]
+
+
+def is_categorical(groups: Any) -> bool:
+    """Whether a column is a pandas Categorical, or a Series or Index of one."""
+    return hasattr(getattr(groups, "dtype", None), "categories") and hasattr(groups.dtype, "ordered")
+
+
+def _column(groups, n):
+    """One value for each document, as they are: an array made of "a" and NaN would hold the word "nan"."""
+    if isinstance(groups, (str, bytes, Mapping, Set)) or not hasattr(groups, "__len__"):
+        raise ValueError(
+            f"groups are a {type(groups).__name__}, and must be a column with one value for each of the {n} documents, "
+            "in their order: a list, an array or a Series."
+        )
+    shape = getattr(groups, "shape", (len(groups),))
+    if shape != (n,):
+        raise ValueError(f"groups of shape {tuple(shape)} must hold one value for each of the {n} documents.")
+    if hasattr(groups, "dtype"):
+        column = np.asarray(groups)
+    else:
+        column = np.fromiter(groups, dtype=object, count=n)
+        if all(isinstance(v, str) for v in column) or all(isinstance(v, Real) for v in column):
+            column = np.array(column.tolist())
+    for i, value in enumerate(column if column.dtype.kind == "O" else ()):
+        if hasattr(value, "__len__") and not isinstance(value, (str, bytes)):
+            raise ValueError(f"groups hold {value!r:.60} for document {i}; pass one label or number for each.")
+    return column
 
 
 def _terms_of(before, last):
-    """Names of the counts' columns, if anybody knows them."""
-    if before is not None:
+    """Names of the counts' columns, if known: those of all steps before the model, or from a vectorizer on."""
+    steps = [] if before is None else [step for _, step in before.steps]
+    for start in [i for i, step in enumerate(steps) if i == 0 or hasattr(step, "build_analyzer")]:
         try:
-            return before.get_feature_names_out()
+            return before[start:].get_feature_names_out()
         except (AttributeError, ValueError):  # a step that names nothing
             pass
     return getattr(last, "feature_names_in_", None)
+
+
+def _refuse_another_order(terms, known):
+    """Terms that are the model's own names of its columns, and in another order, would exchange the words."""
+    if list(terms) != known and set(terms) == set(known):
+        i = next(i for i, (term, name) in enumerate(zip(terms, known)) if term != name)
+        raise ValueError(
+            f"Topics: terms are the names that the model's columns have, in another order: column {i} is {known[i]!r}, "
+            f"and terms have {terms[i]!r} there. Leave terms out."
+        )
 
 
 def _texts_of(X):
@@ -569,6 +664,11 @@ def _texts_of(X):
     if all(isinstance(document, (list, tuple)) for document in documents):
         return [" ".join(map(str, document)) for document in documents]
     return None
+
+
+def as_text(document: str | Sequence[str]) -> str:
+    """A document as a text to quote: tokens get blanks between."""
+    return str(document) if isinstance(document, str) else " ".join(document)
 
 
 def _plural(n, what):

@@ -22,6 +22,7 @@ import scipy.sparse as sp
 from featlearn.streaming import accumulate, is_out_of_core
 from featlearn.text.counts import DOCUMENTS
 from featlearn.text.documents import check_documents
+from featlearn.text.terms import require_tokens
 from featlearn.validation import check_argument, integer, optional, real
 
 MERGE = 16  # tables are added when there are as many: copying a large one for every chunk would be slow
@@ -56,11 +57,7 @@ def added(tables: tuple) -> dict[str, int]:
 
 def count_terms(documents: list, *, totals: bool) -> TermCounts:
     """The counts of a chunk of token lists."""
-    if documents and isinstance(documents[0], str):
-        raise ValueError(
-            f"learn_vocabulary counts tokens, and the documents are strings ({documents[0][:30]!r}...). Tokenize them "
-            "first: Tokenizer().transform(documents)."
-        )
+    require_tokens(documents, "learn_vocabulary counts", "Tokenize them first: Tokenizer().transform(documents).")
     df = Counter(chain.from_iterable(map(set, documents)))
     tf = (Counter(chain.from_iterable(documents)),) if totals else ()
     return TermCounts(len(documents), (df,), tf)
@@ -96,7 +93,7 @@ def learn_vocabulary(
     Parameters
     ----------
     documents : list of lists of str, stream of such lists, or Dask bag of lists of str
-        The tokens of each document. One walk is made, so an iterator will do.
+        The tokens of each document. One walk is made, so an iterator of lists of documents will do.
     min_df, max_df : int or float, default=1 and 1.0
         Fewest and most documents that may hold a term: an integer counts documents, a float is a share of them.
     max_features : int or None, default=None

@@ -6,12 +6,14 @@ The experiment of the lecture notes: 25 clusters of MNIST by cosine, 50 steps, 7
 from functools import partial
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, sub_fit, with_callbacks
 from featlearn.kernels.assign import nearest
+from featlearn.sparse import sound_csr
 from featlearn.threads import as_float
 from featlearn.validation import check_parameters, check_rows, integer, one_of, optional, real, unchanged_on_failure
 from featlearn.vectors.dictionary import accumulate_dense, map_dense
@@ -136,6 +138,7 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             init=INIT,
             n_init=integer(1),
         )
+        X = sound_csr("ClusterClassifier", X) if sp.issparse(X) else X
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32])
         check_classification_targets(y)
         classes, y = np.unique(y, return_inverse=True)

@@ -55,7 +55,9 @@ from featlearn.notices import interruptible, notify, warn_at_limit
 from featlearn.streaming import accumulate, first_chunk, is_out_of_core, map_chunks
 from featlearn.threads import as_float, cache_rows, one_blas_thread
 from featlearn.validation import (
+    COMMON,
     boolean,
+    check_argument,
     check_parameters,
     check_rows,
     check_weights,
@@ -718,13 +720,16 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         return float(-2 * self._sums(X)[0] + 2 * self._n_parameters())
 
-    def sample(self, n_samples: int = 1):
+    def sample(self, n_samples: int = 1, random_state=None):
         """Draw samples from the mixture.
 
         Parameters
         ----------
         n_samples : int, default=1
             How many.
+        random_state : int, RandomState or None, default=None
+            Seed of the draws; None takes that of the mixture itself, as scikit-learn's does, which draws the same
+            samples in every call if it is an integer.
 
         Returns
         -------
@@ -732,11 +737,16 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             The samples, in the dtype of the means.
         labels : array (n_samples,) of int
             The component of each.
+
+        Raises
+        ------
+        ValueError
+            If ``n_samples`` or ``random_state`` is not valid.
         """
         check_is_fitted(self)
-        if integer(1)(n_samples) is not None:
-            raise ValueError(f"GaussianMixtureEncoder: n_samples={n_samples!r} is not valid; pass an integer above 0.")
-        rng = check_random_state(self.random_state)
+        check_argument("GaussianMixtureEncoder.sample", "n_samples", n_samples, integer(1))
+        check_argument("GaussianMixtureEncoder.sample", "random_state", random_state, COMMON["random_state"])
+        rng = check_random_state(self.random_state if random_state is None else random_state)
         shares = self.weights_.astype(np.float64)
         labels = rng.choice(len(shares), n_samples, p=shares / shares.sum())
         noise = rng.standard_normal((n_samples, self.components_.shape[1]))

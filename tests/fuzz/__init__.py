@@ -22,6 +22,15 @@ GATES = {
     "rows": "tests.fuzz.tables:rows_case",
     "images": "tests.fuzz.tables:images_case",
     "parameters": "tests.fuzz.tables:parameters_case",
+    "terms": "tests.fuzz.terms:terms_case",
+    "tokens": "tests.fuzz.tokens:tokens_case",
+    "counts": "tests.fuzz.counts:counts_case",
+    "indices": "tests.fuzz.indices:indices_case",
+    "trees": "tests.fuzz.trees:trees_case",
+    "grammars": "tests.fuzz.grammars:grammars_case",
+    "documents": "tests.fuzz.documents:documents_case",
+    "files": "tests.fuzz.files:files_case",
+    "sentences": "tests.fuzz.sentences:sentences_case",
 }
 
 Case = tuple[str, Callable[[], str | None]]

@@ -1,8 +1,10 @@
 """Brackets: what is written is read back, and each kind of mistake is reported where it is."""
 
+import bz2
 import gzip
 import io
 import itertools
+import lzma
 import pickle
 import tracemalloc
 
@@ -12,9 +14,13 @@ from hypothesis import strategies as st
 
 from featlearn.grammar import brackets
 from featlearn.grammar.brackets import BracketError, parse_tree, parse_trees, read_trees, write_trees
+from featlearn.grammar.cfg import PCFG, RuleCounts
+from featlearn.grammar.evalb import score_tree
+from featlearn.grammar.transforms import strip_function, strip_functions
 from featlearn.grammar.tree import Tree
 
-TEXTS = st.text(min_size=1, max_size=8) | st.text(st.sampled_from("ab()\\x208 \t\n\0|^+'"), min_size=1, max_size=8)
+SPECIAL = "ab()\\x208u30 \t\n\0|^+'\u3000\xa0\ufeff<>*%#@"
+TEXTS = st.text(min_size=1, max_size=8) | st.text(st.sampled_from(SPECIAL), min_size=1, max_size=8)
 
 
 def trees_of(texts, mixed=False):
@@ -70,8 +76,8 @@ def test_unlabeled_roots():
 
 
 def test_blanks_are_free_and_only_ascii_ones_part_words():
-    tree = Tree("NP", [Tree("DT", ["the"]), Tree("NN", ["mm\u2009Hg\xa0\u3000"])])
-    assert parse_tree("(\tNP\r\n(DT\vthe\f)( NN mm\u2009Hg\xa0\u3000 ) )") == tree
+    tree = Tree("NP", [Tree("DT", ["the"]), Tree("NN", ["mm\u2009Hg\u3000\xa0"])])
+    assert parse_tree("(\tNP\r\n(DT\vthe\f)( NN mm\u2009Hg\u3000\xa0 ) )") == tree
     assert parse_trees("  \n ") == []
 
 
@@ -267,3 +273,231 @@ def test_write_whole_or_not_at_all(tmp_path):
             write_trees(trees, path)
         assert path.read_text() == "(OLD tree)"
         assert list(tmp_path.iterdir()) == [path]
+
+
+# ---- treebanks in the wild -----------------------------------------------------------------------------------------
+
+HEADER = """\
+*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*
+*x*                                                                 *x*
+*x*        Copyright (C) 1995 University of Pennsylvania            *x*
+*x*   The data in this file (see the README) are preliminary.       *x*
+*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*
+
+
+"""
+CTB = """\
+<DOC>
+<DOCID> CTB_001 (nw) </DOCID>
+<HEADER><DATE>1996-01-02</DATE></HEADER>
+<BODY>
+<HEADLINE>
+<S ID=1>
+( (IP-HLN (NP-SBJ (NP-PN (NR 上海)
+\t\t\t (NR 浦东))
+\t\t  (NP (NN 开发)))
+\t  (VP (VV 同步))) )
+</S>
+</HEADLINE>
+<TEXT>
+<P>
+<S ID=2> ( (FRAG (NN 完) (PU ）)) ) </S>
+<seg id="3">
+( (IP (NP (-NONE- *pro*)) (VP (VV 来))) )
+</seg>
+</P>
+</TEXT>
+</BODY>
+</DOC>
+""".replace(" (nw)", "")
+CTB_TREES = [
+    "(TOP (IP-HLN (NP-SBJ (NP-PN (NR 上海) (NR 浦东)) (NP (NN 开发))) (VP (VV 同步))))",
+    "(TOP (FRAG (NN 完) (PU ）)))",
+    "(TOP (IP (NP (-NONE- *pro*)) (VP (VV 来))))",
+]
+WILD = {
+    "the Penn Treebank's header": (HEADER + PENN, [str(tree) for tree in parse_trees(PENN)]),
+    "headers between trees": (PENN + HEADER + PENN, [str(tree) for tree in parse_trees(PENN + PENN)]),
+    "lines without ends": (HEADER.replace("\n", "") + "( (S (A a)))", ["(TOP (S (A a)))"]),
+    "the Chinese Treebank": (CTB, CTB_TREES),
+    "the Chinese Treebank, Windows": ("\ufeff" + CTB.replace("\n", "\r\n"), CTB_TREES),
+    "tags and trees in one line": ("<s id=1>(S (A a))</s><s id=2>(S (B b))</s>", ["(S (A a))", "(S (B b))"]),
+    "ATIS": (
+        "( @0y0012sx-a-11/CD )\n( END_OF_TEXT_UNIT )\n( (S (VB List)))\n( @0y0022sx-d-5/CD )\n",
+        ["(TOP (S (VB List)))"],
+    ),
+    "NEGRA's .penn": (
+        "%% Sent (1)\n( (S (NE Ross)))\n%% Sent 2\n(S (NE Perot))",
+        ["(TOP (S (NE Ross)))", "(S (NE Perot))"],
+    ),
+    "historical English": (
+        "/~*\n(a) note\n*~/\n( (IP-MAT (NP x)) (ID CMAELR3,26.4))\n/* (b */\n(S (A a))\x1a",
+        ["(TOP (IP-MAT (NP x)) (ID CMAELR3,26.4))", "(S (A a))"],
+    ),
+    "comments": ("# sent (1)\n(S (A a))\n  # (B b)\n(C c)", ["(S (A a))", "(C c)"]),
+    "ideographic spaces": (
+        "\u3000(IP\u3000(NP (NR\u3000上海)\u3000(NN 开发\u3000))\n\u3000\u3000(VP\u3000 (VV \u3000同步) ) )\u3000\n",
+        ["(IP (NP (NR 上海) (NN 开发)) (VP (VV 同步)))"],
+    ),
+    "an ideographic space as a word, and in one": (
+        "(IP (PU \u3000) (NN\u3000布什\u3000总统) (NR 布什\u3000总统))",
+        ["(IP (PU \\u3000) (NN 布什\\u3000总统) (NR 布什\\u3000总统))"],
+    ),
+    "unbreakable indents": ("(S\n\xa0\xa0(A a)\xa0\n\u2003(B b\xa0c)\xa0)\xa0", ["(S (A a) (B b\xa0c))"]),
+    "marks between files": ("\ufeff(S (A a))\n\ufeff(S (B b))\n", ["(S (A a))", "(S (B b))"]),
+    "SPMRL": (
+        "( (SENT##m=ind## (NP-SUJ##g=f|n=s## (DET##s=def## la)) (PONCT .)) )",
+        ["(TOP (SENT##m=ind## (NP-SUJ##g=f|n=s## (DET##s=def## la)) (PONCT .)))"],
+    ),
+    "a tree a line": ("(TOP (S (A a)))\r\n(TOP (S (B b)))\r\n\r\n", ["(TOP (S (A a)))", "(TOP (S (B b)))"]),
+    "old Macs": ("(TOP (S (A a)))\r(TOP (S\r(B b)))\r", ["(TOP (S (A a)))", "(TOP (S (B b)))"]),
+}
+
+
+@pytest.mark.parametrize("name", WILD)
+def test_treebanks_in_the_wild(name, tmp_path):
+    text, expected = WILD[name]
+    assert [str(tree) for tree in parse_trees(text)] == expected
+    for size in (1, 2, 3, 7, 50):
+        pieces = [text[start : start + size] for start in range(0, len(text), size)]
+        assert [str(tree) for tree in read_trees(pieces)] == expected
+    for encoding in ("utf-8", "utf-16", "gb18030", "utf-8-sig"):
+        (tmp_path / "file").write_bytes(text.encode(encoding))
+        read = list(read_trees(tmp_path / "file", encoding="gb18030" if encoding == "gb18030" else None))
+        assert [str(tree) for tree in read] == expected
+    for module, suffix in ((gzip, "gz"), (bz2, "bz2"), (lzma, "xz")):
+        for path in (tmp_path / f"file.{suffix}", tmp_path / "packed.mrg"):
+            path.write_bytes(module.compress(text.encode()))
+            assert [str(tree) for tree in read_trees(path)] == expected
+
+
+def test_functional_tags_and_features_go():
+    (tree,) = parse_trees(WILD["SPMRL"][0])
+    assert str(strip_functions(tree)) == "(TOP (SENT (NP (DET la)) (PONCT .)))"
+    assert [strip_function(label) for label in ("#", "##", "NP##a##-SUJ", "-NONE-", "P+D")] == [
+        "#",
+        "##",
+        "NP",
+        "-NONE-",
+        "P+D",
+    ]
+
+
+FOREIGN = {
+    "Sinica": (
+        "#1:1.[0] S(agent:NP(Head:Nhaa:我)|Head:VC2:看|goal:NP(Head:Nab:書))#。(PERIODCATEGORY)\n",
+        "Sinica Treebank's format",
+    ),
+    "Sinica without numbers": (
+        "VP(Head:VC2:看|goal:NP(property:N:紅|Head:Nab:書))\n",
+        "Sinica Treebank's format.*sinica_parse",
+    ),
+    "NEGRA": (
+        "%% word\ttag\tmorph\n#FORMAT 3\n#BOS 1 0 1098266456 1 %% (A)\nRoss\tNE\tNom\tPNC\t500\n#500\t--\tPN\n#EOS 1\n",
+        "NEGRA's export format",
+    ),
+    "NEGRA from the middle": ("#BOS 12 0 1 1\n(\t$(\t--\t--\t0\n#EOS 12\n", "NEGRA's export format"),
+    "TIGER-XML": (
+        '<?xml version="1.0"?>\n<corpus id="t">\n<t id="s1_1" word="(" pos="$("/>\n</corpus>',
+        "treebank in XML",
+    ),
+    "TIGER-XML without its first line": (
+        '<corpus>\n<s id="s1">\n<graph root="s1_500">\n<t word="Ross"/>\n</graph></s></corpus>',
+        "treebank in XML",
+    ),
+    "French Treebank": (
+        '<SENT nb="1">\n<NP fct="SUJ"><w cat="D">la</w></NP>\n<w cat="V">dort</w>\n</SENT>\n',
+        "no tree in brackets.*treebank in XML",
+    ),
+    "CoNLL-U": ("# sent_id = 1\n# text = I sleep (well)\n1\tI\tI\tPRON\t_\n2\tsleep\tsleep\tVERB\t_\n", "CoNLL-U"),
+    "CoNLL-X": ("1\tHe\the\tPRP\tPRP\t_\t2\tSBJ\t_\t_\n", "table of dependencies"),
+    "CoNLL-2012": ("#begin document (bc/cctv); part 000\nbc 0 0 In IN (TOP(S(PP* -\n", "CoNLL-2012"),
+    "CoNLL-2000": ("Confidence NN B-NP\nin IN B-PP\nthe DT B-NP\n", "words and chunks"),
+    ".pos": (
+        "======================================\n\n[ Pierre/NNP Vinken/NNP ]\n,/, \n[ 61/CD years/NNS ]\n",
+        "words with tags",
+    ),
+    "HTML": ("<!DOCTYPE html>\n<html><body>404 (not found)</body></html>", "page of HTML"),
+    "JSON": ('[{"label": "S", "children": ["(", "a"]}]', "looks like JSON"),
+    "square brackets": ("[S [NP I] [VP sleep]]\n", "square brackets are not read"),
+    "linguists' brackets": ("[.S [.NP I ] [.VP sleep ] ]\n", "square brackets are not read"),
+    ".prd": ("( (S (NP Pierre Vinken) (VP will)))", "pass mixed=True"),
+    "failed parses": ("(S (A a))\n(())\n", r"Parsers write \(\(\)\) for a sentence without a tree"),
+    "empty trees": ("(S (A a))\n( )\n", r"brackets are empty.*Parsers write \(\(\)\)"),
+    "wrappers alone": ("<DOC>\n<S ID=1>\n</S>\n</DOC>\n", "tags such as '<DOC>' and no tree in brackets"),
+    "no brackets": ("The dog sleeps .\n", "there is 'The' between trees"),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_is_no_treebank_in_brackets_is_named(name, tmp_path):
+    text, message = FOREIGN[name]
+    path = tmp_path / "file.mrg"
+    path.write_text(text, encoding="utf-8")
+    for read in (
+        lambda: list(read_trees(path)),
+        lambda: parse_trees(text),
+        lambda: list(read_trees(text.splitlines(True))),
+    ):
+        with pytest.raises(BracketError, match=message) as caught:
+            read()
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 400 + len(str(path))
+
+
+def test_other_encodings(tmp_path):
+    path = tmp_path / "file.mrg"
+    for text, encoding, suggestion in (
+        ("(S (NN H\xe4user) (VV sch\xf6n))", "latin-1", "cp1252"),
+        (CTB, "gb18030", "gb18030"),
+    ):
+        path.write_bytes(text.encode(encoding))
+        line = next(i for i, row in enumerate(text.split("\n"), 1) if not row.isascii())
+        with pytest.raises(
+            BracketError, match=rf"byte 0x.*not utf-8.*looks like.*pass encoding='{suggestion}'"
+        ) as caught:
+            list(read_trees(path))
+        assert caught.value.line == line
+        assert list(read_trees(path, encoding=encoding)) == parse_trees(text)
+    path.write_bytes("(S (NN H\xe4user))".encode("utf-16-le"))
+    with pytest.raises(BracketError, match=r"NUL character.*looks like UTF-16; pass encoding='utf-16-le'"):
+        list(read_trees(path))
+    assert len(list(read_trees(path, encoding="utf-16-le"))) == 1
+    for encoding in ("latin", "hex", "no such", 3):
+        if encoding != "latin":
+            with pytest.raises(ValueError, match="is no text encoding; 'utf-8', 'gb18030' and 'latin-1' are"):
+                read_trees(path, encoding=encoding)
+    with pytest.raises(ValueError, match="encoding='utf-8' is for a file that a path names"):
+        read_trees(["(A a)"], encoding="utf-8")
+    (tmp_path / "trees.zip").write_bytes(b"PK\x03\x04" + bytes(50))
+    with pytest.raises(ValueError, match="zip archive; unpack it"):
+        list(read_trees(tmp_path / "trees.zip"))
+    with pytest.raises(IsADirectoryError, match="is a folder; read the trees of each of its files"):
+        read_trees(tmp_path)
+
+
+@pytest.mark.parametrize(("module", "kind"), [(bz2, "bzip2"), (lzma, "xz")])
+def test_other_packed_files_that_are_damaged(tmp_path, module, kind):
+    whole = module.compress(b"(S (A a) (B b))\n" * 2000)
+    for name, damaged in (("cut", whole[:-9]), ("changed", whole[:20] + bytes(20) + whole[40:])):
+        (tmp_path / name).write_bytes(damaged)
+        with pytest.raises(ValueError, match=f"{name} is no whole {kind} file: "):
+            list(read_trees(tmp_path / name))
+
+
+def test_trees_of_nltk_are_pointed_to_what_takes_them(tmp_path):
+    nltk = pytest.importorskip("nltk")
+    takers = [
+        lambda tree: Tree("S", [tree]),
+        read_trees,
+        parse_trees,
+        lambda tree: write_trees([tree], tmp_path / "trees"),
+        lambda tree: RuleCounts.of([tree]),
+        strip_functions,
+        lambda tree: score_tree(tree, tree),
+        lambda tree: PCFG.from_trees([tree]),
+    ]
+    for tree in (nltk.Tree.fromstring("(S (A a))"), nltk.ParentedTree.fromstring("(S (A a))")):
+        for take in takers:
+            with pytest.raises(TypeError, match=r"nltk\.\w*Tree \(Tree\.from_nltk makes one of ours\)"):
+                take(tree)

@@ -4,6 +4,7 @@ import itertools
 import math
 import pickle
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from featlearn.grammar.chart import (
 )
 from featlearn.grammar.toys import load_toy_grammar
 from featlearn.grammar.tree import Tree
+from tests.references import k_best_derivations
 
 TELESCOPE = ["the", "man", "saw", "the", "woman", "with", "the", "telescope"]
 
@@ -186,19 +188,117 @@ def test_expected_counts_are_the_gradient_of_log_z():
             assert (z[0] - z[1]) / (2 * step) == pytest.approx(counted[rule], abs=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
-@given(grammars(unary_cycles=True), sentences)
-def test_unary_cycles(grammar, sentence):
-    trees = all_trees(grammar, sentence)
+def nested(tree):
+    return tree if isinstance(tree, str) else (tree.label, *map(nested, tree.children))
+
+
+short = st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map(tuple)
+
+
+@settings(max_examples=80, deadline=None)
+@given(grammars(unary_cycles=True), short, st.integers(1, 25))
+def test_the_k_best_where_unary_rules_cycle_are_those_of_lists_that_settle(grammar, sentence, k):
+    expected = k_best_derivations(grammar, sentence, k)
     compiled = compile_grammar(grammar)
     lexical = compiled.lexical(sentence)
+    found = k_best(compiled, lexical, k, sentence)
+    assert [p.log_proba for p in found] == pytest.approx([math.log(p) for p, _ in expected], abs=1e-9)
+    assert all(a.log_proba >= b.log_proba for a, b in itertools.pairwise(found))
+    assert len({p.tree for p in found}) == len(found)
+    assert all(grammar.log_probability(p.tree) == pytest.approx(p.log_proba, abs=1e-9) for p in found)
+    last = expected[-1][0] * (1 + 1e-9) if expected else 0.0  # of those as good as the last, some are left out
+    assert {nested(p.tree) for p in found if math.exp(p.log_proba) > last} == {t for p, t in expected if p > last}
     best = viterbi(compiled, lexical, sentence)
-    assert (best.tree is None) == (not trees)
-    if trees:
-        scores = sorted((grammar.log_probability(tree) for tree in trees), reverse=True)
-        assert best.log_proba == pytest.approx(scores[0], abs=1e-9)
-        assert [p.log_proba for p in k_best(compiled, lexical, 20)] == pytest.approx(scores[:20], abs=1e-9)
-        assert inside(compiled, lexical) >= math.log(math.fsum(map(math.exp, scores))) - 1e-9
+    assert (best.tree is None) == (not found)
+    if found:
+        assert found[0].log_proba == pytest.approx(best.log_proba, abs=1e-12)
+        total = math.log(math.fsum(math.exp(p.log_proba) for p in found))
+        assert inside(compiled, lexical) >= total - 1e-9
+
+
+def test_the_k_best_go_around_a_unary_cycle():
+    grammar = PCFG.from_text("S -> A 0.5 | 'a' 0.5\nA -> S 0.9 | 'a' 0.1")
+    compiled = compile_grammar(grammar)
+    found = k_best(compiled, compiled.lexical(["a"]), 5, ["a"])
+    assert [math.exp(p.log_proba) for p in found] == pytest.approx([0.5, 0.225, 0.10125, 0.05, 0.0455625])
+    assert str(found[1].tree) == "(S (A (S a)))"
+    for k in (1, 2, 3, 4):
+        assert k_best(compiled, compiled.lexical(["a"]), k, ["a"]) == found[:k]
+    many = k_best(compiled, compiled.lexical(["a"]), 1000, ["a"])  # chains deeper than Python's stack
+    assert len(many) == 1000 == len({p.tree for p in many})
+    rounds = [math.log(0.45) * r + math.log(end) for r in range(1000) for end in (0.5, 0.05)]
+    assert [p.log_proba for p in many] == pytest.approx(sorted(rounds, reverse=True)[:1000])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence", "expected"),
+    [
+        ("S -> S 0.5 | 'a' 0.5", "a", [0.5, 0.25, 0.125, 0.0625]),  # a symbol over itself
+        ("S -> A A 1\nA -> A 0.6 | 'a' 0.4", "aa", [0.16, 0.096, 0.096, 0.0576, 0.0576, 0.0576, 0.03456]),
+        ("S -> B 0.2 | 'b' 0.8\nB -> C 1\nC -> S 0.7 | S S 0.3", "b", [0.8, 0.112, 0.01568]),  # three symbols
+        ("S -> B 0.2 | 'b' 0.8\nB -> C 1\nC -> S 0.7 | S S 0.3", "bb", [0.0384, 0.005376] + [0.005376] * 2),
+        ("S -> A 1\nA -> S 0.5 | B 0.5\nB -> A 0.5 | 'b' 0.5", "b", [0.25, 0.125, 0.0625, 0.0625]),  # two cycles
+    ],
+)
+def test_the_k_best_of_cycles_written_out(text, sentence, expected):
+    compiled = compile_grammar(PCFG.from_text(text))
+    found = k_best(compiled, compiled.lexical(sentence), len(expected), sentence)
+    assert [math.exp(p.log_proba) for p in found] == pytest.approx(expected)
+
+
+def test_a_cycle_that_loses_no_probability_has_k_best_trees_of_one_probability():
+    grammar = PCFG.from_text("S -> A 1\nA -> S 1 | B 1\nB -> A 1 | 'a' 0.5", normalize=None)
+    compiled = compile_grammar(grammar)
+    found = k_best(compiled, compiled.lexical(["a"]), 60, ["a"])
+    assert len({p.tree for p in found}) == 60
+    assert {p.log_proba for p in found} == {math.log(0.5)}
+    assert str(found[0].tree) == "(S (A (B a)))" == str(viterbi(compiled, compiled.lexical("a"), "a").tree)
+    with pytest.raises(ValueError, match=r"never lose probability.*S, A, B"):
+        inside(compiled, compiled.lexical(["a"]))
+    without = compile_grammar(PCFG.from_text("S -> A 1\nA -> S 1"))  # and no word
+    assert k_best(without, [([], [])], 5) == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(grammars(unary_cycles=True), short)
+def test_sums_over_unary_cycles_are_the_least_solution_and_counts_its_gradient(grammar, sentence):
+    compiled = compile_grammar(grammar)
+    lexical = compiled.lexical(sentence)
+
+    def slow(log_p):
+        """Inside values of the trees of up to 400 unary rules in a row, in dictionaries."""
+        rules = dict(zip(map(tuple, compiled.unary.tolist()), np.exp(log_p), strict=True))
+        chart: dict = {}
+        for length in range(1, len(sentence) + 1):
+            for i in range(len(sentence) - length + 1):
+                own: dict = defaultdict(float)
+                if length == 1:
+                    own.update(zip(map(int, lexical[i][0]), np.exp(lexical[i][1]), strict=True))
+                for (a, b, c), p in zip(compiled.binary.tolist(), np.exp(compiled.binary_log_proba), strict=True):
+                    for m in range(i + 1, i + length):
+                        own[a] += p * chart[i, m].get(b, 0.0) * chart[m, i + length].get(c, 0.0)
+                cell = dict(own)
+                for _ in range(400):
+                    cell = own | {
+                        a: own.get(a, 0.0) + sum(p * cell.get(y, 0.0) for (x, y), p in rules.items() if x == a)
+                        for a, _ in rules
+                    }
+                chart[i, i + length] = cell
+        return chart[0, len(sentence)].get(compiled.start, 0.0)
+
+    z = slow(compiled.unary_log_proba)
+    found = expected_counts(compiled, lexical)
+    assert found.log_proba == inside(compiled, lexical)
+    assert math.exp(found.log_proba) == pytest.approx(z, rel=1e-6)
+    if z == 0:
+        return
+    for rule in range(min(len(compiled.unary), 2)):
+        changed = []
+        for change in (1e-4, -1e-4):
+            log_p = compiled.unary_log_proba.copy()
+            log_p[rule] += change
+            changed.append(math.log(slow(log_p)))
+        assert found.unary[rule] == pytest.approx((changed[0] - changed[1]) / 2e-4, rel=1e-3, abs=1e-5)
 
 
 def test_inside_adds_up_a_unary_cycle():
@@ -221,6 +321,20 @@ def test_a_unary_cycle_that_never_ends_is_named():
     assert viterbi(grammar, grammar.lexical(["a"])).log_proba == pytest.approx(math.log(0.5))
     with pytest.raises(ValueError, match=r"never lose probability.*A, B"):
         inside(grammar, grammar.lexical(["a"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("S -> A 1 | B A 1e-202\nA -> 'a' 1e-201 | 'b' 1.0\nB -> A A 0.2 | B 0.1 | 'a' 0.7", "baa"),
+        ("S -> B A 0.3 | 'a' 0.7\nA -> A 'b' S 1.0 | B 1e-6\nB -> S 1e-201 | 'b' 1.0", "bba"),
+    ],
+)
+def test_counts_that_no_float_holds_are_named(text, sentence):
+    compiled = compile_grammar(PCFG.from_text(text, normalize=None))
+    assert viterbi(compiled, compiled.lexical(sentence)).log_proba < -900
+    with pytest.raises(ValueError, match="of 3 words leave the range of floats"):
+        expected_counts(compiled, compiled.lexical(sentence))
 
 
 def test_the_telescope_has_both_trees():
@@ -511,3 +625,78 @@ def test_every_pair_of_symbols_has_its_best_chain():
         assert (path[0][0], path[-1][1]) == (compiled.in_unary[x], compiled.in_unary[y])
         assert all(a[1] == b[0] for a, b in itertools.pairwise(path))
         assert sum(weights[step] for step in path) == pytest.approx(best[x, y])
+
+
+# --- numbers of symbols that lead nowhere --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", [-1, 99, 2**31, 2**32 + 1])
+@pytest.mark.parametrize("name", ["binary", "unary"])
+def test_rules_of_symbols_that_are_none_are_refused(name, wrong):
+    compiled = compile_grammar(load_toy_grammar())
+    rules = getattr(compiled, name).astype(np.int64)
+    rules[0, -1] = wrong
+    with pytest.raises(ValueError, match=rf"The {name} rules number symbols from .*, and there are \d+: pass integers"):
+        replace(compiled, **{name: rules})
+    arrays = RuleArrays(
+        compiled.symbols, compiled.binary, compiled.binary_log_proba, compiled.unary, compiled.unary_log_proba
+    )
+    with pytest.raises(ValueError, match=rf"The {name} rules number symbols from"):
+        compile_grammar(arrays._replace(**{name: rules}), "S")
+    with pytest.raises(ValueError, match=rf"The {name} rules are of float64; pass integers"):
+        compile_grammar(arrays._replace(**{name: rules + 0.5}), "S")
+    with pytest.raises(ValueError, match="read-only"):  # what was checked stays
+        getattr(compiled, name)[0, 0] = 99
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"start": 99}, "start is 99"),
+        ({"start": -1}, "start is -1"),
+        ({"kind": np.zeros(2, np.int8)}, r"kind has shape \(2,\)"),
+        ({"binary_log_proba": np.zeros(1)}, r"binary_log_proba \(1,\)"),
+        ({"binary": np.zeros((4, 2), int)}, r"binary has shape \(4, 2\)"),
+    ],
+)
+def test_compiled_grammars_made_by_hand_are_checked(changes, message):
+    compiled = compile_grammar(load_toy_grammar())
+    with pytest.raises(ValueError, match=message):
+        replace(compiled, **changes)
+    state = compiled.__getstate__() | changes
+    with pytest.raises(ValueError, match=message):  # a damaged pickle
+        compiled.__class__.__new__(compiled.__class__).__setstate__(state)
+
+
+@pytest.mark.parametrize("wrong", [-1, 99, 2**31, 2**32 + 1, 0.5])
+def test_lexical_scores_of_symbols_that_are_none_are_refused(wrong):
+    compiled = compile_grammar(load_toy_grammar())
+    for take in (viterbi, inside, expected_counts, count_trees, lambda g, s: k_best(g, s, 2)):
+        with pytest.raises(ValueError, match=r"Lexical scores (number symbols|have symbols of float64)"):
+            take(compiled, [([0], [0.0]), ([wrong], [0.0])])
+    good = as_lexical(compiled, [([0], [0.0]), ([1, 2], [0.0, 0.0])])
+    for changes, message in (
+        ({"symbol": np.array([0, 1, 99], np.int32)}, "number symbols 0 to 99"),
+        ({"symbol": np.array([0, 1], np.int32)}, "start ends at 3, with 2 symbols"),
+        ({"start": np.array([0, 2, 1, 3])}, "never fall"),
+        ({"start": np.array([0, 1, 30])}, "start ends at 30"),
+        ({"start": np.array([0.0, 1.0, 3.0])}, "starts of int64"),
+        ({"symbol": np.array([[0, 1, 2]], np.int32)}, "symbols of int32"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            viterbi(compiled, good._replace(**changes))
+
+
+def test_coarse_groups_that_are_none_are_refused():
+    compiled = compile_grammar(load_toy_grammar())
+    coarse = coarsen(compiled)
+    for group in (coarse.group + 99, coarse.group - 1, coarse.group.astype(float), coarse.group[:-1]):
+        with pytest.raises(ValueError, match=r"CoarseGrammar\.group must number"):
+            replace(coarse, group=group)
+
+
+def test_k_best_refuses_words_that_are_too_few():
+    compiled = compile_grammar(load_toy_grammar())
+    words = ["the", "man", "saw", "the", "woman"]
+    with pytest.raises(ValueError, match="A sentence of 2 words has lexical scores of 5"):
+        k_best(compiled, compiled.lexical(words), 2, words[:2])

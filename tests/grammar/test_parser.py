@@ -2,10 +2,12 @@
 
 import math
 import pickle
+import warnings
 from collections import Counter
 from itertools import combinations, pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -17,8 +19,9 @@ from featlearn.grammar import parser as parser_module
 from featlearn.grammar.annotations import ANNOTATIONS, MARK, annotate, move_marks
 from featlearn.grammar.binarization import binarize, labels_of, unbinarize
 from featlearn.grammar.brackets import parse_tree
-from featlearn.grammar.cfg import PCFG
+from featlearn.grammar.cfg import CFG, PCFG
 from featlearn.grammar.chart import k_best
+from featlearn.grammar.constituents import ConstituentVectorizer
 from featlearn.grammar.parser import PCFGParser
 from featlearn.grammar.toys import load_toy_grammar
 from featlearn.grammar.transforms import map_labels
@@ -69,14 +72,172 @@ def test_the_telescope_has_both_trees_without_a_fit():
 
 def test_a_word_the_grammar_lacks_gives_a_flat_tree():
     parser = PCFGParser(grammar=load_toy_grammar())
-    assert parser.predict(["the zorp sleeps"]) == [parse_tree("(S (DT the) (X zorp) (Vi sleeps))")]
-    assert parser.predict_log_proba(["the zorp sleeps"])[0] == -math.inf
-    assert parser.inside_log_proba("the zorp sleeps") == -math.inf
+    with pytest.warns(UserWarning, match="no tree for 1 of 1 sentences.*No rule covers 'zorp'"):
+        assert parser.predict(["the zorp sleeps"]) == [parse_tree("(S (DT the) (X zorp) (Vi sleeps))")]
+    with pytest.warns(UserWarning, match="No rule covers 'zorp'"):
+        assert parser.predict_log_proba(["the zorp sleeps"])[0] == -math.inf
+    with pytest.warns(UserWarning, match="No rule covers 'zorp'"):
+        assert parser.inside_log_proba("the zorp sleeps") == -math.inf
 
 
 def test_trees_of_a_grammar_are_labeled_as_it_labels_them():
     grammar = PCFG.from_text("S -> A^B A^B 1.0\nA^B -> 'a' 1.0")
     assert str(PCFGParser(grammar=grammar).predict(["a a"])[0]) == "(S (A^B a) (A^B a))"
+
+
+# ---- sentences without a tree, and raw ones --------------------------------------------------------------------
+
+
+def said(call, *arguments, **options):
+    """The result of a call and its only warning."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        result = call(*arguments, **options)
+    (warning,) = found
+    assert warning.category is UserWarning
+    assert warning.filename == __file__  # where the library was called
+    return result, str(warning.message)
+
+
+def test_a_failed_parse_is_said_once_with_the_words_that_no_rule_covers():
+    parser = PCFGParser(grammar=load_toy_grammar()).fit()
+    sentences = ["the man sleeps", "The spoon sleeps.", "the the", "", "the fork sleeps", ["the", "spoon"]]
+    trees, message = said(parser.predict, sentences)
+    assert [tree and tree.words() for tree in trees[:4]] == [
+        ["the", "man", "sleeps"],
+        ["The", "spoon", "sleeps", "."],
+        ["the", "the"],
+        None,
+    ]
+    assert "no tree for 5 of 6 sentences" in message
+    assert "No rule covers 'The', 'spoon', '.', 'fork' (it has 'the' in lower case)." in message
+    assert "In 1 of them all words are covered, and no tree spans them: 'the the'." in message
+    assert "1 of them hold no words." in message
+    assert said(parser.predict_log_proba, sentences)[1] == message
+    assert len(np.flatnonzero(np.isfinite(said(parser.predict_log_proba, sentences)[0]))) == 1
+    for call in (parser.parse, parser.inside_log_proba):
+        assert "No rule covers 'zorp'" in said(call, "the zorp sleeps")[1]
+        assert "are covered, and no tree spans them: 'the the'" in said(call, "the the")[1]
+        assert "It holds no words" in said(call, "")[1]
+    assert said(parser.parse, "the zorp sleeps", k=3)[1] == said(parser.parse, "the zorp sleeps")[1]
+    gold = ["(S (NP (DT the) (NN man)) (VP (Vi sleeps)))", "(S (DT the) (NN zorp))"]
+    score, message = said(parser.score, gold)
+    assert "no tree for 1 of 2 sentences" in message
+    assert "'zorp'" in message
+    assert parser.evaluate(gold).f1 == score  # counts them, and says nothing
+    assert parser.evaluate(gold).n_failed == 1
+    assert parser.score(10 * gold[:1] + gold[1:]) < 1  # few, and the score is lower for them
+    many = [f"zorp{i} the" for i in range(30)]
+    assert "'zorp7' and 22 more" in said(parser.predict, many)[1]
+    assert "'zorp8'" not in said(parser.predict, many)[1]
+    _, message = said(
+        ConstituentVectorizer(parser).fit_transform, ["the man sleeps\nthe zorp sleeps", "the man sleeps"]
+    )
+    assert "no tree for 1 of 3 sentences" in message
+
+
+def test_a_treebank_says_which_sentences_have_no_tree():
+    parser = PCFGParser().fit(TREES * 6)
+    (tree,), message = said(parser.predict, ["saw saw saw"])
+    assert tree == parse_tree("(S (VBD saw) (VBD saw) (VBD saw))")
+    assert "no tree spans them: 'saw saw saw'" in message
+
+
+def test_symbols_without_rules_are_said_when_a_grammar_is_read():
+    text = "S -> NP VP 1\nNP -> Name 1\nVP -> V 0.5 | V Nn 0.5\nV -> 'ate' 1\nNm -> 'Anna' 1"
+    grammar, message = said(PCFG.from_text, text)
+    assert "has no rules for 'Name', 'Nn', so no sentence is derived through NP -> Name and the like" in message
+    assert "(those of 'Nm' are never used)" in message
+    assert "no rules for 'Y'" in said(CFG.from_text, "S -> X | 'x'\nX -> Y")[1]
+    _, message = said(PCFGParser(grammar=grammar).predict, ["Anna ate"])
+    assert "The grammar has no rules for 'Name', 'Nn'." in message
+    PCFG.from_text("S -> 'a' 1\nB -> C 1")  # nothing comes to B
+
+
+@pytest.mark.parametrize(
+    ("sentence", "words"),
+    [
+        ("the dog saw a cat.", "the dog saw a cat ."),
+        ("the dog saw a cat .", "the dog saw a cat ."),
+        ('"Anna slept."', "`` Anna slept . ''"),
+        ("Anna (the cat) slept.", "Anna -LRB- the cat -RRB- slept ."),
+        ("Anna's cat doesn't sleep", "Anna 's cat does n't sleep"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:PCFGParser. the grammar has no tree")
+def test_raw_sentences_are_cut_as_the_treebank_is(sentence, words):
+    parser = PCFGParser().fit(TREES)
+    assert parser.predict([sentence])[0].words() == words.split()
+    assert parser.parse(sentence)[0][0].words() == words.split()
+    assert parser.predict_log_proba([sentence]) == parser.predict_log_proba([words.split()])
+    assert parser.inside_log_proba(sentence) == parser.inside_log_proba(words.split())
+    blanks = clone(parser).set_params(tokenizer="blanks").fit(TREES)
+    assert blanks.predict([sentence])[0].words() == sentence.split()
+    assert parser.predict([sentence.split()])[0].words() == sentence.split()  # lists are never cut
+    by_letter = clone(parser).set_params(tokenizer=list).fit(TREES)
+    assert by_letter.predict(["ab"])[0].words() == ["a", "b"]
+
+
+def test_the_words_of_a_grammar_stay_whole():
+    grammar = PCFG.from_text(
+        "S -> NP VP 0.5 | NP VP Stop 0.5\nNP -> 'I' 0.5 | '(' 'I' ')' 0.5\nVP -> \"don't\" 0.5 | 'sleep.' 0.5\n"
+        "Stop -> '.' 0.5 | '\"' 0.5"
+    )
+    parser = PCFGParser(grammar=grammar)
+    for sentence, words in [
+        ("I don't", "I don't"),
+        ("I don't.", "I don't ."),
+        ("I don’t.", "I don't ."),
+        ("(I) don't .", "( I ) don't ."),
+        ("I don't\"", "I don't \""),
+        ("I sleep.", "I sleep."),
+    ]:
+        tree = parser.parse(sentence)[0][0]
+        assert tree.words() == words.split()
+        assert np.isfinite(parser.inside_log_proba(sentence))
+
+
+def test_strings_and_their_trees_teach_and_score_alike():
+    texts = [
+        "the dog saw a cat.",
+        "Anna slept.",
+        "the old man saw Ben with a dog.",
+        "In Paris, he will sleep.",
+        SENTENCES[4],
+    ]
+    parser = PCFGParser().fit(texts, TREES)
+    np.testing.assert_array_equal(parser.predict_log_proba(texts), PCFGParser().fit(TREES).predict_log_proba(SENTENCES))
+    assert parser.score(texts, TREES) == 1
+    with pytest.raises(ValueError, match="Sentence 0 and its tree have other words"):
+        PCFGParser(tokenizer="blanks").fit(texts, TREES)
+    em = PCFGParser(method="em", grammar=uniform(), max_iter=1, tol=0)
+    assert em.fit(["Anna saw the dog", "Ben ate"]).n_left_out_ == 0
+    grammar = PCFG.from_text("S -> N V P 0.5 | N V 0.5\nN -> 'Anna' 1\nV -> 'ate' 0.5 | \"didn't\" 0.5\nP -> '.' 1")
+    em = PCFGParser(method="em", grammar=grammar, max_iter=1, tol=0).fit(["Anna ate.", "Anna didn't"])
+    assert em.n_left_out_ == 0
+    streamed = clone(em).fit(lambda: iter([["Anna ate."], ["Anna didn't"]]))
+    np.testing.assert_array_equal(em.log_likelihood_curve_, streamed.log_likelihood_curve_)
+
+
+def test_a_tokenizer_that_gives_no_words_is_named():
+    for tokenizer, message in (
+        (str.upper, "makes a str of a sentence"),
+        (lambda text: [1], "holds 1, which is no word"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            PCFGParser(tokenizer=tokenizer).fit(TREES).predict(["a b"])
+
+
+@pytest.mark.filterwarnings("ignore:PCFGParser. the grammar has no tree")
+def test_odd_sentences_get_trees_of_their_words():
+    parser = PCFGParser().fit(TREES)
+    for sentence in ("...", "?!", "()", "\u200b", "''", "x" * 5000, "a\tb\nc", "the dog " * 500):
+        (tree,) = parser.predict([sentence])
+        words = tree.words() if tree else []
+        assert "".join(words).replace("-LRB-", "(").replace("-RRB-", ")") == "".join(sentence.split()).strip("\u200b")
+    assert parser.parse("the dog " * 500)[0][0].words() == ["the", "dog"] * 500
+    vectorizer = ConstituentVectorizer(parser).fit(["Anna slept ."])
+    np.testing.assert_array_equal(*vectorizer.transform(["Anna slept.\n\u200b", "Anna slept ."]).toarray())
 
 
 # ---- counting ----------------------------------------------------------------------------------------------------
@@ -163,6 +324,7 @@ def test_trees_sentences_streams_and_bags_teach_the_same():
     np.testing.assert_array_equal(found.predict_log_proba(SENTENCES), expected)
 
 
+@pytest.mark.filterwarnings("ignore:PCFGParser. the grammar has no tree")
 def test_every_sentence_gets_a_tree():
     parser = PCFGParser().fit(TREES * 6)  # no word is rare
     for sentence, tree in zip(UNSEEN, parser.predict(UNSEEN), strict=True):
@@ -175,9 +337,10 @@ def test_every_sentence_gets_a_tree():
     assert parser.parse("saw saw saw", k=3) == parser.parse("saw saw saw") == [(flat, -math.inf)]
 
 
+@pytest.mark.filterwarnings("ignore:PCFGParser. the grammar has no tree")
 def test_words_never_seen_alone():
     parser = PCFGParser().fit(TREES)
-    for sentence in ("zorp", "Zorpel quixed blims", "1999 !!! zorp-zorp"):
+    for sentence in ("zorp", "Zorpel quixed blims", "1999 ! zorp-zorp"):
         (tree,) = parser.predict([sentence])
         assert tree.words() == sentence.split()
         assert not any(parser.lexicon_.is_known(word) for word in sentence.split())
@@ -185,6 +348,7 @@ def test_words_never_seen_alone():
     assert np.isfinite(parser.predict_log_proba(["Zorpel quixed blims"])[0])
 
 
+@pytest.mark.filterwarnings("ignore:PCFGParser. the grammar has no tree")
 def test_no_words():
     parser = PCFGParser().fit(TREES)
     assert parser.predict(["", [], "  "]) == [None, None, None]
@@ -222,6 +386,7 @@ def test_the_k_best_trees_differ_where_derivations_do_not():
     assert all(any(p.log_proba == log_p for p in derivations) for _, log_p in found)
 
 
+@pytest.mark.filterwarnings("ignore:PCFGParser. the grammar has no tree")
 def test_the_same_trees_as_a_slow_cky():
     """Counts and CKY with dictionaries, written anew: the same trees and probabilities, unknown words and all."""
     trees = sampled(150)
@@ -280,6 +445,7 @@ def test_a_long_sentence():
     assert np.isfinite(parser.predict_log_proba([sentence])[0])
 
 
+@pytest.mark.filterwarnings("ignore:PCFGParser. the grammar has no tree")
 def test_the_order_of_trees_and_threads_change_nothing():
     trees = sampled(60)
     sentences = [tree.words() for tree in sampled(40, seed=1)] + UNSEEN
@@ -421,7 +587,7 @@ def test_em_tells_callbacks_and_stops_when_told():
 
 def test_em_and_sentences_it_cannot_parse():
     parser = PCFGParser(method="em", grammar=uniform())
-    with pytest.warns(UserWarning, match="does not generate 1 of 3 sentences"):
+    with pytest.warns(UserWarning, match="does not generate 1 of 3 sentences.*No rule covers 'zorp'"):
         parser.fit(["Anna ate", "Ben saw the dog", "zorp"])
     assert parser.n_left_out_ == 1
     before = state(parser)
@@ -458,6 +624,7 @@ def test_clone_and_pickle():
     )
 
 
+@pytest.mark.filterwarnings("ignore:PCFGParser. the grammar has no tree")
 @pytest.mark.parametrize("pairs", [True, False])
 def test_grid_search(pairs):
     trees = sampled(40)
@@ -549,10 +716,12 @@ def test_trees_of_nltk_are_told_apart_from_ours():
         ({"prior": 0}, "prior=0"),
         ({"tag_prior": -1.0}, "tag_prior=-1.0"),
         ({"method": "guess"}, "method='guess'"),
-        ({"grammar": "S -> NP VP"}, "grammar='S -> NP VP'"),
+        ({"grammar": "S -> NP 0.5"}, "grammar='S -> NP 0.5'"),
         ({"beam": 0}, "beam=0"),
         ({"max_iter": 0}, "max_iter=0"),
         ({"tol": -1}, "tol=-1"),
+        ({"tokenizer": "nltk"}, "tokenizer='nltk'"),
+        ({"tokenizer": None}, "tokenizer=None"),
     ],
 )
 def test_bad_parameters(parameters, message):
@@ -578,3 +747,30 @@ def test_bad_sentences():
         PCFGParser(grammar=load_toy_grammar()).fit(TREES)
     with pytest.raises(ValueError, match="1 sentences and 2 trees"):
         parser.score(SENTENCES[:1], TREES[:2])
+
+
+def test_a_table_of_sentences_is_not_read_by_the_names_of_its_columns():
+    parser = PCFGParser(grammar="S -> 'the' V 1.0\nV -> 'runs' 1.0")
+    table = pd.DataFrame({"the runs": ["the runs"] * 3})
+    for call in (parser.predict, parser.predict_log_proba):
+        for given in (table, {"the runs": 1}, {"the runs"}):
+            with pytest.raises(TypeError, match="Pass the column of sentences"):
+                call(given)
+    assert len(parser.predict(table["the runs"])) == 3
+
+
+def test_trees_in_other_forms_are_named():
+    with pytest.raises(TypeError, match=r"of a generator of them pass list\(trees\)"):
+        PCFGParser().fit(Tree("S", ["a"]))
+    with pytest.raises(TypeError, match=r"list\(read_trees\(path\)\)"):
+        PCFGParser().fit("treebank/wsj_0001.mrg")
+
+
+@pytest.mark.parametrize("form", [str, CFG.from_text, pytest.param("nltk", id="nltk")])
+def test_a_grammar_without_probabilities_has_equal_ones(form):
+    text = "S -> NP V\nNP -> 'she' | 'he' | NP 'here'\nV -> 'runs'"
+    if form == "nltk":
+        form = pytest.importorskip("nltk").CFG.fromstring
+    with pytest.warns(UserWarning, match="has no probabilities.*equally likely"):
+        found = PCFGParser(grammar=form(text)).predict_log_proba(["she here runs"])
+    assert np.exp(found) == pytest.approx(1 / 9)

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import font_manager, rcParams
 from matplotlib import pyplot as plt
@@ -195,6 +196,14 @@ def test_many_documents_are_averaged():
     np.testing.assert_allclose(display.proportions, means)
     assert display.ax_.get_ylabel() == "documents, 50 to 51 a row"
     assert labels(display.ax_)[-1] == "10,007"
+
+
+def test_ordered_categories_keep_their_order_in_the_heat_map():
+    sizes = pd.Categorical(
+        ["s", "m", "l", "m"] * (D // 4) + ["l"] * (D % 4), categories=["s", "m", "l", "xl"], ordered=True
+    )
+    display = render(DocumentTopicDisplay.from_topics(TABLE, groups=sizes, max_rows=D))
+    assert list(dict.fromkeys(display.groups)) == ["s", "m", "l"]
 
 
 def test_groups_lie_together_and_each_keeps_a_row():

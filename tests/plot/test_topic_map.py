@@ -349,6 +349,19 @@ def test_groups_show_the_chosen_topic_or_the_largest(run):
     assert chosen_title == "Share of topic 3 by age & <i>"
 
 
+def test_ordered_categories_keep_their_order_on_the_page(run):
+    months = ["January", "February", "March", "April"]
+    groups = pd.Series(pd.Categorical([months[i % 3] for i in range(D)], categories=months, ordered=True), name="month")
+    page = topics_html(TABLE, groups=groups)
+    labels = '$("groups").children.map(item => item.children[0].textContent)'
+    assert run(page, labels, "select(1)", labels)[::2] == [months[:3]] * 2
+    sizes = pd.cut(np.arange(D), [-1, 3, 10, D], labels=["small", "large", "huge"])
+    assert explorer_data(TABLE, groups=sizes)["groups"]["labels"] == ["small", "large", "huge"]
+    np.testing.assert_allclose(
+        explorer_data(TABLE, groups=sizes)["groups"]["shares"], TABLE.prevalence(sizes)[1], rtol=1e-5
+    )
+
+
 def test_address_brings_back_what_was_shown(run):
     again = '(location.hash = "{}", window.fire("hashchange"), [state.topic, state.lambda])'
     hashes = ["#topic=3&lambda=0.25", "#topic=99&lambda=7", "#nonsense", ""]

@@ -1,16 +1,20 @@
 """Coherence against the formulas worked by hand, windows counted one by one, and gensim."""
 
+import warnings
 from itertools import combinations
 from math import log
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from featlearn import LDA, Topics
 from featlearn.kernels.windows import count_windows
-from featlearn.text.coherence import WINDOWS, top_terms, topic_coherence, window_pairs
+from featlearn.text.coherence import WINDOWS, one_coherence, top_terms, topic_coherence, window_pairs
+from featlearn.text.metrics import topic_diversity
 
 MEASURES = list(WINDOWS)
 # Five documents of four terms, and two topics: terms 0 and 1 meet in 2 documents, 0 and 3 in one, 1 and 3 never.
@@ -162,9 +166,14 @@ def test_npmi_and_c_v_are_bounded_and_every_value_is_a_number(seed, window, eps)
     rng = np.random.default_rng(seed)
     topics = [[f"w{i}" for i in rng.permutation(14)[:5]] for _ in range(4)]  # w12 and w13 are nowhere
     topics = [["w0", "w1"], *topics]
+    words = {word for text in texts for word in text}
     for measure in MEASURES:
-        values = topic_coherence(topics, texts, measure=measure, window=window, eps=eps)
-        assert not np.isnan(values).any()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*words that the reference lacks")
+            values = topic_coherence(topics, texts, measure=measure, window=window, eps=eps)
+        undefined = [measure != "npmi" and not words.issuperset(topic) for topic in topics]
+        np.testing.assert_array_equal(np.isnan(values), undefined)
+        values = values[~np.array(undefined)]
         if measure in ("npmi", "c_v"):
             assert (np.abs(values) <= 1 + 1e-12).all()
         if eps != 0:
@@ -179,25 +188,54 @@ def test_npmi_of_words_that_never_meet_always_meet_and_are_everywhere():
 
 
 @pytest.mark.parametrize("as_counts", [True, False])
-def test_a_word_the_reference_lacks_counts_as_seen_once_by_itself(as_counts):
-    """As if a sixth of its own document stood there, but for the number of documents."""
-    topics = [["cat", "unicorn"], ["unicorn", "cat"], ["unicorn", "griffin"]]
+@pytest.mark.parametrize("measure", ["umass", "uci", "c_v"])
+def test_topics_of_words_the_reference_lacks_are_undefined(measure, as_counts):
+    topics = [["cat", "dog"], ["cat", "unicorn"], ["unicorn", "cat"], ["unicorn", "griffin"]]
+    options = {"measure": measure, "terms": TERMS, "window": "document"}
     reference = COUNTS if as_counts else TEXTS
+    found = rf"{measure} is undefined \(NaN\) for 3 of 4 topics \(1, 2, 3\), .* lacks: unicorn, griffin\. Drop"
+    with pytest.warns(UserWarning, match=found) as caught:
+        values = topic_coherence(topics, reference, **options)
+    assert [w.filename for w in caught] == [__file__]
+    np.testing.assert_array_equal(values[:1], topic_coherence(topics[:1], reference, **options))
+    assert np.isnan(values[1:]).all()
 
-    def values(measure):
-        return topic_coherence(topics, reference, measure=measure, terms=TERMS, window="document")
 
-    np.testing.assert_array_equal(values("npmi"), [-1, -1, -1])
-    np.testing.assert_allclose(values("umass"), [log(1 / 3), 0, 0], atol=1e-15)
-    expected = [log(1e-12 / (1 / 5 * 3 / 5)), log(1e-12 / (1 / 5 * 3 / 5)), log(1e-12 / (1 / 5 * 1 / 5))]
-    np.testing.assert_allclose(values("uci"), expected, rtol=1e-12)
-    assert (values("c_v") < 0.5).all()
+@pytest.mark.parametrize("eps", [None, 0, 1e-12, 0.1])
+def test_npmi_of_words_the_reference_lacks_is_the_least(eps):
+    topics = [["cat", "unicorn"], ["unicorn", "cat"], ["unicorn", "griffin"]]
+    for reference in (COUNTS, TEXTS):
+        values = topic_coherence(topics, reference, terms=TERMS, window="document", eps=eps)
+        np.testing.assert_array_equal(values, -1)
 
 
 def test_a_term_whose_column_is_empty_is_one_the_reference_lacks():
     X = np.hstack([COUNTS, np.zeros((5, 1), int)])
-    words = topic_coherence([["cat", "unicorn"]], COUNTS, terms=TERMS, measure="uci")
-    np.testing.assert_array_equal(topic_coherence([[0, 4]], X, measure="uci"), words)
+    with pytest.warns(UserWarning, match=r"for 1 of 1 topics \(0\), .* lacks: term 4\."):
+        assert np.isnan(topic_coherence([[0, 4]], X, measure="uci"))
+    with pytest.warns(UserWarning, match=r"lacks: unicorn\."):
+        topic_coherence([[0, 4]], X, measure="uci", terms=[*TERMS, "unicorn"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from(["npmi", "umass", "uci"]), st.integers(0, 5))
+def test_no_topic_gains_by_a_word_that_is_nowhere(seed, measure, place):
+    """What scorers take a topic for, whose word at some place is exchanged for one that the documents lack."""
+    X = (np.random.default_rng(seed).uniform(size=(30, 6)) < 0.6).astype(np.int64)
+    without = np.where(np.arange(6) == place, 0, X)
+    known, unknown = (one_coherence(table.T @ table, 30, measure, None) for table in (X, without))
+    assert unknown < known
+    assert np.isfinite(unknown)
+    nowhere = one_coherence(np.zeros((6, 6), np.int64), 30, measure, None)
+    assert nowhere == pytest.approx({"npmi": -1, "umass": -log(30), "uci": log(1e-12)}[measure])
+
+
+def test_c_v_of_words_that_are_nowhere_is_0_for_scorers():
+    X = (np.random.default_rng(0).uniform(size=(100, 10)) < 0.4).astype(np.int64)
+    assert one_coherence(np.zeros((10, 10), np.int64), 100, "c_v", None) == 0
+    X[:, 7:] = 0
+    rest = one_coherence(X[:, :7].T @ X[:, :7], 100, "c_v", None)
+    assert one_coherence(X.T @ X, 100, "c_v", None) == pytest.approx(0.7 * rest)
 
 
 def test_one_topic_and_one_document():
@@ -295,10 +333,21 @@ def test_gensim_with_windows_counted_right(measure, window):
             [["cat", "dog"]],
             COUNTS,
             {"terms": ["cat", "dog", "cat", "pet"]},
-            r"terms holds 4 words, and 1 of them twice",
+            r"terms holds 'cat' twice, as number 0 and 2",
         ),
-        ([["cat", "dog"]], COUNTS, {"terms": {"cat": 0}}, r"terms must be the words in the order of their indices"),
-        ([["cat", "dog"]], COUNTS, {"terms": [1, 2, 3, 4]}, r"terms must be the words"),
+        ([["cat", "dog"]], COUNTS, {"terms": {"cat": 0}}, r"numbers of terms differ: reference 4, terms 1"),
+        ([["cat", "dog"]], COUNTS, {"terms": [1, 2, 3, 4]}, r"terms must hold words, and number 0 is 1 \(int\)"),
+        ([["cat", "dog"]], COUNTS, {"terms": set(TERMS)}, r"terms is a set, which has no order"),
+        ([["cat", "dog"]], COUNTS, {"terms": "cat dog"}, r"terms is 'cat dog' \(str\)"),
+        ({0: ["cat", "dog"]}, TEXTS, {}, r"topics={0: \['cat', 'dog'\]} is not valid"),
+        ({("cat", "dog")}, TEXTS, {}, r"topics={\('cat', 'dog'\)} is not valid"),
+        ([{"cat", "dog"}], TEXTS, {}, r"topic 0 is a set, and a list of its terms belongs there"),
+        ([{"cat": 0.5, "dog": 0.2}], TEXTS, {}, r"topic 0 is a dict, and a list of its terms"),
+        ([[("cat", 0.5), ("dog", 0.2)]], TEXTS, {}, r"a list holds words or term indices, without weights"),
+        ([b"cat"], COUNTS, {}, r"topics hold b'cat' where a list of terms belongs"),
+        ([["cat", "dog"]], [{"cat", "dog"}], {}, r"pass each as a list of words in order"),
+        ([["cat", "dog"]], {"a": "cat dog"}, {}, r"the reference is dict"),
+        ([["cat", "dog"]], pd.DataFrame({"cat dog": ["bond"]}), {}, r"DataFrame that does not hold counts"),
         (np.full((1, 4), np.nan), COUNTS, {"top": 2}, r"topics given to topic_coherence contains NaN"),
         (np.full((1, 4), np.inf), COUNTS, {"top": 2}, r"topics given to topic_coherence contains infinity"),
         (np.arange(4.0), COUNTS, {"top": 2}, r"topics have shape \(4,\); pass components \(n_topics, n_terms\)"),
@@ -318,7 +367,7 @@ def test_gensim_with_windows_counted_right(measure, window):
         ([[0, 1]], -COUNTS, {}, r"Negative values in data passed to topic_coherence: -\d in document"),
         ([[0, 1]], COUNTS * np.nan, {}, r"reference given to topic_coherence contains NaN"),
         ([[0, 1]], COUNTS * 0, {}, r"the reference holds no words: all 5 documents are empty"),
-        ([[0, 1]], COUNTS[:0], {}, r"0 sample\(s\)"),
+        ([[0, 1]], COUNTS[:0], {}, r"the reference holds no words: all 0 documents"),
         ([["cat", "dog"]], [], {}, r"the reference is empty; pass at least one document"),
         ([["cat", "dog"]], [[], []], {}, r"none of the topics' 2 words \(cat, dog, ...\) is among the reference's"),
         ([["Cat", "Dog"]], TEXTS, {}, r"none of the topics' 2 words .* Tokenize both in the same way"),
@@ -346,3 +395,19 @@ def test_the_input_is_left_alone():
     topic_coherence(phi, X, top=3, measure="c_v")
     np.testing.assert_array_equal(X.data, data)
     np.testing.assert_array_equal(phi, before)
+
+
+def test_strings_with_marks_and_capitals_are_told():
+    texts = ["The gun, the Guns; a gun", "Space: NASA! and space"] * 20
+    with pytest.warns(UserWarning, match="cut at white space.*hold 40 times.*there are 120.*Tokenizer"):
+        topic_coherence([["gun", "guns"], ["space", "nasa"]], texts)
+    topic_coherence([["gun", "guns"], ["space", "nasa"]], ["gun guns space nasa", "of a gun"] * 9)
+
+
+@pytest.mark.parametrize("call", [lambda topics: topic_coherence(topics, np.eye(3)), topic_diversity])
+def test_a_model_in_place_of_its_topics_is_named(call):
+    model = LDA(2, max_iter=5, tol=0, random_state=0).fit(np.ones((4, 3)))
+    with pytest.raises(ValueError, match=r"topics are a LDA; pass its \.components_"):
+        call(model)
+    with pytest.raises(ValueError, match=r"topics are a Topics; pass its \.components"):
+        call(Topics(model.components_))

@@ -1,10 +1,13 @@
 """The gate of counts: what it admits, what it makes of it, and what it says of the rest."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
+from sklearn.base import clone
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
-from featlearn import UnigramModel
+from featlearn import LDA, PLSA, MixtureOfUnigrams, UnigramModel
 from featlearn.text.counts import as_counts, check_counts, log_probabilities, two_halves
 
 X = np.array([[2, 0, 1], [0, 0, 0], [0, 3, 4]])
@@ -73,7 +76,7 @@ def test_wide_indices():
         ([1, 2], "Expected 2D array"),
         (np.empty((0, 4)), r"0 sample\(s\)"),
         (np.empty((4, 0)), r"0 feature\(s\)"),
-        ([["tea", "cup"]], "numeric|convert"),
+        ([["tea", "cup"]], r"got lists of words \(\['tea', '...'\]\)"),
         ([[1j, 2]], "Complex"),
     ],
 )
@@ -126,3 +129,94 @@ def test_log_probabilities():
     expected = (X * np.log(theta @ phi)).sum(axis=1)
     for components in (phi, np.asfortranarray(phi)):
         np.testing.assert_allclose(log_probabilities(as_counts(X.astype(float), "test"), theta, components), expected)
+
+
+# --- what is given instead of counts -------------------------------------------------------------------------------
+
+TEXTS = ["the cat sat", "a dog", "the cat and the dog"]
+TOKENS = [text.split() for text in TEXTS]
+BAGS = [[(0, 1), (2, 3)], [(1, 1)], [], [(0, 2), (1, 1)]]
+FRAME = {"text": TEXTS, "year": [1990, 1991, 1992]}
+
+
+class Corpus:
+    """A corpus as gensim has them: to be walked over, of known length, no list."""
+
+    def __init__(self, bags):
+        self.bags = bags
+
+    def __iter__(self):
+        return iter(self.bags)
+
+    def __len__(self):
+        return len(self.bags)
+
+
+@pytest.mark.parametrize("model", [LDA(2), LDA(2, method="online"), PLSA(2), MixtureOfUnigrams(2), UnigramModel()])
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (TEXTS, r"got texts \('the cat sat'\)\. Let CountVectorizer .* or TopicExtractor\("),
+        (TEXTS[0], "got texts"),
+        (np.array(TEXTS), "got texts"),
+        (np.array(TEXTS, dtype=object), "got texts"),
+        (pd.Series(TEXTS), "got texts"),
+        (pd.DataFrame(FRAME), "got texts"),
+        (TOKENS, r"got lists of words \(\['the', '...'\]\)\. Let CountVectorizer .*analyzer=list.* TopicExtractor"),
+        (pd.Series(TOKENS), "got lists of words"),
+        (BAGS, r"pairs \(term, count\), as gensim has them \(the first \(0, 1\)\)\. .*corpus2csc\(corpus, num_terms="),
+        (BAGS[2:], r"pairs .* \(the first \(0, 2\)\)"),
+        ([BAGS[0], BAGS[3]], "pairs"),
+        (Corpus(BAGS), "pairs"),
+        (lambda: iter(BAGS), "pairs"),
+        (lambda: iter(TOKENS), "got texts"),
+        (lambda: iter([TOKENS]), "got lists of words"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_texts_tokens_and_bags_of_words_are_named(model, given, message):
+    fitted = clone(model).fit(X)
+    for call in (clone(model).fit, fitted.transform, fitted.perplexity, fitted.partial_fit):
+        if callable(given) and call.__name__ == "fit" and isinstance(model, LDA) and model.method == "gibbs":
+            continue
+        with pytest.raises(ValueError, match=rf"{type(model).__name__} takes counts, .*{message}"):
+            next(call(given))  # the result of a stream is lazy
+
+
+def test_the_cure_for_gensims_bags_of_words():
+    matutils = pytest.importorskip("gensim.matutils", reason="pip install 'featlearn[text]'")
+    counts = UnigramModel().fit(matutils.corpus2csc(BAGS, num_terms=3).T).counts_
+    assert counts.tolist() == [3, 2, 3]
+
+
+def test_one_document_of_pairs_in_a_stream_is_no_table_of_two_columns():
+    with pytest.raises(ValueError, match="pairs"):
+        UnigramModel().fit(iter([[(0, 1), (3, 2)], [(1, 1), (2, 1)]]))
+    assert UnigramModel().fit(iter([[[0, 1], [3, 2]]])).counts_.tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("dtype", ["f8", "i1", "bool"])
+def test_sparse_data_frames(dtype):
+    table = (X > 0).astype(dtype)
+    frame = pd.DataFrame.sparse.from_spmatrix(sp.csr_matrix(table))
+    np.testing.assert_array_equal(gate(frame).toarray(), table)
+    for fill in (np.nan, 1.0):
+        with pytest.raises(ValueError, match=rf"sparse data frame whose columns leave out {fill}, not 0"):
+            gate(pd.DataFrame(X.astype(float)).astype(pd.SparseDtype("float", fill)))
+
+
+def test_masked_counts_are_refused():
+    with pytest.raises(ValueError, match="X is a masked array with 2 masked values"):
+        gate(np.ma.masked_array(X, X > 2))
+    assert gate(np.ma.masked_array(X)).toarray().tolist() == X.tolist()
+
+
+@pytest.mark.parametrize("model", [LDA(2, max_iter=5, tol=0), PLSA(2, max_iter=5, tol=0), UnigramModel()])
+def test_tf_idf_in_place_of_counts_is_told(model):
+    counts = CountVectorizer().fit_transform(TEXTS)
+    with pytest.warns(UserWarning, match=rf"{type(model).__name__} counts words, and all .* as TfidfVectorizer"):
+        model.fit(TfidfTransformer().fit_transform(counts))
+    model.fit(counts)
+    model.fit(TfidfTransformer(norm=None).fit_transform(counts))
+    model.fit(counts > 0)
+    model.fit(0.5 * counts)

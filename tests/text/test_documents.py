@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from featlearn.text.documents import BLOCK, FileDocuments, LineDocuments, check_documents
+from featlearn.text.documents import BLOCK, FileDocuments, LineDocuments, Tally, check_documents
 
 
 @pytest.fixture
@@ -147,27 +147,37 @@ def test_lines_are_not_held(write):
 def test_missing_files_and_folders(tmp_path, write):
     with pytest.raises(FileNotFoundError, match=r"nowhere.txt does not exist"):
         LineDocuments([write("a"), tmp_path / "nowhere.txt"])
-    with pytest.raises(IsADirectoryError, match=r"is a folder; pass the files in it"):
+    (tmp_path / "corpus.txt").unlink()
+    with pytest.raises(ValueError, match=r"is a folder that holds no text file"):
         FileDocuments(tmp_path)
     with pytest.raises(ValueError, match="no file was given"):
         FileDocuments([])
 
 
 @pytest.mark.parametrize("reader", [LineDocuments, FileDocuments])
-def test_empty_files(write, reader):
+def test_empty_files_are_skipped_and_counted(write, reader):
+    documents = reader([write("", "empty.txt"), write("a"), write("\n \n", "blank.txt")])
+    assert documents.tally is None
+    assert list(documents) == ["a"]
+    blank = {LineDocuments: 2, FileDocuments: 2}[reader]
+    assert documents.tally == Tally(files=3, empty_files=2, documents=1, empty=blank, left_out=0)
     with pytest.raises(ValueError, match=r"empty.txt is empty: it has 0 bytes"):
-        reader([write("a"), write("", "empty.txt")])
+        reader(write("", "empty.txt"))
+    with pytest.raises(ValueError, match=r"All 2 files from .*empty.txt on are empty: they have 0 bytes"):
+        reader([write("", "empty.txt"), write("", "too.txt")])
     with pytest.raises(ValueError, match=r"corpus.txt is empty: it holds no"):
         list(reader(write(" \n\n\t\n")))
+    with pytest.raises(ValueError, match=r"All 2 files .*empty: they hold no"):
+        list(reader([write(" \n\n\t\n"), write("", "empty.txt")]))
 
 
 @pytest.mark.parametrize("reader", [LineDocuments, FileDocuments])
 def test_binary_and_undecodable_files(write, reader):
     with pytest.raises(
-        ValueError, match=r"corpus.txt is binary: it holds a NUL character in line 2.*--encoding utf-16"
+        ValueError, match=r"corpus.txt is binary: it holds a NUL character in line 2.*encoding='utf-16-le'"
     ):
         list(reader(write(b"text\nab\0cd")))
-    with pytest.raises(ValueError, match=r"is not utf-8: byte 0xd6 at offset 9 \(line 2\).*--encoding gb18030"):
+    with pytest.raises(ValueError, match=r"is not utf-8: byte 0xd6 at offset 9 \(line 2\).*encoding='gb18030'"):
         list(reader(write(b"a line\nb " + "\u4e2d\u6587".encode("gb18030"))))
     far = b"x" * 70 + b"\n"
     content = far * (BLOCK // len(far) + 5)

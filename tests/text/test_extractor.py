@@ -13,6 +13,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from featlearn.callbacks import EarlyStopping
 from featlearn.text.documents import LineDocuments
@@ -122,6 +123,59 @@ def test_phrases_become_terms():
     np.testing.assert_array_equal(stream.counts(texts).toarray(), extractor.vectorizer_.transform(texts).toarray())
 
 
+TOKENS = [text.split() for text in TEXTS]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        list,
+        lambda tokens: pd.Series(tokens, index=range(len(tokens), 0, -1)),
+        lambda tokens: lambda: iter([[], tokens[:9], tokens[9:]]),
+    ],
+)
+def test_token_lists_that_needed_the_tokenizer_say_what_they_skip(kind):
+    extractor = TopicExtractor(lda(method="online"))
+    skipped = (
+        "tokenizer is skipped, with its stop words, lower case and min_length; phrases and the vocabulary's limits"
+    )
+    found = (
+        r"\d+% are stop words \('and', 'the', \.\.\.\), \d+% are without a letter \('7', \.\.\.\)\. Drop these before"
+    )
+    with pytest.warns(UserWarning, match=f"{skipped} still apply.* {found}"):
+        extractor.fit(kind(TOKENS))
+    with pytest.warns(UserWarning, match=r"100% are words with capitals \("):
+        extractor.fit(kind([[word.upper() for word in tokens if word in PETS + MONEY] for tokens in TOKENS]))
+    assert extractor.terms_[0].isupper()
+    with pytest.warns(UserWarning, match="tokenizer is skipped"):
+        clone(extractor).partial_fit(TOKENS)
+
+
+def test_token_lists_that_skip_nothing_are_taken_without_a_word():
+    """Warnings are errors here: clean tokens, a tokenizer that would drop nothing, one of the user's own."""
+    TopicExtractor(lda()).fit(Tokenizer().transform(TEXTS))
+    TopicExtractor(lda(), tokenizer=Tokenizer(stop_words=None)).fit(TOKENS)
+    TopicExtractor(lda(), tokenizer=Tokenizer(stop_words=["zebra"], lowercase=False)).fit(TOKENS)
+    TopicExtractor(lda(), tokenizer=FunctionTransformer()).fit(TOKENS)
+
+
+def test_bags_of_token_lists_say_what_they_skip():
+    dask = pytest.importorskip("dask", reason="pip install 'featlearn[dask]'")
+    from dask import bag
+
+    with dask.config.set(scheduler="sync"), pytest.warns(UserWarning, match="tokenizer is skipped"):
+        TopicExtractor(lda(method="online")).fit(bag.from_sequence(TOKENS, npartitions=3))
+
+
+@pytest.mark.parametrize("kind", [list, lambda tokens: lambda: iter([tokens])])
+def test_tokens_taken_for_documents_are_named(kind):
+    """One document, or a stream that gives token lists one by one: every token would be a document."""
+    with pytest.warns(
+        UserWarning, match=r"documents holds more than one token \('cat', .*list\(documents\).*\[tokens\]"
+    ):
+        TopicExtractor(lda(method="online"), min_df=1, max_df=1.0).fit(kind(["cat", "dog", "bond", "cat", "stock"]))
+
+
 def test_limits_and_a_given_vocabulary():
     assert TopicExtractor(lda(), max_features=3).fit(TEXTS).terms_.shape == (3,)
     terms = ["stock", "cat", "unheard"]
@@ -221,7 +275,7 @@ def test_a_grid_search_over_every_step_in_two_processes():
     np.testing.assert_array_equal(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
     assert two.best_params_["model__n_components"] == 2
     assert two.best_estimator_.topics_.texts == tuple(TEXTS)
-    tokens = GridSearchCV(extractor, {"min_df": [2]}, cv=2).fit(Tokenizer(stop_words=None).transform(TEXTS))
+    tokens = GridSearchCV(extractor, {"min_df": [2]}, cv=2).fit(Tokenizer().transform(TEXTS))
     assert tokens.best_score_ < 0
 
 
@@ -378,10 +432,12 @@ def test_generator_used_twice(fitted):
         ({"min_df": 0}, r"min_df=0 is not valid; pass an integer of at least 1"),
         ({"max_df": 1.5}, r"max_df=1.5 is not valid"),
         ({"max_features": 0}, r"max_features=0 is not valid"),
-        ({"vocabulary": "cat"}, r"vocabulary='cat' is not valid"),
-        ({"vocabulary": []}, r"the vocabulary of 0 terms must hold different strings"),
-        ({"vocabulary": ["cat", "cat"]}, r"the vocabulary of 2 terms must hold different strings"),
-        ({"vocabulary": ["cat", 2]}, r"the vocabulary of 2 terms must hold different strings"),
+        ({"vocabulary": "cat"}, r"vocabulary is 'cat' \(str\), and must be a list of words"),
+        ({"vocabulary": []}, r"vocabulary holds no word"),
+        ({"vocabulary": ["cat", "cat"]}, r"vocabulary holds 'cat' twice, as number 0 and 1"),
+        ({"vocabulary": ["cat", 2]}, r"vocabulary must hold words, and number 1 is 2 \(int\)"),
+        ({"vocabulary": {"cat", "dog"}}, r"vocabulary is a set, which has no order"),
+        ({"vocabulary": {"cat": 0, "dog": 2}}, r"vocabulary has 'dog' in column 2, and there are 2 columns"),
     ],
 )
 def test_bad_parameters(parameters, message):

@@ -1,4 +1,4 @@
-"""No topic is left undiscovered: from several seeds, every model finds all topics of corpora with clear topics."""
+"""No topic is left undiscovered: every model finds, from several seeds, all topics of clear corpora."""
 
 import numpy as np
 import pytest

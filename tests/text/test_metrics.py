@@ -20,6 +20,7 @@ from featlearn.text.extractor import TopicExtractor
 from featlearn.text.lda import LDA
 from featlearn.text.metrics import TopicScorer, topic_diversity, topic_scorer
 from featlearn.text.topic_model import TopicModelMixin
+from featlearn.text.topics import Topics
 
 MEASURES = ["npmi", "umass", "uci", "c_v", "diversity"]
 
@@ -61,6 +62,39 @@ class Fixed(TopicModelMixin, BaseEstimator):
 
 
 # --- diversity
+
+
+def test_indices_in_an_array_are_not_taken_for_weights():
+    """argsort's array of whole numbers would be components of a tiny vocabulary, and all topics alike."""
+    phi = np.random.default_rng(0).dirichlet(np.ones(40), 3)
+    indices = np.argsort(-phi)[:, :10]
+    for top in (10, 25):
+        with pytest.raises(ValueError, match=r"10 whole numbers a row, none twice.*pass topics\.tolist\(\)"):
+            topic_diversity(indices, top=top)
+    assert topic_diversity(indices.tolist(), top=10) == topic_diversity(phi, top=10)
+    assert topic_diversity(np.array([[3, 2, 0], [0, 2, 3]]), top=2) == 0.75
+    assert topic_diversity(np.array([[3, 0, 0], [0, 2, 3]]), top=3) == 0.5
+
+
+def test_steps_that_lose_the_words_are_named():
+    pipeline = make_pipeline(CountVectorizer(), FunctionTransformer(), NMF(2, random_state=0)).fit(TEXTS)
+    with pytest.raises(ValueError, match="topics are indices; pass terms"):
+        topic_scorer("npmi")(pipeline, TEXTS)
+    names = pipeline[0].get_feature_names_out()
+    assert topic_scorer("npmi", terms=names)(pipeline, TEXTS) == topic_scorer("npmi", terms=pipeline[0].vocabulary_)(
+        pipeline, TEXTS
+    )
+    assert Topics.from_estimator(pipeline).terms[0] == "term 0"
+    behind = make_pipeline(FunctionTransformer(), CountVectorizer(), NMF(2, random_state=0)).fit(TEXTS)
+    assert Topics.from_estimator(behind).terms == tuple(names)
+
+
+@pytest.mark.parametrize("terms", [{"a", "b"}, "ab", ["a", "a"]])
+def test_a_scorer_refuses_at_once_what_a_search_would_score_as_nan(terms):
+    with pytest.raises(ValueError, match="topic_scorer: terms "):
+        topic_scorer("npmi", terms=terms)
+    with pytest.raises(ValueError, match=r"reference=<.*> is not valid; pass documents that can be read again"):
+        topic_scorer("npmi", reference=(text for text in TEXTS))
 
 
 def test_diversity():
@@ -338,7 +372,36 @@ def test_bad_models_are_named():
         scorer(KMeans(2, n_init=1).fit(COUNTS.toarray()), COUNTS)
     with pytest.raises(NotFittedError):
         scorer(lda(), COUNTS)
-    with pytest.raises(ValueError, match="top=31 is larger than the vocabulary of 30 terms"):
-        topic_scorer("npmi", top=31)(lda().fit(COUNTS), COUNTS)
     with pytest.raises(ValueError, match="window=10 needs words in order, and the reference is counts"):
         topic_scorer("npmi", window=10)(lda().fit(COUNTS), COUNTS)
+
+
+class FixedTopics(BaseEstimator):
+    """Topics that the parameter chooses: of words that all documents know, or of words that none does."""
+
+    def __init__(self, unknown=False):
+        self.unknown = unknown
+
+    def fit(self, X, y=None):
+        order = np.arange(X.shape[1], dtype=float)
+        self.components_ = np.array([order if self.unknown else order[::-1]])
+        return self
+
+    def transform(self, X):
+        return np.ones((X.shape[0], 1))
+
+
+@pytest.mark.parametrize("measure", ["npmi", "umass", "uci", "c_v"])
+@pytest.mark.parametrize("first", [True, False])
+def test_no_search_is_won_by_words_that_the_documents_lack(measure, first):
+    X = np.hstack([np.random.default_rng(0).poisson(0.7, (40, 10)), np.zeros((40, 10), int)])
+    search = GridSearchCV(FixedTopics(), {"unknown": [first, not first]}, scoring=topic_scorer(measure), cv=4).fit(X)
+    assert search.best_params_ == {"unknown": False}
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_a_vocabulary_smaller_than_top_is_scored_whole():
+    counts = np.array([[3, 2, 0, 0], [0, 0, 2, 3]] * 5)
+    model = LDA(2, max_iter=20, tol=0, random_state=0).fit(counts)
+    for measure in ("npmi", "diversity"):
+        assert topic_scorer(measure)(model, counts) == topic_scorer(measure, top=4)(model, counts)

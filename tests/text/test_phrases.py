@@ -4,6 +4,8 @@ import pickle
 from itertools import pairwise
 from math import log
 
+import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -11,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 
 from featlearn.text.phrases import Phrases
 from featlearn.text.tokenizer import Tokenizer
+from featlearn.text.vocabulary import learn_vocabulary
 
 gensim = pytest.importorskip("gensim.models.phrases", reason="pip install 'featlearn[text]'")
 
@@ -144,9 +147,49 @@ def test_strings_are_refused_with_the_fix():
 
 
 @pytest.mark.parametrize(
+    "given",
+    [
+        lambda: (document for document in DOCUMENTS),
+        lambda: map(list, DOCUMENTS),
+        lambda: iter(DOCUMENTS),
+        lambda: lambda: iter(DOCUMENTS),
+        lambda: DOCUMENTS[0],
+    ],
+)
+def test_documents_one_by_one_are_told_from_strings(given):
+    """A stream gives chunks, and a generator of token lists seems to give chunks of strings."""
+    message = (
+        r"joins tokens, and got '\w+' as a document.*pass list\(documents\), for a stream gives chunks.*\[tokens\]"
+    )
+    with pytest.raises(ValueError, match=message):
+        Phrases().fit(given())
+    with pytest.raises(ValueError, match=message):
+        list(Phrases(min_count=1).fit(DOCUMENTS).transform(given()))
+    with pytest.raises(ValueError, match=r"counts tokens, and got '\w+' as a document.*pass list\(documents\)"):
+        learn_vocabulary(given())
+
+
+def test_partial_fit_takes_one_batch():
+    for stream in (iter([DOCUMENTS]), iter(DOCUMENTS), lambda: iter([DOCUMENTS])):
+        with pytest.raises(ValueError, match=r"partial_fit takes one batch.*Pass list\(documents\)"):
+            Phrases().partial_fit(stream)
+    used = iter([DOCUMENTS])
+    Phrases(min_count=1).fit(used)
+    with pytest.raises(ValueError, match="the iterator was walked already"):
+        Phrases(min_count=1).fit(used)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, set, frozenset, np.array, pd.Index, pd.Series])
+def test_connector_words_in_any_collection(kind):
+    documents = [["bank", "of", "america"], ["of", "many"], ["bank", "of", "america"]] * 3
+    phrases = Phrases(min_count=1, threshold=0.5, connector_words=kind(["of"])).fit(documents)
+    assert phrases.transform(documents[:1]) == [["bank_of_america"]]
+
+
+@pytest.mark.parametrize(
     ("documents", "message"),
     [
-        ([], "0 documents hold no token at all"),
+        ([], "there is no document: the list is empty, or the iterator was walked already"),
         ([[], []], "2 documents hold no token at all"),
         (iter([DOCUMENTS]), "an iterator can be walked only once"),
     ],
@@ -166,6 +209,8 @@ def test_bad_input(documents, message):
         ({"delimiter": ""}, "delimiter='' is not valid"),
         ({"n_passes": 0}, "n_passes=0 is not valid"),
         ({"connector_words": "chinese"}, "connector_words='chinese' is not valid"),
+        ({"connector_words": {"of": 1}}, "connector_words={.of.: 1} is not valid"),
+        ({"connector_words": [1]}, r"connector_words=\[1\] is not valid"),
     ],
 )
 def test_bad_parameters(parameters, message):

@@ -1,19 +1,27 @@
-"""Texts to tokens, in English and Chinese."""
+"""Texts to tokens, in English, Chinese, Japanese and whatever else people write."""
 
 import logging
 import pickle
+import re
 import sys
+import time
 import unicodedata
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
+from featlearn import LDA, TopicExtractor
 from featlearn.datasets import get_data_home
-from featlearn.text.stop_words import CHINESE, stop_words
-from featlearn.text.tokenizer import Tokenizer, jieba_words
+from featlearn.text.phrases import Phrases
+from featlearn.text.segmenters import jieba_words, sudachi_words
+from featlearn.text.stop_words import CHINESE, LANGUAGES, stop_words
+from featlearn.text.tokenizer import Tokenizer
+from featlearn.text.unicode_words import is_unusual, mark_ranges, normalized
 
 
 def halves(text):
@@ -113,8 +121,10 @@ def test_stop_words_of_both_scripts():
     words = CHINESE.split()
     assert len(words) == len(set(words))
     assert len(words) > 500
-    with pytest.raises(ValueError, match=r"language='german' is not known; pass 'english' or 'chinese'"):
-        stop_words("german")
+    with pytest.raises(ValueError, match=r"language='tamil' is not known; pass one of 'afrikaans', 'arabic'"):
+        stop_words("tamil")
+    with pytest.raises(ValueError, match=r"language='de' is not known; pass 'german'"):
+        stop_words("de")
 
 
 def test_pickle_clone_and_determinism(jieba):
@@ -128,15 +138,18 @@ def test_pickle_clone_and_determinism(jieba):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"language": "german"}, r"language='german' is not valid; pass one of 'english', 'chinese'"),
+        ({"language": "tamil"}, r"language='tamil' is not valid; pass None or one of 'afrikaans', 'arabic'"),
+        ({"language": "German"}, r"language='German' is not valid; pass None or 'german'"),
+        ({"language": "th"}, r"language='th' is not valid; pass None or 'thai'"),
+        ({"language": 3}, r"language=3 is not valid; pass None or one of"),
+        ({"language": "thai"}, r"language='thai' is written without blanks.* Pass segmenter="),
         ({"lowercase": 1}, r"lowercase=1 is not valid; pass True or False"),
         ({"stop_words": "english"}, r"stop_words='english' is not valid"),
         ({"stop_words": ["a", 3]}, r"stop_words holds 3, a int"),
         ({"min_length": 0}, r"min_length=0 is not valid"),
         ({"pattern": "("}, r"pattern='\(' is no regular expression"),
         ({"pattern": "(a)(b)"}, r"pattern='\(a\)\(b\)' has 2 groups"),
-        ({"segmenter": str.split}, r"segmenter is for language='chinese', and language is 'english'"),
-        ({"language": "chinese", "pattern": "a"}, r"pattern is for language='english', and language is 'chinese'"),
+        ({"segmenter": str.split, "pattern": "a"}, r"pattern and segmenter both say how texts are cut; set one"),
         ({"language": "chinese", "segmenter": "jieba"}, r"segmenter='jieba' is not valid; pass None or a function"),
         ({"language": "chinese", "segmenter": str.upper}, r"the segmenter gave 'A' for a text; it must give the list"),
         ({"language": "chinese", "segmenter": lambda t: [1]}, r"the segmenter gave 1 among its words, a int"),
@@ -178,3 +191,300 @@ def test_jieba_against_the_words_of_universal_dependencies(jieba):
     print(f"token F1 {f1:.4f} on {len(texts)} sentences")
     assert len(texts) == 1000
     assert f1 > 0.7
+
+
+def words_of(text, language=None):
+    """All words of a text, as they stand in it."""
+    return Tokenizer(language, lowercase=False, stop_words=None, min_length=1).transform([text])[0]
+
+
+MARKED = [
+    "Пример आधुनिक मानक हिन्दी",
+    "বাংলা ভাষা আন্দোলন",
+    "தமிழ் மொழி தெலுங்கு",
+    "తెలుగు భాష",
+    "മലയാളം ഭാഷ",
+    "ไทย ภาษา เรียนรู้",
+    "שָׁלוֹם עוֹלָם",
+    "مُحَمَّد العَرَبِيَّة",
+    "ọ̀rọ̀ ẹ̀kọ́ Yorùbá",
+    "tiếng Việt được",
+    "한국어 단어 조사",
+    "ΟΔΟΣ οδός Κόσμος",
+    "İstanbul ığdır Straße",
+    "ትግርኛ አማርኛ",
+    "𞤆𞤵𞤤𞤢𞤪 𞤀𞤣𞤤𞤢𞤥",
+    "ꦲꦏ꧀ꦱꦫ ᬩᬮᬶ",
+]
+
+
+@pytest.mark.parametrize("language", ["english", None, "hindi"])
+@pytest.mark.parametrize("text", MARKED)
+@pytest.mark.filterwarnings("ignore:.*written without blanks")
+def test_combining_marks_stay_in_their_words(text, language):
+    for form in ("NFC", "NFD", "NFKC", "NFKD"):
+        found = words_of(unicodedata.normalize(form, text), language)
+        assert found == unicodedata.normalize("NFKC", text).split()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("co\xadoperate to\u2060pic", ["cooperate", "topic"]),
+        ("zero\u200bwidth \ufeffmark x\u200ey", ["zero", "width", "mark", "xy"]),
+        ("می\u200cخواهم کتاب\u200cها", ["میخواهم", "کتابها"]),
+        ("क्\u200dष", ["क्ष"]),
+        ("cafe\xad\u0301 \u0301lone \u0301", ["café", "lone"]),
+        ("葛\U000e0100城 a\ufe0f", ["葛城", "a"]),
+        ("3rd 3\u0302\u0302rd 22nd _very_ x_1", ["very", "x_1"]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*written without blanks")
+def test_format_characters_are_removed(text, words):
+    assert words_of(text) == words_of(text, "english") == words
+
+
+@pytest.mark.parametrize("apostrophe", "'’‘‛`´ʼʻʽ＇｀′՚")
+def test_apostrophes_of_all_kinds_are_one(apostrophe):
+    text = "you've they've don't l'été м'ята".replace("'", apostrophe)
+    assert Tokenizer(stop_words=None).transform([text])[0][:2] == ["you", "they"]
+    assert "don" not in words_of(text, "english")
+    assert words_of(text) == ["you've", "they've", "don't", "l'été", "м'ята"]
+    assert words_of(f"{apostrophe}quoted{apostrophe} dogs{apostrophe}") == ["quoted", "dogs"]
+    assert "c'est" not in Tokenizer("french").transform([f"c{apostrophe}est bon"])[0]
+
+
+def test_quotes_of_tex_are_no_apostrophes():
+    assert words_of("``re-elected'' or `s' ``d", "english") == ["re", "elected", "or", "s", "d"]
+
+
+def test_what_joins_words_in_other_languages():
+    assert words_of('צה״ל צה"ל ג׳ורג\' "שלום"') == ['צה"ל', 'צה"ל', "ג'ורג", "שלום"]
+    assert words_of("col·lecció coŀlecció well-known end.Start U.S.A. a:b") == (
+        ["col·lecció", "col·lecció", "well", "known", "end", "Start", "U", "S", "A", "a", "b"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "tokens"),
+    [
+        ("french", "L’école, qu'il aime aujourd'hui jusqu'au château d'Yvetot", ["école", "aime", "château", "yvetot"]),
+        ("italian", "dell'arte nell’università c'era L'Aquila", ["arte", "università", "aquila"]),
+        ("catalan", "l'escola d'història col·lecció", ["escola", "història", "col·lecció"]),
+        ("german", "Der Straßenbahn und die Häuser", ["straßenbahn", "häuser"]),
+        ("turkish", "İSTANBUL ve IĞDIR için", ["istanbul", "ığdır"]),
+        ("russian", "Я изучаю машинное обучение и математику", ["изучаю", "машинное", "обучение", "математику"]),
+        ("hindi", "यह हिन्दी भाषा की पुस्तक है", ["हिन्दी", "भाषा", "पुस्तक"]),
+        ("bengali", "আমাদের বাংলা ভাষা এবং সাহিত্য", ["বাংলা", "ভাষা", "সাহিত্য"]),
+        ("yoruba", "ọ̀rọ̀ àti ẹ̀kọ́ fún gbogbo", ["ọ̀rọ̀", "ẹ̀kọ́"]),
+        ("korean", "물 그리고 한국어 단어", ["물", "한국어", "단어"]),
+        ("greek", "Ο ΔΡΟΜΟΣ και η θάλασσα", ["δρομος", "θάλασσα"]),
+    ],
+)
+def test_a_language_has_its_words_and_stop_words(language, text, tokens):
+    pytest.importorskip("stopwordsiso", reason="pip install 'featlearn[text]'")
+    for form in ("NFC", "NFD"):
+        assert Tokenizer(language).transform([unicodedata.normalize(form, text)]) == [tokens]
+
+
+def test_every_list_of_stop_words_is_of_tokens():
+    isoed = pytest.importorskip("stopwordsiso", reason="pip install 'featlearn[text]'")
+    assert set(LANGUAGES.values()) == isoed.langs()
+    for language in LANGUAGES:
+        words = stop_words(language)
+        assert len(words) > 20
+        assert all(word == normalized(word) and word == unicodedata.normalize("NFC", word.lower()) for word in words)
+        if language not in ("english", "chinese", "japanese"):
+            tokenizer = Tokenizer(language, min_length=1, segmenter=str.split if language == "thai" else None)
+            assert tokenizer.transform([" ".join(words)]) == [[]], language
+
+
+def test_stop_words_of_ones_own_are_normalized_as_tokens_are():
+    texts = ["Crème brûlée, aujourd’hui"]
+    chosen = ["cre\u0300me", "AUJOURD'HUI"]
+    assert Tokenizer(None, stop_words=chosen).transform(texts) == [["brûlée"]]
+    assert Tokenizer(stop_words=["ﬁne"], pattern=r"\w+").transform(["ﬁne FINE"]) == [[]]
+
+
+def test_without_the_lists_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "stopwordsiso", None)
+    stop_words.cache_clear()
+    with pytest.raises(ImportError, match=r"list of language='german' comes with stopwordsiso.*featlearn\[text\]"):
+        Tokenizer("german").transform(["Haus"])
+    assert Tokenizer("german", stop_words=None).transform(["Das Haus"]) == [["das", "haus"]]
+    assert Tokenizer().transform(["the house"]) == [["house"]]
+
+
+def test_without_sudachi_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sudachipy", None)
+    with pytest.raises(ImportError, match=r"pip install 'featlearn\[japanese\]'"):
+        sudachi_words.__wrapped__()
+
+
+@pytest.fixture
+def sudachi():
+    pytest.importorskip("sudachidict_small", reason="pip install 'featlearn[japanese]'")
+    pytest.importorskip("stopwordsiso", reason="pip install 'featlearn[japanese]'")
+
+
+def test_japanese_words_without_particles_and_endings(sudachi):
+    texts = ["私は昨日、東京大学で機械学習を勉強しました。", "ﾃﾞｰﾀとPythonのcafé、Примерとहिन्दीを12回使った！"]
+    assert Tokenizer("japanese").transform(texts) == [
+        ["昨日", "東京", "大学", "機械", "学習", "勉強"],
+        ["データ", "python", "café", "пример", "हिन्दी", "使っ"],
+    ]
+    long = "大学の勉強" * 20_000  # more than Sudachi takes at once
+    assert Tokenizer("japanese").transform([long, "\ud800大学"]) == [["大学", "勉強"] * 20_000, ["大学"]]
+
+
+def test_words_of_other_scripts_in_chinese_stay_whole(jieba):
+    found = Tokenizer("chinese").transform(["我们在café学习Пример和हिन्दी，naïve。"])
+    assert found == [["café", "学习", "пример", "हिन्दी", "naïve"]]
+
+
+def halves_of_thai(text):
+    """A segmenter for one text."""
+    return ["ภาษา", "ไทย", " ", "12"] if text else []
+
+
+def test_a_segmenter_serves_any_language():
+    pytest.importorskip("stopwordsiso", reason="pip install 'featlearn[text]'")
+    for language in ("english", None, "thai", "japanese"):
+        tokenizer = pickle.loads(pickle.dumps(clone(Tokenizer(language, segmenter=halves_of_thai))))
+        assert tokenizer.transform(["ภาษาไทย 12", ""]) == [["ภาษา", "ไทย"], []]
+    assert Tokenizer("chinese", pattern=r"[\u4e00-\u9fff]").transform(["我爱学习"]) == [["爱", "学", "习"]]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "message"),
+    [
+        ("english", "我们正在学习机器学习。", r"100% of the 10 letters in 3 documents are Chinese.*language='chinese'"),
+        ("english", "吾輩は猫である。名前はまだ無い。", r"are Japanese, written without blanks.*language='japanese'"),
+        ("english", "ภาษาไทยเขียนติดกัน", r"are Thai, .* Pass segmenter=, a function from a text to its words"),
+        (None, "ភាសាខ្មែរ", r"are Khmer, .* language=None parts words at blanks"),
+        ("hindi", "ພາສາລາວ", r"are Lao"),
+        ("german", "မြန်မာဘာသာ", r"are Burmese, .*str.split says that blanks part the words"),
+        ("english", "Ja Han Kan 学习学习学习学习学习", r"56% of the 18 letters"),
+        (
+            "chinese",
+            "The cat sat on the mat and slept.",
+            r"language='chinese', and 0% of the 25 letters .* are Chinese",
+        ),
+        ("chinese", "吾輩は猫である。名前はまだ無い。どこで生れたか。", r"are kana, .*language='japanese'"),
+        ("japanese", "Машинное обучение и математика", r"language='japanese', and 0% .* are Japanese"),
+        ("japanese", "我们正在学习机器学习" * 12, r"seem to be Chinese"),
+    ],
+)
+def test_texts_in_a_script_that_the_language_does_not_cut(language, text, message, jieba, sudachi):
+    with pytest.warns(UserWarning, match=message) as caught:
+        Tokenizer(language).transform(["", text, "7"])
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    ("language", "texts"),
+    [
+        ("english", ["The word 学习 means to learn", "Пример आधुनिक", "한국어 단어", "tiếng Việt", "12 7", ""]),
+        ("chinese", ["我们用Python写机器学习的代码 in English words"]),
+        ("chinese", ["OK", "12"]),
+        ("japanese", ["東京大学", "ＡＢＣ株式会社のデータ"]),
+    ],
+)
+def test_words_of_another_script_among_the_text_are_no_reason_to_warn(language, texts, jieba, sudachi):
+    Tokenizer(language).transform(texts)
+    Tokenizer(segmenter=str.split).transform(["我们 正在 学习"])
+    Tokenizer(pattern=".").transform(["我们正在学习"])
+    assert Tokenizer().transform([["我们正在学习"]]) == [["我们正在学习"]]
+
+
+def test_a_stream_and_an_extractor_are_warned_of_once():
+    chunks = [["机器学习很好，今天天气不错", "the cat sat, the dog ran"], ["今天天气不错"]] * 3
+    with pytest.warns(UserWarning, match="are Chinese") as caught:
+        list(Tokenizer().transform(iter(chunks)))
+    assert len(caught) == 1
+    extractor = TopicExtractor(LDA(2, method="online", max_iter=1, random_state=0), min_df=1, max_df=1.0)
+    with pytest.warns(UserWarning, match="are Chinese") as caught:
+        extractor.fit(lambda: iter(chunks))
+    assert sum("are Chinese" in str(warning.message) for warning in caught) == 1
+    with pytest.warns(UserWarning, match="are Chinese") as caught:
+        extractor.pipeline_.transform([text for chunk in chunks for text in chunk])
+    assert sum("are Chinese" in str(warning.message) for warning in caught) == 1
+
+
+HINDI = ["बाज़ार में शेयर और बॉन्ड गिरे", "शेयर बाज़ार के निवेशक", "बिल्ली और कुत्ता घर में", "कुत्ता बिल्ली के पीछे दौड़ा"]
+JAPANESE = ["株式市場で債券が下落した", "投資家は株式市場を見た", "猫と犬が庭で遊んだ", "犬は猫を追いかけた"]
+
+
+@pytest.mark.parametrize(
+    ("language", "texts", "threshold", "expected"),
+    [
+        ("hindi", HINDI, 100.0, ["शेयर बाज़ार", "बिल्ली कुत्ता"]),
+        ("japanese", JAPANESE, 100.0, ["株式 市場", "犬 猫"]),
+        ("japanese", JAPANESE, 1.0, ["株式_市場", "犬_庭"]),
+    ],
+)
+def test_topics_and_phrases_of_hindi_and_of_japanese(language, texts, threshold, expected, sudachi):
+    phrases = Phrases(min_count=1, threshold=threshold)
+    extractor = TopicExtractor(LDA(2, random_state=0), Tokenizer(language), phrases, min_df=2, max_df=1.0)
+    tops = [set(terms) for terms in extractor.fit(texts * 10).topics_.top_terms(3)]
+    for terms in expected:
+        assert any(set(unicodedata.normalize("NFKC", terms).split()) <= top for top in tops)
+    assert pickle.loads(pickle.dumps(extractor)).transform(texts) == pytest.approx(extractor.transform(texts))
+
+
+def test_a_grid_and_a_bag_of_a_language(sudachi):
+    bag = pytest.importorskip("dask.bag", reason="pip install 'featlearn[dask]'")
+    tokenizer = Tokenizer("japanese")
+    expected = tokenizer.transform(JAPANESE)
+    found = tokenizer.transform(bag.from_sequence(JAPANESE, npartitions=4))
+    assert found.compute(scheduler="threads") == expected
+    assert Tokenizer(np.array(["japanese"])[0]).transform(JAPANESE) == expected
+
+
+def test_marks_are_all_known_and_plain_text_has_none():
+    """The ranges hold every mark of every plane, and a text without unusual characters gains none."""
+    marks = "".join(f"{chr(code)}" for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] == "M")
+    assert re.sub(f"[{mark_ranges()}]", "", marks) == ""
+    assert all(map(is_unusual, marks))
+    for code in range(128, sys.maxunicode + 1):
+        if not is_unusual(chr(code)):
+            form = unicodedata.normalize("NFKC", chr(code))
+            assert unicodedata.category(form[0]) not in ("Mn", "Mc", "Me", "Cf"), hex(code)
+            assert " " in form or all(unicodedata.category(character)[0] != "M" for character in form), hex(code)
+
+
+LETTERS_AND_MORE = st.one_of(
+    st.characters(),
+    st.sampled_from(" '’`´\xad\u200b\u200c\u200d\u2060\ufeff\u0301\u0316\u034f\u3099\ufe0fा्ัא״\"·_3stTI"),
+    st.sampled_from([c for text in MARKED for c in text]),
+)
+
+
+@given(st.text(LETTERS_AND_MORE), st.sampled_from(["english", None, "french", "turkish"]), st.booleans())
+@example("J\u030c \u01f0", None, True)
+@example("x" + "\u0301\u0316" * 3 + "'s", "english", True)
+@pytest.mark.filterwarnings("ignore:.*written without blanks")
+def test_tokens_of_any_text(text, language, lowercase):
+    """No blank, no format character, no mark without letter; other forms of the text, and the tokens, give the same."""
+    tokenizer = Tokenizer(language, lowercase=lowercase, stop_words=None, min_length=1)
+    (tokens,) = tokenizer.transform([text])
+    for token in tokens:
+        assert not any(c.isspace() or unicodedata.category(c) in ("Cf", "Cc", "Cs") for c in token)
+        assert unicodedata.category(token[0])[0] != "M"
+    again = tokenizer.transform(
+        [" ".join(tokens), unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)]
+    )
+    assert again == [tokens] * 3
+
+
+@pytest.mark.parametrize(
+    "unit", ["ा", "a\u0301\u0316", "\u0301\u0316", "'", "a'", "\xad", "a\xad", "`", "a_", "3", "学é", 'א"']
+)
+@pytest.mark.filterwarnings("ignore:.*written without blanks")
+def test_long_rows_take_time_in_proportion(unit):
+    for language in ("english", None):
+        tokenizer = Tokenizer(language)
+        start = time.process_time()
+        tokenizer.transform(["x" + unit * (500_000 // len(unit))])
+        assert time.process_time() - start < 5  # less than half a second; steps in n^2 take hours

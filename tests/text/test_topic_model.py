@@ -51,9 +51,9 @@ def test_completion_is_its_formula():
         total += sum(n * np.log(theta @ PHI[:, w]) for w, n in enumerate(second) if n)
         words += second.sum()
     model = Model(PHI)
-    assert model.perplexity(X, seed=5) == pytest.approx(np.exp(-total / words), rel=1e-12)
+    assert model.perplexity(X, random_state=5) == pytest.approx(np.exp(-total / words), rel=1e-12)
     assert model.score(X) == pytest.approx(-np.log(model.perplexity(X)))
-    assert model.perplexity(X, seed=6) != model.perplexity(X, seed=5)
+    assert model.perplexity(X, random_state=6) != model.perplexity(X, random_state=5)
 
 
 def test_completion_does_not_depend_on_order_chunks_threads_or_type():
@@ -88,10 +88,22 @@ def test_perplexity_without_words_or_with_impossible_ones():
     assert Model(impossible).score(np.eye(12)[:3]) == -np.inf
 
 
-@pytest.mark.parametrize("seed", [-1, 0.5, None, "0", 2**63])
-def test_bad_seed(seed):
-    with pytest.raises(ValueError, match=r"Model\.perplexity: seed=.* is not valid; pass an integer"):
-        Model(PHI).perplexity(X, seed=seed)
+def test_random_state_of_perplexity_is_as_elsewhere():
+    model = Model(PHI)
+    assert model.perplexity(X) == model.perplexity(X, random_state=0) == np.exp(-model.score(X))
+    drawn = [model.perplexity(X, random_state=np.random.RandomState(seed)) for seed in (3, 3, 4)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    state = np.random.RandomState(3)
+    assert model.perplexity(X, random_state=state) != model.perplexity(X, random_state=state)
+    assert np.isfinite(model.perplexity(X, random_state=None))
+    assert model.perplexity(X, random_state=np.int64(5)) == model.perplexity(X, random_state=5)
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, "0", 2**32, True])
+def test_bad_random_states(seed):
+    for call in (lambda: Model(PHI).perplexity(X, random_state=seed), lambda: Model(PHI).sample(random_state=seed)):
+        with pytest.raises(ValueError, match=r"Model\.\w+: random_state=.* is not valid; pass None, an integer"):
+            call()
 
 
 def test_empty_documents_have_uniform_proportions():

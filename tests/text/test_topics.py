@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.spatial.distance import cdist, jensenshannon
 from sklearn.decomposition import NMF, PCA, LatentDirichletAllocation, TruncatedSVD
 from sklearn.exceptions import NotFittedError
@@ -395,3 +397,139 @@ def test_empty_documents_are_uniform():
     np.testing.assert_allclose(table.proportions.sum(axis=1), 1)
     counts = sp.csr_array(np.eye(6))
     assert Topics.from_estimator(LatentDirichletAllocation(2, random_state=0).fit(counts), counts).n_documents == 6
+
+
+# --- the order of documents and of groups
+
+
+MONTHS = ["Jan", "Feb", "Mar", "Apr"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.permutations(["s", "m", "l", "xl"]), st.lists(st.sampled_from(["s", "m", "l"]), min_size=1, max_size=12))
+def test_ordered_categories_keep_their_order(categories, sizes):
+    """Of those that documents have, each with the mean of its documents; pandas' groupby does it by hand."""
+    theta = np.random.default_rng(len(sizes)).dirichlet(np.ones(3), len(sizes))
+    table = Topics(np.eye(3), proportions=theta)
+    column = pd.Series(pd.Categorical(sizes, categories=categories, ordered=True), name="size")
+    expected = pd.DataFrame(theta).groupby(column, observed=True).mean()
+    for groups in (column, column.array, pd.CategoricalIndex(column), column.astype(pd.CategoricalDtype(categories))):
+        labels, means = table.prevalence(groups)
+        assert list(labels) == list(expected.index) == [size for size in categories if size in sizes]
+        np.testing.assert_allclose(means, expected)
+    frame = table.prevalence(column, as_frame=True)
+    assert frame.index.equals(expected.index)
+    assert (frame.index.name, frame.index.ordered, list(frame.index.categories)) == ("size", True, categories)
+    assert table.prevalence(sizes)[0].tolist() == sorted(set(sizes))
+
+
+def test_categories_of_numbers_and_times():
+    table = topics()
+    ages = np.linspace(0, 99, D)
+    labels, means = table.prevalence(pd.cut(ages, [-1, 9, 18, 200, 300], labels=["teen", "child", "adult", "none"]))
+    assert labels.tolist() == ["teen", "child", "adult"]
+    np.testing.assert_allclose(means[0], table.prevalence(ages <= 9)[1][1])
+    intervals = table.prevalence(pd.cut(ages, [-1, 9, 100]), as_frame=True)
+    np.testing.assert_allclose(intervals.loc[5], table.prevalence(ages <= 9)[1][1])
+    months = pd.Categorical([MONTHS[i % 3] for i in range(D)], categories=MONTHS, ordered=True)
+    assert table.prevalence(months)[0].tolist() == MONTHS[:3]
+    days = pd.Series(pd.date_range("2001-01-01", periods=D)).dt.to_period("M")
+    assert [str(month) for month in table.prevalence(days)[0]] == ["2001-01", "2001-02"]
+
+
+def test_numerals_come_as_numbers():
+    """A rating that was read from a file is a string."""
+    ratings = [str(1 + i % 10) for i in range(D)]
+    for groups in (ratings, np.array(ratings), pd.Series(ratings)):
+        labels, means = topics().prevalence(groups)
+        assert labels.tolist() == [str(i) for i in range(1, 11)]
+        np.testing.assert_allclose(means, topics().prevalence([int(rating) for rating in ratings])[1])
+    assert topics().prevalence(["(none)", "-1.5", "10", "b", "9"] * (D // 5))[0].tolist() == [
+        "-1.5",
+        "9",
+        "10",
+        "(none)",
+        "b",
+    ]
+    assert topics().prevalence(["10th", "9th"] * (D // 2))[0].tolist() == ["10th", "9th"]
+
+
+def test_series_are_read_by_position():
+    table = topics()
+    shuffled = np.random.default_rng(1).permutation(D)
+    groups, texts = np.arange(D) % 3, [f"text {i}" for i in range(D)]
+    np.testing.assert_array_equal(table.prevalence(pd.Series(groups, index=shuffled))[1], table.prevalence(groups)[1])
+    assert topics(documents=pd.Series(texts, index=shuffled)).texts == tuple(texts)
+    np.testing.assert_array_equal(topics(lengths=pd.Series(LENGTHS, index=shuffled)).lengths, LENGTHS)
+
+
+def test_tokens_are_quoted_as_text():
+    table = Topics([[1, 2]], proportions=[[1], [1]], documents=[["a", "cat"], ("the", "dog")])
+    assert table.texts == ("a cat", "the dog")
+
+
+@pytest.mark.parametrize(
+    ("documents", "message"),
+    [
+        ({"a", "b"}, "documents is a set"),
+        ({0: "a", 1: "b"}, "documents is a dict"),
+        ("ab", "documents is one str"),
+        (["a", None], r"document 1 of documents is missing \(None\)"),
+        (pd.Series(["a", np.nan]), "document 1 of documents is missing"),
+        ([b"a", b"b"], "document 0 of documents is bytes"),
+        ([1, 2], "document 0 of documents is 1, a int"),
+        (["a", ["b"]], "document 1 of documents is a list of tokens"),
+        (pd.DataFrame({"text": ["a", "b"]}), r"documents is a DataFrame of shape \(2, 1\)"),
+    ],
+)
+def test_documents_that_have_no_order_or_are_missing(documents, message):
+    with pytest.raises(ValueError, match=f"Topics.*{message}"):
+        Topics([[1, 2]], proportions=[[1], [1]], documents=documents)
+
+
+@pytest.mark.parametrize("name", ["components", "proportions", "lengths"])
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({0: 1}, "must be an array of numbers, and are a dict"),
+        ({1, 2}, "must be an array of numbers, and are a set"),
+        ("12", "must be an array of numbers, and are a str"),
+        (["a", "b"], "must be an array of numbers, and are a list"),
+        ([[1], [1, 2]], "must be an array of numbers, and are a list"),
+        (np.array([1j]), "must be an array of numbers"),
+        (sp.csr_array(np.eye(2)), r"are a sparse matrix of shape \(2, 2\)"),
+        (np.ma.masked_array([1.0, 2.0], [0, 1]), "are a masked array with 1 values hidden"),
+    ],
+)
+def test_what_is_no_array_of_numbers(name, value, message):
+    with pytest.raises(ValueError, match=f"{name} {message}"):
+        Topics(**{"components": [[1, 2]], "proportions": [[1], [1]]} | {name: value})
+
+
+@pytest.mark.parametrize("X", [{"a": TEXTS[0]}, set(TEXTS)])
+def test_documents_of_an_estimator_have_an_order(X):
+    pipeline = make_pipeline(CountVectorizer(), LatentDirichletAllocation(2, random_state=0)).fit(TEXTS)
+    with pytest.raises(TypeError, match=f"X is a {type(X).__name__}, of which a vectorizer would read the keys"):
+        Topics.from_estimator(pipeline, X)
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (["a", float("nan")], "no value for 1 documents, the first is 1"),
+        (["a", None], "no value for 1 documents, the first is 1"),
+        (pd.Categorical(["a", None]), "no value for 1 documents, the first is 1"),
+        (pd.Series(["a", np.nan], index=[1, 0]), "no value for 1 documents, the first is 1"),
+        (pd.to_datetime(["2001-01-01", None]), "no value for 1 documents, the first is 1"),
+        (np.ma.masked_array([1, 2], [1, 0]), "no value for 1 documents, the first is 0"),
+        ({"a", "b"}, "groups are a set"),
+        ({0: "a", 1: "b"}, "groups are a dict"),
+        ("ab", "groups are a str"),
+        (iter("ab"), "groups are a str_ascii_iterator"),
+        ([["a"], ["b"]], r"groups hold \['a'\] for document 0"),
+        (["a", 1], r"groups cannot be sorted.*pandas\.Categorical\(groups, categories"),
+    ],
+)
+def test_groups_that_are_no_column(groups, message):
+    with pytest.raises(ValueError, match=message):
+        Topics([[1, 2]], proportions=[[1], [1]]).prevalence(groups)

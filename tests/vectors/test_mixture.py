@@ -505,9 +505,21 @@ def test_samples_have_the_moments_of_the_mixture(covariance):
         error = 5 * np.sqrt(variances[k] / len(rows))
         assert (abs(rows.mean(axis=0) - ours.components_[k]) < error).all()
         np.testing.assert_allclose(np.cov(rows.T), matrices(ours)[k], atol=0.15 * variances[k].max())
-    np.testing.assert_array_equal(ours.sample(10)[0], ours.sample(10)[0])
     with pytest.raises(ValueError, match="n_samples=0"):
         ours.sample(0)
+
+
+def test_samples_take_a_random_state_or_that_of_the_mixture():
+    ours = learner().fit(blobs())
+    np.testing.assert_array_equal(ours.sample(10)[0], ours.sample(10)[0])
+    np.testing.assert_array_equal(ours.sample(10)[0], ours.sample(10, random_state=ours.random_state)[0])
+    drawn = [ours.sample(10, random_state=seed)[0] for seed in (1, np.random.RandomState(1), 2)]
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert (drawn[0] != drawn[2]).all()
+    assert (ours.set_params(random_state=None).sample(10)[0] != ours.sample(10)[0]).all()
+    for seed in (-1, "a", 0.5):
+        with pytest.raises(ValueError, match=r"GaussianMixtureEncoder\.sample: random_state=.* pass None, an integer"):
+            ours.sample(random_state=seed)
 
 
 def test_max_iter_without_tol_warns_and_tol_0_does_not():
