@@ -120,6 +120,12 @@ class GibbsSampler:
         """n_kw (K, V), with what was added; never below 0."""
         return np.maximum(self.n_wk[self.tokens.rows_of_terms, : self.n_topics].T, 0)
 
+    def own_counts(self) -> np.ndarray:
+        """n_kw (K, V) of the tokens alone, without what was added."""
+        tokens, n_dk, n_wk = self.tokens, np.empty_like(self.n_dk), np.empty_like(self.n_wk)
+        count_topics(tokens.documents, tokens.rows, tokens.weights, self.topics, n_dk, n_wk)
+        return n_wk[tokens.rows_of_terms, : self.n_topics].T
+
     def document_counts(self) -> np.ndarray:
         """n_dk (D, K); never below 0."""
         return np.maximum(self.n_dk[:, : self.n_topics], 0)

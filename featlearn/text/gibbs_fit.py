@@ -86,5 +86,8 @@ class GibbsRun:
     def fitted(self, dtype: Any) -> dict[str, Any]:
         """The attributes of the model now: the mean of the states averaged, or the last if there are none."""
         total, n_states = self.averaged
-        counts = total / n_states if n_states else self.sampler.topic_counts()
+        if n_states:
+            counts = total / n_states
+        else:
+            counts = self.sampler.own_counts() if self.forget else self.sampler.topic_counts()
         return fitted_topics(np.asarray(counts, dtype, order="C"), self.alpha, self.eta)

@@ -103,7 +103,8 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
     n_jobs : int or None, default=None
         Threads; None takes every core this process may use. No effect on the result.
     random_state : int, RandomState or None, default=None
-        Seed of the first topics, of the documents held out and of the sampler.
+        Seed of the documents that first topics are made of, of the noise on them, of the documents held out and of the
+        sampler.
 
     Attributes
     ----------
@@ -149,9 +150,15 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
     Notes
     -----
     ``vb`` takes arrays, sparse matrices, functions that return iterators of chunks, Dask arrays and bags, and walks
-    them once an iteration, and once more, in memory that does not grow with the number of documents. ``online`` takes
+    them once an iteration, and twice more, in memory that does not grow with the number of documents. ``online`` takes
     the same documents in their order, however they are cut into chunks: shuffle a corpus that is sorted. Results do
     not depend on the number of threads.
+
+    Topics start from documents that differ most, of at most 2048: drawn at random for ``gibbs`` and ``vb``; the first
+    for ``online``; those of the first mini-batch where an iterator or `partial_fit` hands them out one by one. So clear
+    topics are found from nearly every seed, and in a smaller corpus another seed changes the noise and the sampler's
+    draws, not the documents: restarts differ little. Where documents are even mixtures of many topics no start tells
+    these apart; give ``gibbs`` more sweeps.
 
     Callbacks see ``bound`` of ``vb``, and of ``online`` the documents' part of it for each mini-batch, per word and
     before the step that learns from it; ``changed`` of ``gibbs``, the share of words that changed their topic; and of

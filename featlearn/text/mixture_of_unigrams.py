@@ -141,7 +141,7 @@ class MixtureOfUnigrams(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
     n_jobs : int or None, default=None
         Threads; None takes every core this process may use. No effect on the result.
     random_state : int, RandomState or None, default=None
-        Seed of the first topics and of the documents held out.
+        Seed of the documents that first topics are made of and of those held out.
 
     Attributes
     ----------
@@ -181,8 +181,9 @@ class MixtureOfUnigrams(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
     Notes
     -----
     Arrays, sparse matrices, functions that return iterators of chunks, Dask arrays and bags are walked once an
-    iteration, and twice before the first. A topic starts from a random document, blended with the whole corpus. With
-    fewer documents than topics, some topics start and stay alike.
+    iteration, and twice before the first. Topics start from documents that differ most, of at most 2048 drawn at
+    random, blended with the whole corpus: in a smaller corpus no other ``random_state`` changes them. With fewer
+    documents than topics, some topics start and stay alike.
 
     `perplexity` weighs the topics of every scored word by the posterior of the document's other half.
 

@@ -147,7 +147,7 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
     n_jobs : int or None, default=None
         Threads; None takes every core this process may use. No effect on the result.
     random_state : int, RandomState or None, default=None
-        Seed of the first topics and of the documents held out.
+        Seed of the documents that first topics are made of, of the noise on them, and of the documents held out.
 
     Attributes
     ----------
@@ -190,8 +190,11 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
     Notes
     -----
     Arrays, sparse matrices, functions that return iterators of chunks, Dask arrays and bags are walked once an
-    iteration, once before the first, and streams and Dask collections once more at the end. Arrays take memory for
+    iteration, twice before the first, and streams and Dask collections once more at the end. Arrays take memory for
     ``proportions_``, streams time for folding-in; both climb the same likelihood by different paths.
+
+    Topics start from documents that differ most, of at most 2048 drawn at random, with some noise: in a smaller corpus
+    restarts from other seeds differ little.
 
     Words that no topic knows (possible for ``eta=0``) have probability 0, and make the perplexity infinite.
 

@@ -6,6 +6,7 @@ import scipy.sparse as sp
 from scipy.optimize import linear_sum_assignment
 
 from featlearn import LDA, PLSA, MixtureOfUnigrams
+from featlearn.callbacks import EarlyStopping
 from featlearn.text.first_topics import MOST, first_topics
 
 
@@ -79,6 +80,18 @@ def test_blocks_and_threads_change_no_first_topic():
     first, second = (LDA(5, max_iter=30, n_jobs=n, random_state=0).fit(X) for n in (1, 2))
     np.testing.assert_array_equal(first.components_, second.components_)
     assert least_overlap(topics, first.components_) > 0.95
+
+
+@pytest.mark.parametrize("sweeps", [1, 3, 7, 12, 40])
+def test_what_guides_the_first_sweeps_is_in_no_result(sweeps):
+    """Whenever a callback looks or ends the fit, topics count the words of the documents, each once."""
+    X, _ = corpus(n=100)
+    stop = EarlyStopping("changed", patience=sweeps, tol=1.0)
+    model = LDA(5, random_state=0).set_callbacks(stop).fit(X)
+    assert model.n_iter_ <= sweeps + 1
+    np.testing.assert_allclose(model.topic_counts_.sum(axis=0), X.sum(axis=0), rtol=1e-6)
+    plain = LDA(5, max_iter=sweeps, random_state=0).fit(X)
+    np.testing.assert_allclose(plain.topic_counts_.sum(axis=0), X.sum(axis=0), rtol=1e-6)
 
 
 def test_first_topics_depend_on_what_documents_hold_alone():
