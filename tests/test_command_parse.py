@@ -312,3 +312,17 @@ def test_grammars_and_treebanks_as_others_write_them(tmp_path, capsys):
     assert "'no' is no text encoding" in refused(capsys, "--grammar", toy, "--encoding", "no", "a")
     bank.write_text("#BOS 1 0 1 1\nRoss\tNE\tNom\tPNC\t500\n#EOS 1\n")
     assert "NEGRA's export format" in refused(capsys, "--treebank", bank, "a")
+
+
+def test_a_file_and_words_without_quotes_are_told(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "g.txt").write_text("S -> 'the' V 1.0\nV -> 'runs' 1.0\n")
+    (tmp_path / "lines.txt").write_text("the runs\n")
+    assert main(["parse", "--grammar", "g.txt", "--brackets", "lines.txt"]) == 1
+    assert "there is a file of that name: its lines are read by - < lines.txt" in capsys.readouterr().err
+    assert main(["parse", "--grammar", "g.txt", "--brackets", "the", "the", "runs"]) == 1
+    assert "3 sentences of a word each" in capsys.readouterr().err
+    assert main(["parse", "--grammar", "g.txt", "--brackets", "the runs"]) == 0
+    assert capsys.readouterr().err == ""
+    assert main(["parse", "--grammar", "g.txt", "--svg", "tree.png", "the runs"]) == 2
+    assert "let it end in .svg" in capsys.readouterr().err

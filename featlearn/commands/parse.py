@@ -104,6 +104,10 @@ def settle(arguments: argparse.Namespace) -> None:
             setattr(arguments, name, value)
     if arguments.svg is not None and not arguments.sentences:
         raise ValueError("--svg draws trees of sentences, and there are none; pass some, or leave it out.")
+    if file := next((sentence for sentence in arguments.sentences if is_file(sentence)), None):
+        say(f"{file!r} is parsed as a sentence, and there is a file of that name: its lines are read by - < {file}")
+    elif len(arguments.sentences) > 2 and not any(" " in sentence.strip() for sentence in arguments.sentences):
+        say(f"{len(arguments.sentences)} sentences of a word each; a sentence of several words is put in quotes.")
     if arguments.encoding is not None:
         import codecs
 
@@ -127,6 +131,8 @@ def outputs(arguments: argparse.Namespace) -> tuple[list[str], dict[str, Path]]:
         for option in ("svg", "save")
         if (name := getattr(arguments, option)) is not None
     }
+    if arguments.svg is not None and Path(arguments.svg).suffix.lower() not in ("", ".svg"):
+        raise ValueError(f"--svg writes SVG, and {arguments.svg} names another kind of file; let it end in .svg.")
     if len(set(paths.values())) < len(paths):
         raise ValueError(f"--svg and --save both write {paths['svg']}; give them different names.")
     if "svg" in paths:
@@ -284,6 +290,14 @@ def lines_of_standard_input(encoding: str | None) -> Iterator[str]:
             f"standard input is UTF-8, and was read as {encoding}. If only the grammar or the treebank is {encoding}, "
             "write the parser with --save, and parse with --model."
         )
+
+
+def is_file(sentence: str) -> bool:
+    """Whether a sentence of the command line is rather the name of a file."""
+    try:
+        return sentence != "-" and os.path.isfile(sentence)
+    except ValueError:  # no name can hold NUL
+        return False
 
 
 def is_bytes(sentence: str) -> bool:

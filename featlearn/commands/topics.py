@@ -345,6 +345,12 @@ def learn(extractor: Any, texts: Any, arguments: argparse.Namespace, words: Word
         except ConvergenceWarning:
             raise KeyboardInterrupt from None
     extractor.set_callbacks()  # a saved model carries no progress bar
+    if held and arguments.topics > len(texts):
+        warnings.warn(
+            f"{arguments.topics:,} topics (-k) of {len(texts):,} documents: topics are what documents share, so most "
+            "are noise. Take fewer.",
+            stacklevel=1,
+        )
     if not held:
         return walk(extractor, texts, tokens_of, words)
     if extractor.phrases_ is not None:
