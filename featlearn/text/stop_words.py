@@ -159,8 +159,8 @@ def stop_words(language: str) -> frozenset[str]:
     Returns
     -------
     words : frozenset of str
-        The words, as `Tokenizer` gives them: in Unicode's normal form NFKC with Thai and Lao letters whole, without format
-        characters, with straight apostrophes.
+        The words, as `Tokenizer` gives them: in Unicode's normal form NFKC with Thai and Lao letters whole, without
+        format characters, with straight apostrophes.
 
     Raises
     ------

@@ -266,10 +266,10 @@ class _Cut:
         if len(self.seen) >= self.enough:
             self.enough = 2 * len(self.seen)
             # Counting is spared where so many words were dropped as of texts in the right language.
-            if self.min_length > 2 or self.n_kept > 0.7 * self.n_words:
-                if doubt := other_language(str(self.tokenizer.language), self.seen, self.lower):
-                    self.room = 0
-                    notify(f"Tokenizer: {doubt}")
+            unlike = self.min_length > 2 or self.n_kept > 0.7 * self.n_words
+            if unlike and (doubt := other_language(str(self.tokenizer.language), self.seen, self.lower)):
+                self.room = 0
+                notify(f"Tokenizer: {doubt}")
         if not self.room:
             self.seen = []
 
