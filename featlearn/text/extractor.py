@@ -354,12 +354,16 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
         if self.phrases is not None:
             steps.append(clone(self.phrases))
         first = first_documents(X)
+        functions = []  # one of each step, which says once what it has to say
         for step in steps:
             step.fit(X)
-            X = X.map_partitions(Tokens([step])) if is_dask(X) else mapped(Tokens([step]), X)
+            functions.append(Tokens([step]))
+            X = X.map_partitions(functions[-1]) if is_dask(X) else mapped(functions[-1], X)
         if first and not isinstance(first[0], str) and isinstance(steps[0], Tokenizer):
             say_what_is_skipped(steps[0], first)
-        say_that_documents_are_words(Tokens(steps)(first))
+        for function in functions:
+            first = function(first)
+        say_that_documents_are_words(first)
         return Tokens(steps), X
 
     def _vocabulary(self, tokens):

@@ -5,6 +5,9 @@ code (https://github.com/bact/stopwords-iso, MIT license). Ours join the Japanes
 off and single hiragana, which are hardly ever words of their own.
 """
 
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from featlearn.text.unicode_words import lowered, unicode_words
@@ -119,6 +122,16 @@ JAPANESE = """
 """
 HIRAGANA = frozenset(map(chr, range(0x3041, 0x3097)))
 
+# Texts are of another language where few of their words are stop words of the one in use and many are of the other,
+# and those of the other list alone are some times as many as those of this one alone.
+FEW, MANY, TIMES = 0.25, 0.2, 3.0
+DISTINCT = 3, 10, 0.1  # of stop words: at least, at most, and in between as a share of all distinct words
+NAMES = 0.9  # of the other long words with a capital: names, and their particles (de la, van der) tell no language
+STRANGE = 0.2  # of the words may hold letters that no word of a long list has: Ukrainian ones are not Russian
+ALPHABET = 100  # words of a list that has all letters of its language
+CLOSE = 0.85  # of the best language's score: near relatives, which are named too
+LENGTHY = 0.05  # power of a list's length that its share is divided by: a long one finds more in any text
+
 
 def known_language(value: object) -> str | None:
     """A rule of parameters: one of `LANGUAGES`; for its ISO code the name is given."""
@@ -146,8 +159,8 @@ def stop_words(language: str) -> frozenset[str]:
     Returns
     -------
     words : frozenset of str
-        The words, as `Tokenizer` gives them: in Unicode's normal form NFKC, without format characters, with straight
-        apostrophes.
+        The words, as `Tokenizer` gives them: in Unicode's normal form NFKC with Thai and Lao letters whole, without
+        format characters, with straight apostrophes.
 
     Raises
     ------
@@ -187,3 +200,87 @@ def stop_words(language: str) -> frozenset[str]:
     if language == "japanese":
         words |= {*JAPANESE.split(), *HIRAGANA, *ENGLISH_STOP_WORDS}
     return frozenset(words)
+
+
+def other_language(language: str, words: Iterable[str], lower: Callable[[str], str] = lowered) -> str | None:
+    """What to say of words that seem to be of another language than the one in use; None if all is well.
+
+    Parameters
+    ----------
+    language : str
+        The language in use, one of 58.
+    words : iterable of str
+        All words of some texts, as they stand there.
+    lower : callable, default=lowered
+        How they become lowercase.
+
+    Returns
+    -------
+    doubt : str or None
+        The languages whose stop words these are, up to three of near relatives, and how many of the words are. Of words
+        with hardly any stop words of any language nothing is said. Without the package stopwordsiso no language but
+        English is recognized.
+
+    Examples
+    --------
+    >>> from featlearn.text.stop_words import other_language
+    >>> other_language("english", "the cat is on the mat and the dog is under it".split()) is None
+    True
+    """
+    # The single letters of ASCII are stop words of many languages, and initials.
+    counts: Counter[str] = Counter()
+    titles: Counter[str] = Counter()
+    for written, count in Counter(words).items():
+        if len(written) > 1 or not written.isascii():
+            word = lower(written)
+            counts[word] += count
+            titles[word] += count * written.istitle()
+    own = stop_words(language)
+    total, n_own = counts.total(), _sum(counts, counts.keys() & own)
+    if n_own >= FEW * total:
+        return None
+    long_ones = {word for word in counts if len(word) > 3}
+    least, most, share_of_distinct = DISTINCT
+    distinct = max(least, min(most, share_of_distinct * len(counts)))
+    letters = {letter for letter in set().union(*counts) if not letter.isascii()}
+    shares, scores = {}, {}
+    for other in LANGUAGES.keys() - {language, "chinese", "japanese"}:  # whose words no blanks part
+        try:
+            theirs = stop_words(other)
+        except ImportError:
+            continue
+        found, rest = counts.keys() & theirs, long_ones - theirs
+        share = _sum(counts, found) / total
+        alone, own_alone = _sum(counts, found - own), _sum(counts, counts.keys() & (own - theirs))
+        if share < MANY or alone < TIMES * own_alone or len(found - own) < distinct:
+            continue
+        if _sum(titles, rest) > NAMES * _sum(counts, rest):
+            continue
+        known = set(map(_base, set().union(*theirs)))
+        strange = {letter for letter in letters if _base(letter) not in known}
+        if len(theirs) >= ALPHABET and (
+            _sum(counts, (word for word in counts if not strange.isdisjoint(word))) > STRANGE * total
+        ):
+            continue
+        shares[other], scores[other] = share, share / len(theirs) ** LENGTHY
+    if not scores:
+        return None
+    ranked = sorted(scores, key=lambda other: (-scores[other], other))
+    names = [other for other in ranked if scores[other] >= CLOSE * scores[ranked[0]]][:3]
+    also = " or ".join(f"{other.capitalize()}, {shares[other]:.0%}" for other in names[1:])
+    cure = " or ".join(f"language={other!r}" for other in names)
+    return (
+        f"{shares[names[0]]:.0%} of the {total:,} words looked at are {names[0].capitalize()} stop words"
+        + (f" (or {also})" if also else "")
+        + f", and {n_own / total:.0%} are {language.capitalize()} ones, which language={language!r} drops: function "
+        f"words would fill the topics. Pass {cure}, or language=None if the texts are in a language of no list."
+    )
+
+
+def _sum(counts: Counter[str], words: Iterable[str]) -> int:
+    return sum(counts[word] for word in words)
+
+
+def _base(letter: str) -> str:
+    """A letter without its marks; lists differ in whether they write them."""
+    return unicodedata.normalize("NFD", letter)[0]

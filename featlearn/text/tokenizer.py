@@ -5,7 +5,7 @@
 
 import re
 from collections.abc import Callable
-from itertools import compress
+from itertools import compress, islice
 from typing import Any
 
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -14,7 +14,7 @@ from featlearn.notices import notify
 from featlearn.streaming import is_dask, is_out_of_core, map_chunks
 from featlearn.text.documents import check_documents, checked_list
 from featlearn.text.segmenters import OWN, own_segmenter
-from featlearn.text.stop_words import known_language, stop_words
+from featlearn.text.stop_words import known_language, other_language, stop_words
 from featlearn.text.unicode_words import (
     LETTERS,
     Words,
@@ -38,6 +38,9 @@ ELIDED = {
     "irish": "b d m",
 }
 UNPARTED_LANGUAGES = ("thai",)  # of LANGUAGES, those without blanks and without a segmenter here
+LOOK = 200  # documents, and words of each, that are looked at for another language
+LOOK_AT_EACH = 500
+FEW_WORDS = 50  # of so few nothing is said about their language
 FEW_LETTERS = 20  # of so few nothing is said: a title in another script
 
 
@@ -79,14 +82,17 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     -----
     UserWarning
         If most letters are of a script that is written without blanks, and neither a segmenter nor a pattern cuts it;
-        or if hardly any letter of the texts is of the script of ``language="chinese"`` or ``"japanese"``. Said once
-        for a list or a stream.
+        or if hardly any letter of the texts is of the script of ``language="chinese"`` or ``"japanese"``; or if the
+        first 200 documents hold the stop words of another language and hardly any of ``language``, where these are
+        dropped. Said once for a list or a stream.
 
     Notes
     -----
     Unless a pattern cuts them, texts are normalized (NFKC): accents join their letters, ligatures and full-width
-    letters become plain ones; soft hyphens, joiners and other format characters are removed (a zero-width space parts
-    words), and apostrophes of all kinds are one, also a backtick or an accent between two letters.
+    letters become plain ones, but the Thai and Lao vowel am and the Lao consonants ho no and ho mo, which NFKC cuts in
+    two, stay whole, as dictionaries have them. Soft hyphens, joiners and other format characters are removed (a
+    zero-width space parts words), and apostrophes of all kinds are one, also a backtick or an accent between two
+    letters.
 
     A word starts with a letter and goes on with letters, combining marks, digits and underscores, so numbers are none,
     and 3rd is none; hyphens and full stops part words. English words leave out 'll, 's and the like, and negated
@@ -222,6 +228,11 @@ class _Cut:
         if isinstance(chosen, str):
             chosen = stop_words(tokenizer.language) if tokenizer.language else ()
         self.dropped = frozenset(chosen)
+        # The first words, as long as they may tell another language; how many words there were, and how many are kept.
+        self.room = LOOK if tokenizer.stop_words == "auto" and self.dropped and tokenizer.pattern is None else 0
+        self.seen: list[str] = []
+        self.n_words = self.n_kept = 0
+        self.enough = FEW_WORDS
         if chosen is tokenizer.stop_words:  # as tokens of ours are, and as a pattern may find them
             self.dropped = frozenset(self.lower(form) for word in chosen for form in (word, normalized(word)))
 
@@ -232,9 +243,35 @@ class _Cut:
         words = self._words()
         unusual = [is_unusual(text) for text in documents]
         if not self.quiet and (doubt := doubts(self.tokenizer.language, documents, unusual)):
-            self.quiet = True
+            self.quiet, self.room = True, 0
             notify(f"Tokenizer: {doubt}")
-        return [self._kept(words(text), odd) for text, odd in zip(documents, unusual, strict=True)]
+        pairs = zip(documents, unusual, strict=True)
+        kept = []
+        for text, odd in islice(pairs, self.room):
+            found = words(text)
+            kept.append(self._kept(found, odd))
+            self.seen += found[:LOOK_AT_EACH]
+            self.n_words += len(found)
+            self.n_kept += len(kept[-1])
+        if self.room:
+            self._look(len(kept))
+        return kept + [self._kept(words(text), odd) for text, odd in pairs]
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "seen": []}  # a saved model holds no texts
+
+    def _look(self, n_new: int):
+        """Say so if the words seen are of another language; looked at again when there are twice as many."""
+        self.room = max(0, self.room - n_new)
+        if len(self.seen) >= self.enough:
+            self.enough = 2 * len(self.seen)
+            # Counting is spared where so many words were dropped as of texts in the right language.
+            unlike = self.min_length > 2 or self.n_kept > 0.7 * self.n_words
+            if unlike and (doubt := other_language(str(self.tokenizer.language), self.seen, self.lower)):
+                self.room = 0
+                notify(f"Tokenizer: {doubt}")
+        if not self.room:
+            self.seen = []
 
     def _words(self) -> Words:
         language, pattern, segment = self.tokenizer.language, self.tokenizer.pattern, self.tokenizer.segmenter
@@ -300,9 +337,12 @@ def doubts(language: str | None, texts: list[str], is_odd: list[bool]) -> str | 
         else:
             name = max(counts, key=lambda script: counts[script])
             cure = "segmenter=, a function from a text to its words (pythainlp.word_tokenize for Thai, say)"
+        pieces = "parts words at blanks: most terms are whole clauses"
+        if name == "Tibetan":
+            pieces = "parts its syllables: most terms are parts of words"
         return (
-            f"{share} {name}, written without blanks between words, and language={language!r} parts words at blanks: "
-            f"most terms are whole clauses. Pass {cure}; segmenter=str.split says that blanks part the words already."
+            f"{share} {name}, written without blanks between words, and language={language!r} {pieces}. Pass "
+            f"{cure}; segmenter=str.split says that blanks part the words already."
         )
     letters = n_letters(texts)
     if letters < FEW_LETTERS:

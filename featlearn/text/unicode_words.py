@@ -32,6 +32,10 @@ ACCENTS = "`\xb4\u2032\uff40\u1fbd\u1fbf\u1fef\u1ffd"  # apostrophes where lette
 GERSHAYIM = "\u05f4"  # the double quote of Hebrew abbreviations
 BLANK = "\u200b\u3164\uffa0"  # zero-width space parts words (UAX 29 too), and Hangul's fillers look like blanks
 IGNORABLE = "\u034f\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"  # the marks that only style others
+# Thai and Lao vowels that NFKC cuts in two; tone marks stand before them, and some type these after the first half.
+AM = {"\u0e4d\u0e32": "\u0e33", "\u0ecd\u0eb2": "\u0eb3"}
+TONED_AM = re.compile("(\u0e4d)([\u0e48-\u0e4b]+)(?=\u0e32)|(\u0ecd)([\u0ec8-\u0ecb]+)(?=\u0eb2)")
+KEPT = "\u0edc\u0edd"  # Lao ho no and ho mo: NFKC cuts them too, and halves side by side may be of two syllables
 MARKS_IN_ROW = 100  # more of them on one letter are noise, and Python sorts a row of n in n^2 steps
 
 
@@ -92,8 +96,19 @@ def is_unusual(text: str) -> bool:
     return not text.isascii() and USUAL.fullmatch(text) is None
 
 
+def _composed(text: str) -> str:
+    """The text in NFKC, but with the vowel am of Thai and Lao, and two Lao consonants, as dictionaries spell them."""
+    if "\u0edc" in text or "\u0edd" in text:
+        return "".join(part if part in KEPT else _composed(part) for part in re.split(f"([{KEPT}])", text))
+    text = unicodedata.normalize("NFKC", text)
+    for halves, vowel in AM.items():
+        if halves[0] in text:
+            text = text.replace(halves, vowel)
+    return text
+
+
 def normalized(text: str) -> str:
-    """The text in NFKC, without format characters, with one kind of apostrophe."""
+    """The text in NFKC with Thai and Lao letters whole, without format characters, with one kind of apostrophe."""
     return _normalized(text, is_unusual(text))
 
 
@@ -105,11 +120,13 @@ def _normalized(text: str, unusual: bool) -> str:
         for character in BLANK:
             text = text.replace(character, " ")
         text = _ignored().sub("", text)
+        if "\u0e4d" in text or "\u0ecd" in text:
+            text = TONED_AM.sub(r"\2\1\4\3", text)
     for character in ACCENTS:  # before NFKC, which makes two characters of some
         if character in text:
             text = _accents().sub("'", text)
             break
-    text = unicodedata.normalize("NFKC", text)
+    text = _composed(text)
     for character in APOSTROPHES:
         text = text.replace(character, "'")
     return text.replace(GERSHAYIM, '"')
@@ -118,7 +135,7 @@ def _normalized(text: str, unusual: bool) -> str:
 def lowered(word: str) -> str:
     """A normalized word in lowercase, normalized again: J with a caron has no single character, j has."""
     word = word.lower()
-    return word if word.isascii() else unicodedata.normalize("NFKC", word)
+    return word if word.isascii() else _composed(word)
 
 
 def turkish_lowered(word: str) -> str:
@@ -161,6 +178,10 @@ UNPARTED = {
     "Lao": "\u0e81-\u0ecf\u0edc-\u0edf",
     "Khmer": "\u1780-\u17d3\u17d7\u17dc\u17dd",
     "Burmese": "\u1000-\u103f\u1050-\u108f\u109a-\u109f\ua9e0-\ua9ef\ua9fa-\ua9fe\uaa60-\uaa7f",
+    "Tibetan": "\u0f00\u0f18\u0f19\u0f35\u0f37\u0f39\u0f3e-\u0fbc\u0fc6",
+    "Javanese": "\ua980-\ua9c0",
+    "Balinese": "\u1b00-\u1b4c\u1b6b-\u1b73",
+    "Yi": "\ua000-\ua48c",
     "a Tai script": "\u1950-\u19ab\u19b0-\u19c9\u1a20-\u1a7f\uaa80-\uaadf\U00011700-\U0001172b",
 }
 _UNPARTED = re.compile(f"[{''.join(UNPARTED.values())}]+")

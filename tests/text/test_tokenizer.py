@@ -363,6 +363,10 @@ def test_a_segmenter_serves_any_language():
         ("english", "ภาษาไทยเขียนติดกัน", r"are Thai, .* Pass segmenter=, a function from a text to its words"),
         (None, "ភាសាខ្មែរ", r"are Khmer, .* language=None parts words at blanks"),
         ("hindi", "ພາສາລາວ", r"are Lao"),
+        ("english", "བོད་ཀྱི་སྐད་ཡིག་སློབ་སྦྱོང་", r"100% .* are Tibetan, .*parts its syllables: .*segmenter="),
+        ("english", "ꦱꦧꦼꦤ꧀ꦲꦸꦮꦺꦴꦁꦏꦭꦲꦶꦫꦏꦺ", r"are Javanese, .*most terms are whole clauses"),
+        (None, "ᬲᬓᬯᬶᬄᬫᬦᬸᬲᬦᬾ", r"are Balinese"),
+        ("english", "ꊿꂷꃅꄿꐨꐥꌅꅍꂷꀋꐚꌐ", r"are Yi"),
         ("german", "မြန်မာဘာသာ", r"are Burmese, .*str.split says that blanks part the words"),
         ("english", "Ja Han Kan 学习学习学习学习学习", r"56% of the 18 letters"),
         (
@@ -488,3 +492,267 @@ def test_long_rows_take_time_in_proportion(unit):
         start = time.process_time()
         tokenizer.transform(["x" + unit * (500_000 // len(unit))])
         assert time.process_time() - start < 5  # less than half a second; steps in n^2 take hours
+
+
+@pytest.mark.parametrize(
+    ("usual", "others"),
+    [
+        ("น้ำ", ["น\u0e49\u0e4d\u0e32", "น\u0e4d\u0e49\u0e32"]),  # tone marks stand before the vowel, or in it
+        ("กำลัง", ["ก\u0e4d\u0e32ลัง"]),
+        ("ນ້ຳ", ["ນ\u0ec9\u0ecd\u0eb2", "ນ\u0ecd\u0ec9\u0eb2"]),
+        ("ຄຳ", ["ຄ\u0ecd\u0eb2"]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*written without blanks")
+def test_vowels_that_nfkc_cuts_in_two_stay_whole(usual, others):
+    forms = [unicodedata.normalize(form, usual) for form in ("NFC", "NFD", "NFKC", "NFKD")]
+    for text in (usual, *others, *forms):
+        for language in ("english", None, "hindi"):
+            assert words_of(text, language) == Tokenizer(language, stop_words=None).transform([text])[0] == [usual]
+        assert Tokenizer(None, stop_words=[text]).transform([usual]) == [[]]
+        assert Tokenizer(None, segmenter=str.split, stop_words=None).transform([text]) == [[usual]]
+
+
+def test_lao_consonants_that_nfkc_cuts_in_two_stay_whole():
+    """And two consonants side by side, which may be of two syllables, are not joined."""
+    tokens = Tokenizer(None, segmenter=str.split).transform(["ໜັງສື ໝາ ຫວງແຫນ ＡＢ"])
+    assert tokens == [["ໜັງສື", "ໝາ", "ຫວງແຫນ", "ab"]]
+
+
+def longest_matches(text):
+    """A segmenter with a dictionary, as pythainlp's is."""
+    found, start = [], 0
+    while start < len(text):
+        ends = [end for end in range(len(text), start, -1) if text[start:end] in ("กำลัง", "ทำงาน", "น้ำ", "คำ")]
+        found.append(text[start : ends[0] if ends else start + 1])
+        start += len(found[-1])
+    return found
+
+
+def test_a_segmenter_with_a_dictionary_finds_its_thai_words():
+    pytest.importorskip("stopwordsiso", reason="pip install 'featlearn[text]'")
+    for form in ("NFC", "NFD", "NFKC"):
+        text = unicodedata.normalize(form, "กำลังทำงานน้ำ")
+        assert Tokenizer(None, segmenter=longest_matches).transform([text]) == [["กำลัง", "ทำงาน", "น้ำ"]]
+        assert Tokenizer("thai", segmenter=longest_matches).transform([text])[0][-1] == "น้ำ"
+
+
+def test_scripts_that_part_words_at_blanks_need_no_segmenter():
+    for text in ("ꨀꨇꩉ ꨌꩌ " * 10, "ᓀᐦᐃᔭᐍᐏᐣ ᐊᔨᓯᔨᓂᐤ " * 5, "ᮘᮞ ᮞᮥᮔ᮪ᮓ " * 5):  # Cham, Cree, Sundanese
+        Tokenizer().transform([text])
+
+
+# The first article of the Universal Declaration of Human Rights.
+ARTICLES = {
+    "german": (
+        "Alle Menschen sind frei und gleich an Würde und Rechten geboren. Sie sind mit Vernunft und Gewissen "
+        "begabt und sollen einander im Geist der Brüderlichkeit begegnen."
+    ),
+    "french": (
+        "Tous les êtres humains naissent libres et égaux en dignité et en droits. Ils sont doués de raison et "
+        "de conscience et doivent agir les uns envers les autres dans un esprit de fraternité."
+    ),
+    "spanish": (
+        "Todos los seres humanos nacen libres e iguales en dignidad y derechos y, dotados como están de razón "
+        "y conciencia, deben comportarse fraternalmente los unos con los otros."
+    ),
+    "portuguese": (
+        "Todos os seres humanos nascem livres e iguais em dignidade e em direitos. Dotados de razão e de "
+        "consciência, devem agir uns para com os outros em espírito de fraternidade."
+    ),
+    "italian": (
+        "Tutti gli esseri umani nascono liberi ed eguali in dignità e diritti. Essi sono dotati di ragione e "
+        "di coscienza e devono agire gli uni verso gli altri in spirito di fratellanza."
+    ),
+    "dutch": (
+        "Alle mensen worden vrij en gelijk in waardigheid en rechten geboren. Zij zijn begiftigd met verstand "
+        "en geweten, en behoren zich jegens elkander in een geest van broederschap te gedragen."
+    ),
+    "swedish": (
+        "Alla människor är födda fria och lika i värde och rättigheter. De har utrustats med förnuft och "
+        "samvete och bör handla gentemot varandra i en anda av broderskap."
+    ),
+    "danish": (
+        "Alle mennesker er født frie og lige i værdighed og rettigheder. De er udstyret med fornuft og "
+        "samvittighed, og de bør handle mod hverandre i en broderskabets ånd."
+    ),
+    "finnish": (
+        "Kaikki ihmiset syntyvät vapaina ja tasavertaisina arvoltaan ja oikeuksiltaan. Heille on annettu "
+        "järki ja omatunto, ja heidän on toimittava toisiaan kohtaan veljeyden hengessä."
+    ),
+    "polish": (
+        "Wszyscy ludzie rodzą się wolni i równi pod względem swej godności i swych praw. Są oni obdarzeni "
+        "rozumem i sumieniem i powinni postępować wobec innych w duchu braterstwa."
+    ),
+    "czech": (
+        "Všichni lidé rodí se svobodní a sobě rovní co do důstojnosti a práv. Jsou nadáni rozumem a svědomím "
+        "a mají spolu jednat v duchu bratrství."
+    ),
+    "hungarian": (
+        "Minden emberi lény szabadon születik és egyenlő méltósága és joga van. Az emberek, ésszel és "
+        "lelkiismerettel bírván, egymással szemben testvéri szellemben kell hogy viseltessenek."
+    ),
+    "romanian": (
+        "Toate ființele umane se nasc libere și egale în demnitate și în drepturi. Ele sunt înzestrate cu "
+        "rațiune și conștiință și trebuie să se comporte unele față de altele în spiritul fraternității."
+    ),
+    "turkish": (
+        "Bütün insanlar hür, haysiyet ve haklar bakımından eşit doğarlar. Akıl ve vicdana sahiptirler ve "
+        "birbirlerine karşı kardeşlik zihniyeti ile hareket etmelidirler."
+    ),
+    "russian": (
+        "Все люди рождаются свободными и равными в своем достоинстве и правах. Они наделены разумом и "
+        "совестью и должны поступать в отношении друг друга в духе братства."
+    ),
+    "bulgarian": (
+        "Всички хора се раждат свободни и равни по достойнство и права. Те са надарени с разум и съвест и "
+        "следва да се отнасят помежду си в дух на братство."
+    ),
+    "greek": (
+        "Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι στην αξιοπρέπεια και τα δικαιώματα. Είναι "
+        "προικισμένοι με λογική και συνείδηση, και οφείλουν να συμπεριφέρονται μεταξύ τους με πνεύμα "
+        "αδελφοσύνης."
+    ),
+    "arabic": (
+        "يولد جميع الناس أحرارا متساوين في الكرامة والحقوق. وقد وهبوا عقلا وضميرا وعليهم أن يعامل بعضهم بعضا "
+        "بروح الإخاء."
+    ),
+    "persian": (
+        "تمام افراد بشر آزاد به دنیا می آیند و از لحاظ حیثیت و حقوق با هم برابرند. همه دارای عقل و وجدان "
+        "هستند و باید نسبت به یکدیگر با روح برادری رفتار کنند."
+    ),
+    "hebrew": (
+        "כל בני האדם נולדו בני חורין ושווים בערכם ובזכויותיהם. כולם חוננו בתבונה ובמצפון, לפיכך חובה עליהם "
+        "לנהוג איש ברעהו ברוח של אחווה."
+    ),
+    "hindi": (
+        "सभी मनुष्यों को गौरव और अधिकारों के मामले में जन्मजात स्वतन्त्रता और समानता प्राप्त है। उन्हें "
+        "बुद्धि और अन्तरात्मा की देन प्राप्त है और परस्पर उन्हें भाईचारे के भाव से बर्ताव करना चाहिए।"
+    ),
+    "bengali": (
+        "সমস্ত মানুষ স্বাধীনভাবে সমান মর্যাদা এবং অধিকার নিয়ে জন্মগ্রহণ করে। তাঁদের বিবেক এবং বুদ্ধি আছে; "
+        "সুতরাং সকলেরই একে অপরের প্রতি ভ্রাতৃত্বসুলভ মনোভাব নিয়ে আচরণ করা উচিত।"
+    ),
+    "vietnamese": (
+        "Tất cả mọi người sinh ra đều được tự do và bình đẳng về nhân phẩm và quyền. Mọi con người đều được "
+        "tạo hóa ban cho lý trí và lương tâm và cần phải đối xử với nhau trong tình bằng hữu."
+    ),
+    "armenian": (
+        "Բոլոր մարդիկ ծնվում են ազատ ու հավասար իրենց արժանապատվությամբ ու իրավունքներով։ Նրանք ունեն "
+        "բանականություն ու խիղճ և միմյանց պետք է եղբայրաբար վերաբերվեն։"
+    ),
+}
+ENGLISH = (
+    "All human beings are born free and equal in dignity and rights. They are endowed with reason and conscience "
+    "and should act towards one another in a spirit of brotherhood."
+)
+UKRAINIAN = (
+    "Всі люди народжуються вільними і рівними у своїй гідності та правах. Вони наділені розумом і "
+    "совістю і повинні діяти у відношенні один до одного в дусі братерства."
+)
+INDONESIAN = (
+    "Semua orang dilahirkan merdeka dan mempunyai martabat dan hak-hak yang sama. Mereka dikaruniai akal dan hati "
+    "nurani dan hendaknya bergaul satu sama lain dalam semangat persaudaraan."
+)
+
+
+@pytest.fixture
+def lists():
+    pytest.importorskip("stopwordsiso", reason="pip install 'featlearn[text]'")
+
+
+@pytest.mark.parametrize("language", ARTICLES)
+def test_texts_of_another_language_are_told(language, lists):
+    texts = [ARTICLES[language]] * 5
+    with pytest.warns(UserWarning, match=rf"are {language.capitalize()} stop .*Pass language='{language}'") as caught:
+        Tokenizer().transform(texts)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    Tokenizer(language).transform(texts)  # nothing is said
+
+
+@pytest.mark.parametrize(
+    "language", ["german", "french", "spanish", "russian", "turkish", "ukrainian", "zulu", "hindi"]
+)
+def test_english_under_another_language_is_told(language, lists):
+    name = language.capitalize()
+    with pytest.warns(UserWarning, match=f"55% of the 116 .*English stop words, and . ?.?% are {name}.*='english'"):
+        Tokenizer(language).transform([ENGLISH] * 4)
+
+
+def test_of_near_relatives_all_are_named(lists):
+    with pytest.warns(UserWarning, match=r"Malay stop words \(or Indonesian, 52%\).*='malay' or language='indonesian'"):
+        Tokenizer().transform([INDONESIAN] * 4)
+    for text in (UKRAINIAN, UKRAINIAN.replace("і", "ј")):  # too few of its words are in a list; Russian it is not
+        for language in ("english", "ukrainian"):
+            Tokenizer(language).transform([text] * 10)
+    with pytest.warns(UserWarning, match="are German stop words"):  # whoever cuts the words
+        Tokenizer(segmenter=str.split).transform([ARTICLES["german"]] * 5)
+
+
+def test_another_language_is_told_once_of_a_stream_and_an_extractor(lists):
+    texts = [ARTICLES["german"], "Die Katze sitzt auf dem Dach und der Hund liegt unter dem Tisch"]
+    for size in (1, 7, 1000):  # documents of a chunk
+        chunks = [(texts * 500)[i : i + size] for i in range(0, 1000, size)]
+        with pytest.warns(UserWarning, match="are German") as caught:
+            list(Tokenizer().transform(iter(chunks)))
+        assert len(caught) == 1
+    with pytest.warns(UserWarning, match="are German") as caught:
+        extractor = TopicExtractor(LDA(2, random_state=0), min_df=1, max_df=1.0).fit(texts * 10)
+    assert len(caught) == 1
+    with pytest.warns(UserWarning, match="are German") as caught:
+        extractor.transform(texts * 10)
+    assert len(caught) == 1
+    extractor.transform(texts * 10)  # it was said
+
+
+def test_a_pickled_function_holds_no_texts():
+    cut = Tokenizer().cut()
+    cut(["elephants " * 20])
+    assert b"elephants" not in pickle.dumps(cut)
+    assert pickle.loads(pickle.dumps(cut))(["elephants"]) == [["elephants"]]
+
+
+def test_nothing_is_said_of_texts_without_stop_words_of_mixed_ones_and_of_few_words(lists):
+    german = [ARTICLES["german"]] * 5
+    quiet = [
+        [ARTICLES["german"]],  # 26 words
+        [ENGLISH, ARTICLES["german"], ARTICLES["french"], ARTICLES["russian"]] * 5,
+        [ENGLISH, ARTICLES["german"]] * 20,
+        ["topic model corpus inference", "neural network training gradient", "Gibbs sampler Dirichlet prior"] * 20,
+        Tokenizer("german").transform(german * 4) and [" ".join(t) for t in Tokenizer("german").transform(german * 4)],
+        ["def fit(self, X, y=None): x_1 = np.zeros(n); for i in range(n): return self._check(X)"] * 20,
+        ["Juan de la Cruz", "María del Carmen", "Anna von der Heide", "Pieter van den Berg", "Leonardo da Vinci"] * 20,
+        ["Rio de Janeiro, La Paz, El Paso, Las Vegas, Santa Cruz de la Sierra, San José"] * 20,
+        ["3 4 5 , . !", ""] * 100,
+    ]
+    for texts in quiet:
+        Tokenizer().transform(texts)
+    for parameters in (
+        {"stop_words": None},
+        {"stop_words": ["der"]},
+        {"stop_words": ()},
+        {"language": None},
+        {"pattern": r"\w+"},
+    ):
+        Tokenizer(**parameters).transform(german)
+    assert Tokenizer().transform([["der", "und", "die"] * 50]) == [["der", "und", "die"] * 50]
+
+
+def test_nothing_is_said_of_english_corpora(lists):
+    folder = get_data_home() / "20news-bydate"
+    paths = sorted(folder.glob("*train*/*/*"))[::20]
+    if not paths:
+        pytest.skip("set FEATLEARN_DATA to a folder holding 20news-bydate")
+    texts = [path.read_text(encoding="latin-1") for path in paths]
+    tokens = Tokenizer().transform(texts)
+    Tokenizer().transform([" ".join(document) for document in tokens])  # nor of what is left of them
+    Tokenizer().transform(
+        [line for text in texts for line in text.split("\n") if line.startswith(("From:", "Subject:"))]
+    )
+
+
+def test_without_the_lists_german_under_english_is_not_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "stopwordsiso", None)
+    stop_words.cache_clear()
+    Tokenizer().transform([ARTICLES["german"]] * 5)
