@@ -366,6 +366,8 @@ def test_standard_input_that_is_no_text_in_the_encoding(cafe, tmp_path, capsys, 
     assert "standard input is UTF-8, and was read as latin-1" in capsys.readouterr().err
     monkeypatch.setattr(sys, "stdin", None)
     assert "standard input is closed" in refused(capsys, "--model", tmp_path / "m", "-")
+    assert main(["topics", "-"]) == 2
+    assert "standard input is closed" in capsys.readouterr().err
 
 
 def test_bytes_in_a_sentence_of_the_command_line(cafe, capsys):
@@ -453,6 +455,10 @@ def test_files_of_a_treebank_and_standard_input_are_inputs(treebank, cafe, tmp_p
         with lines.open() as file:
             monkeypatch.setattr(sys, "stdin", file)
             assert "would overwrite an input" in refused(capsys, "--grammar", cafe, *options, "--force", "-")
+    with lines.open() as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        assert main(["topics", "-", "--csv", str(lines), "--force"]) == 2
+        assert "would overwrite an input" in capsys.readouterr().err
     assert lines.read_text().startswith("the")
 
 
