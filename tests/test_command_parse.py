@@ -1,8 +1,15 @@
 """``python -m featlearn parse``: trees, probabilities, pictures, saved parsers, and what it says of wrong input."""
 
+import bz2
+import gzip
 import io
+import lzma
+import math
+import os
+import re
 import subprocess
 import sys
+import threading
 
 import joblib
 import pytest
@@ -326,3 +333,230 @@ def test_a_file_and_words_without_quotes_are_told(tmp_path, capsys, monkeypatch)
     assert capsys.readouterr().err == ""
     assert main(["parse", "--grammar", "g.txt", "--svg", "tree.png", "the runs"]) == 2
     assert "let it end in .svg" in capsys.readouterr().err
+
+
+def given(monkeypatch, data):
+    """Standard input that holds these bytes."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), errors="surrogateescape"))
+
+
+@pytest.fixture
+def cafe(tmp_path):
+    path = tmp_path / "cafe.txt"
+    path.write_text("S -> NP VP 1\nNP -> 'the' .5 | 'caf\u00e9' .5\nVP -> 'sleeps' 1\n", encoding="utf-8")
+    return path
+
+
+CAFE = "(S (NP caf\u00e9) (VP sleeps))\n"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "options"),
+    [("utf-8", []), ("utf-8-sig", []), ("utf-16", []), ("latin-1", ["--encoding", "latin-1"])]
+    + [("utf-16-le", ["--encoding", "utf-16-le"]), ("cp1252", ["--encoding", "windows-1252"])],
+)
+def test_standard_input_is_decoded_as_documents_are(cafe, tmp_path, capsys, monkeypatch, encoding, options):
+    assert run("--grammar", cafe, "--words", "--save", tmp_path / "m") == 0
+    for pack in (bytes, gzip.compress, bz2.compress, lzma.compress):
+        given(monkeypatch, pack("caf\u00e9 sleeps\r\n\r\ncaf\u00e9 sleeps".encode(encoding)))
+        assert run("--model", tmp_path / "m", "--brackets", *options, "-") == 0
+        assert capsys.readouterr() == (2 * CAFE, "")
+
+
+def test_standard_input_that_is_no_text_in_the_encoding(cafe, tmp_path, capsys, monkeypatch):
+    assert run("--grammar", cafe, "--save", tmp_path / "m") == 0
+    for data, message in [
+        (b"caf\xe9 sleeps", "not utf-8: byte 0xe9 at offset 3 (line 1) .* pass --encoding cp1252"),
+        ("caf\u00e9 sleeps and sleeps".encode("utf-16-le"), "holds NUL characters. .* pass --encoding utf-16-le"),
+        (b"%PDF-1.4", "it is a PDF document"),
+        (gzip.compress(b"the sleeps")[:-9], "is damaged"),
+    ]:
+        given(monkeypatch, data)
+        said = refused(capsys, "--model", tmp_path / "m", "--brackets", "-")
+        assert said.startswith("featlearn parse: standard input ")
+        assert re.search(re.sub(r"[()]", ".", message), said)
+    given(monkeypatch, "caf\u00e9 caf\u00e9\n".encode())
+    run("--model", tmp_path / "m", "--brackets", "--encoding", "latin-1", "-")
+    assert "standard input is UTF-8, and was read as latin-1" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "stdin", None)
+    assert "standard input is closed" in refused(capsys, "--model", tmp_path / "m", "-")
+    assert main(["topics", "-"]) == 2
+    assert "standard input is closed" in capsys.readouterr().err
+
+
+def test_bytes_in_a_sentence_of_the_command_line(cafe, capsys):
+    sentence = b"caf\xe9 sleeps".decode("utf-8", "surrogateescape")
+    assert "byte 0xe9. It looks like cp1252 or latin-1: pass --enc" in refused(capsys, "--grammar", cafe, sentence)
+    cafe.write_text(cafe.read_text("utf-8"), encoding="latin-1")
+    assert run("--grammar", cafe, "--brackets", "--encoding", "latin-1", sentence) == 0
+    assert capsys.readouterr() == (CAFE, "")
+
+
+def test_lines_are_parsed_as_they_come(cafe):
+    command = [sys.executable, "-m", "featlearn", "parse", "--grammar", str(cafe), "--brackets", "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        for _ in range(2):
+            process.stdin.write("caf\u00e9 sleeps\n".encode())
+            process.stdin.flush()
+            assert process.stdout.readline() == CAFE.encode()  # while standard input stays open
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)])
+def test_packed_grammars_and_treebanks(cafe, treebank, tmp_path, capsys, suffix, pack):
+    path = tmp_path / f"g.txt.{suffix}"
+    path.write_bytes(pack(cafe.read_bytes()))
+    assert run("--grammar", path, "--brackets", "caf\u00e9 sleeps") == 0
+    assert capsys.readouterr() == (CAFE, "")
+    path.write_bytes(pack(cafe.read_bytes())[:-9])
+    assert "is damaged" in refused(capsys, "--grammar", path, "a")
+    path.write_bytes(cafe.read_bytes())
+    assert f"is no .{suffix} file" in refused(capsys, "--grammar", path, "a")
+    plain = treebank / "part" / "one.mrg"
+    (treebank / f"two.mrg.{suffix}").write_bytes(pack(plain.read_bytes()))
+    plain.unlink()
+    assert run("--treebank", treebank, "--brackets", "Anna slept .") == 0
+
+
+def test_numbered_pictures_overwrite_no_input_and_no_output(cafe, tmp_path, capsys, monkeypatch):
+    picture, second, third = (tmp_path / name for name in ("t.svg", "t-2.svg", "t-3.svg"))
+    two = ("the sleeps", "the sleeps")
+    said = refused(capsys, "--grammar", cafe, "--svg", picture, "--save", second, *two)
+    assert "--svg and --save both write" in said
+    given(monkeypatch, b"the sleeps\nthe sleeps\n")
+    assert "both write" in refused(capsys, "--grammar", cafe, "--svg", picture, "--save", second, "--force", "-")
+    assert not picture.exists()
+    text = cafe.read_bytes()
+    second.write_bytes(text)
+    for force in ([], ["--force"]):
+        for sentences in (two, ["the sleeps", "-"]):
+            said = refused(capsys, "--grammar", second, "--svg", picture, *force, *sentences)
+            assert "t-2.svg would overwrite an input" in said
+    assert second.read_bytes() == text
+    assert run("--grammar", second, "--svg", picture, "--brackets", "the sleeps") == 0  # one picture is no second
+    capsys.readouterr()
+    third.symlink_to(cafe)
+    assert "t-3.svg would overwrite an input" in refused(
+        capsys, "--grammar", cafe, "--force", "--svg", picture, *3 * two
+    )
+    third.unlink()
+    assert run("--grammar", cafe, "--force", "--svg", picture, "--save", third, "--brackets", *two) == 0
+    assert second.read_text().startswith("<svg")
+    assert isinstance(joblib.load(third), PCFGParser)
+
+
+def test_a_picture_that_comes_to_be_on_the_way_is_not_overwritten(cafe, tmp_path, capsys, monkeypatch):
+    picture, second = tmp_path / "t.svg", tmp_path / "t-2.svg"
+
+    def lines():
+        yield "the sleeps"
+        second.write_text("mine")
+        yield "the sleeps"
+
+    monkeypatch.setattr(sys, "stdin", lines())
+    assert run("--grammar", cafe, "--svg", picture, "--brackets", "-") == 2
+    assert "t-2.svg is there already" in capsys.readouterr().err
+    assert (picture.read_text()[:4], second.read_text()) == ("<svg", "mine")
+
+
+def test_files_of_a_treebank_and_standard_input_are_inputs(treebank, cafe, tmp_path, capsys, monkeypatch):
+    one = treebank / "part" / "one.mrg"
+    before = one.read_bytes()
+    assert "would overwrite an input" in refused(capsys, "--treebank", treebank, "--save", one, "--force")
+    assert one.read_bytes() == before
+    lines = tmp_path / "t-2.svg"
+    lines.write_text("the sleeps\nthe sleeps\n")
+    for options in (["--save", lines], ["--svg", tmp_path / "t.svg"]):
+        with lines.open() as file:
+            monkeypatch.setattr(sys, "stdin", file)
+            assert "would overwrite an input" in refused(capsys, "--grammar", cafe, *options, "--force", "-")
+    with lines.open() as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        assert main(["topics", "-", "--csv", str(lines), "--force"]) == 2
+        assert "would overwrite an input" in capsys.readouterr().err
+    assert lines.read_text().startswith("the")
+
+
+def test_a_saved_parser_keeps_its_settings(treebank, tmp_path, capsys):
+    model, again = tmp_path / "m", tmp_path / "again"
+    assert run("--treebank", treebank, "--beam", 3, "--jobs", 1, "--save", model) == 0
+    for options, beam, jobs in [([], 3, 1), (["--beam", 7], 7, 1), (["--jobs", 2], 3, 2), (["--beam", "inf"], None, 1)]:
+        assert run("--model", model, *options, "--save", again, "--force") == 0
+        parser = joblib.load(again)
+        assert (parser.beam, parser.n_jobs) == (beam, jobs)
+    assert run("--treebank", treebank, "--beam", math.inf, "--brackets", "Anna slept .") == 0
+
+
+def test_settings_that_do_not_apply_are_refused_by_name(cafe, tmp_path, capsys, monkeypatch):
+    model = tmp_path / "m"
+    assert run("--grammar", cafe, "--save", model) == 0
+    for source in (("--model", model), ("--grammar", cafe)):
+        for options in (["--plain"], ["--vertical", 2], ["--horizontal", "all"], ["--horizontal", 2]):
+            assert f"leave out {options[0]}." in refused(capsys, *source, *options, "the sleeps")
+    said = refused(capsys, "--model", model, "--plain", "--horizontal", 0, "--vertical", 1, "a")
+    assert "leave out --horizontal, --vertical, --plain." in said
+    assert "'nope' is no text encoding" in refused(capsys, "--model", model, "--encoding", "nope", "a")
+    assert "leave out --encoding" in refused(capsys, "--model", model, "--encoding", "latin-1", "a")
+    for encoding in ("nope", "hex", "undefined", "a\0"):
+        given(monkeypatch, b"the sleeps")
+        assert "is no text encoding" in refused(capsys, "--grammar", cafe, "--encoding", encoding, "-")
+    assert "--svg draws trees" in refused(capsys, "--grammar", cafe, "--save", tmp_path / "n", "--svg", tmp_path / "s")
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "message"),
+    [
+        ("--grammar", "S -> 'a' 0.5 | 'b' 0.4", "add up to 0.9, not 1. Mend them.\n"),
+        ("--grammar", "S -> 'a' 3", "between 0 and 1. Divide counts by their sum.\n"),
+        ("--grammar", "S -> NP VP\nNP -> 'a'\nVP -> 'b'", "No rule has one, and trees are told apart by them.\n"),
+        ("--grammar", "%start X\nS -> 'a' 1", "or name one of the symbols that have, with %start: S.\n"),
+        ("--grammar", "grammar.cfg", "write rules such as S -> NP VP 1.0.\n"),
+        ("--grammar", TREES, "trees in brackets, which --treebank takes.\n"),
+        ("--grammar", "<DOC>\n( (S (NN ->) (NN b)))", "trees in brackets, which --treebank takes.\n"),
+        ("--grammar", "(S (NP (DT the)", "trees in brackets, which --treebank takes.\n"),
+        ("--treebank", TELESCOPE_TEXT, "rules of a grammar, which --grammar takes.\n"),
+        ("--treebank", "# mine\n%start S\nS->NP VP 1\n", "rules of a grammar, which --grammar takes.\n"),
+        ("--treebank", "S -> NP\n | '(' 0.5\n", "rules of a grammar, which --grammar takes.\n"),
+        ("--treebank", "(S (NP the man) (VP sleeps))", "Every word needs brackets and a tag of its own.\n"),
+        ("--treebank", "(S (NP (DT the) man) (VP (V sleeps)))", "Every word needs brackets and a tag of its own.\n"),
+        ("--treebank", "#1:1.[0] NP(Head:Nba:x)", "convert it to brackets.\n"),
+        ("--model", "S -> 'a' 1.0", "Grammars are given with --grammar, trees with --treebank.\n"),
+    ],
+)
+def test_errors_name_what_the_command_has(tmp_path, capsys, option, text, message):
+    path = tmp_path / "file"
+    path.write_text(text)
+    said = refused(capsys, option, path, "a")
+    assert message in said
+    assert not re.search(r"\w=|\bNone\b|\w\(|from_text|read_trees|parse_tree", said.replace(text, ""))
+
+
+def test_models_that_are_none(cafe, tmp_path, capsys):
+    model = tmp_path / "m"
+    assert run("--grammar", cafe, "--save", model) == 0
+    for option in ("--grammar", "--treebank"):
+        assert "a saved parser; pass it as --model" in refused(capsys, option, model, "a")
+    joblib.dump(PCFGParser(), model)
+    assert "has learned from no trees" in refused(capsys, "--model", model, "a")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_what_a_pipe_gives(cafe, treebank, tmp_path, capsys):
+    for option, source, sentence in [
+        ("--grammar", cafe, "the sleeps"),
+        ("--treebank", treebank / "part" / "one.mrg", "Anna slept ."),
+    ]:
+        pipe = tmp_path / f"pipe{option}"
+        os.mkfifo(pipe)
+        writer = threading.Thread(target=pipe.write_bytes, args=[source.read_bytes()])
+        writer.start()
+        assert run(option, pipe, "--brackets", sentence) == 0
+        writer.join()
+
+
+def test_binarized_grammars_have_arrows_in_symbols(tmp_path, capsys):
+    path = tmp_path / "g"
+    path.write_text("S -> NP @S->_NP 1.0\n@S->_NP -> 'x' 1.0\nNP -> 'a' 1.0\n")
+    assert run("--grammar", path, "--brackets", "a x") == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert parse_trees(out)[0].words() == ["a", "x"]

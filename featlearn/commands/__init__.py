@@ -64,8 +64,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         hush(sys.stdout)
     except (OSError, ValueError, ImportError) as error:
         hush(sys.stdout)
-        if isinstance(error, UnicodeEncodeError):  # of what is printed; files are written in UTF-8
-            error = ValueError(f"the output cannot be written in {error.encoding}; set PYTHONIOENCODING=utf-8.")
         say(error)
         return REFUSED
     except MemoryError:

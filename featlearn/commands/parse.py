@@ -287,8 +287,8 @@ def lines_of_standard_input(encoding: str | None) -> Iterator[str]:
     yield from text_lines(text_blocks(source, encoding or "utf-8"))
     if source.misread:
         say(
-            f"standard input is UTF-8, and was read as {encoding}. If only the grammar or the treebank is {encoding}, "
-            "write the parser with --save, and parse with --model."
+            f"standard input is UTF-8, and was read as {encoding}: leave out --encoding. If a grammar or treebank "
+            "needs it, write the parser with --save first, and parse with --model."
         )
 
 

@@ -208,7 +208,11 @@ def sources(arguments: argparse.Namespace) -> tuple[Any, int]:
 
 def outputs(arguments: argparse.Namespace, documents: Any) -> dict[str, Path]:
     """Where to write what, all looked at before the work."""
-    inputs = [*map(str, documents.paths), *(name for name in (arguments.stop_words, arguments.model) if name)]
+    inputs = [
+        *map(str, documents.paths),
+        *(["-"] * ("-" in arguments.files)),
+        *(name for name in (arguments.stop_words, arguments.model) if name),
+    ]
     paths: dict[str, Path] = {}
     for option in ("out", "csv", "jsonl", "save"):
         name = getattr(arguments, option)

@@ -95,7 +95,7 @@ def sources(paths: Iterable, kinds: tuple[str, ...] = ()) -> tuple[list[Source],
     left_out = 0
     for path in paths:
         if os.fspath(path) == "-":
-            found.append(spooled(sys.stdin.buffer, "standard input"))
+            found.append(spooled(standard_input().stream, "standard input"))
             continue
         path = Path(os.fsdecode(path) if isinstance(path, bytes) else path)
         try:

@@ -406,3 +406,32 @@ def test_a_parser_names_what_is_no_grammar(grammar, message):
         PCFGParser(grammar=grammar).fit()
     with pytest.raises(ValueError, match=message):
         PCFGParser(grammar=grammar).predict(["a"])
+
+
+def test_symbols_that_hold_an_arrow_where_the_arrow_of_the_rule_has_blanks_around_it():
+    grammar = PCFG.from_text(
+        "S -> NP @S->_NP [1.0]\n@S->_NP -> VP @S->_NP_VP [.5] | 'b' [.5]\n@S->_NP_VP --> '.' [1]\n"
+        "NP->@NP->_# [.5] | @NP->_''_X [.5]\n@NP->_# -> 'c' [1]\n@NP->_''_X -> 'a -> b' [1]\nVP->'->' [1]"
+    )
+    assert (
+        {rule.lhs for rule in grammar.rules}
+        == {
+            *("S", "NP", "VP", "@S->_NP", "@S->_NP_VP", "@NP->_#", "@NP->_''_X"),
+        }
+        == set(grammar.symbols)
+    )
+    assert grammar.words == ("b", ".", "c", "a -> b", "->")
+    assert PCFG.from_text(grammar.to_text()) == grammar
+    bare = PCFG.from_text("S → a @S→_a 1\n@S→_a → b 1")
+    assert [str(rule) for rule in bare.rules] == [r"S -> 'a' @S\u2192_a", r"@S\u2192_a -> 'b'"]
+
+
+@pytest.mark.parametrize("text", ["S->'a -> b' 1", "S->' -> b' 1", 'S->"x -> b" 1', "S->'a' [.5]|'a -> b' [.5]"])
+def test_an_arrow_with_blanks_in_a_quoted_word_is_none(text):
+    assert {rule.lhs for rule in PCFG.from_text(text).rules} == {"S"}
+
+
+@pytest.mark.parametrize("text", ["S->A -> B -> C 1", "S -> A -> B 1", "S -> A->B 1", "S->NP->VP 1"])
+def test_two_arrows_for_a_rule(text):
+    with pytest.raises(ValueError, match="two arrows"):
+        PCFG.from_text(text)
