@@ -450,8 +450,9 @@ def warn_of_header(source: Source, columns: tuple[str | int | None, ...], found:
     """Warn that the first row is taken for a header, where it looks like a record."""
     header = has_header(rows)
     named = [(column, one[0]) for column, one in zip(columns, found) if one is not None and one[1]]
-    if header is False or (header is None and any(len(str(column).split()) >= 3 for column, _ in named)):
-        column, place = named[0]
+    column, place = named[0]
+    usual = NAMES.fullmatch(str(column).lower()) is not None
+    if not usual and (header is False or (header is None and any(len(str(name).split()) > 2 for name, _ in named))):
         notify(
             f"{source.name}: the first row has the name {column!r}, and is taken as a header and no document. If it is "
             f"one, pass the number, column={place + 1}."

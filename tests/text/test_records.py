@@ -1,5 +1,6 @@
 """Text in another shape than lines: tables, JSON, folders, pipes, packed files; refused where no column is named."""
 
+import ast
 import bz2
 import csv
 import gzip
@@ -7,6 +8,7 @@ import io
 import json
 import lzma
 import os
+import re
 import shlex
 import string
 import sys
@@ -539,7 +541,10 @@ def test_advice_works(tmp_path, name, reader):
         ("label,text|sport,The game was won|law,The vote was lost", True),
         ("text|The cat sat|The dog ran", True),
         (",x|0,The cat sat|1,The dog ran", True),
+        ("0,1|5,The cat sat|6,The dog ran", True),
+        ("v1,v2,|ham,The cat sat,|spam,The dog ran,", True),
         ("1,The cat sat|2,The dog ran", False),
+        ("u1,u2|u2,u3|u5,u1", False),
         ("2024-01-03,Hello|2024-01-04,The dog ran", False),
         ("u1,Hello|u2,The dog ran", False),
         ("a@b.org,Hello|c@d.org,The dog ran", False),
@@ -677,3 +682,32 @@ def test_advice_on_tables_gets_every_document(tmp_path, texts, delimiter, first,
     assert ("column='text'" in str(caught.value)) == header
     assert list(LineDocuments(path, column="text" if header else 2)) == texts
     assert "column='text'" in str(caught.value) if header else "(column=2)" in str(caught.value)
+
+
+JSON_VALUES = st.recursive(
+    st.sampled_from([None, True, 3, 2.5, "", "a", "a cat sat", "2024-01-03", "the dogs ran off"]),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.dictionaries(st.sampled_from(["id", "text", "data", "a.b", "0", "1", "2", "te\u0301"]), inner, max_size=4),
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(JSON_VALUES, st.sampled_from(["a.json", "a.jsonl", "a"]))
+def test_advice_on_json_of_any_shape_can_be_followed(tmp_path, value, name):
+    path = tmp_path / name
+    lines = value if isinstance(value, list) and name == "a.jsonl" else [value]
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n")
+    try:
+        list(LineDocuments(path))
+    except ValueError as error:
+        said = str(error)
+    else:
+        return
+    if (match := re.search(r"\(column=('[^']*'|\d+)\)", said)) is not None:
+        try:
+            assert list(LineDocuments(path, column=ast.literal_eval(match[1])))
+        except ValueError as error:  # one of the records is of another kind, and named
+            assert "Mend it or take it out" in str(error)  # noqa: PT017
