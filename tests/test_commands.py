@@ -494,3 +494,37 @@ def test_a_closed_pipe_ends_quietly_and_the_files_are_whole(model, tmp_path):
         assert err.count("\n") == (1 if options else 0)
         if n:
             assert rows.read_text().count("\n") == n
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "column"),
+    [
+        (
+            "sms.txt",
+            lambda texts: "".join(f"{['ham', 'spam'][i % 2]}\t{text}\n" for i, text in enumerate(texts)),
+            "2",
+        ),
+        (
+            "numbered.csv",
+            lambda texts: "".join(f"{i},{text.replace(',', '')}\n" for i, text in enumerate(texts, 2)),
+            "2",
+        ),
+        ("strings.json", json.dumps, "1"),
+        ("data.json", lambda texts: json.dumps({"data": [{"id": "1", "text": text} for text in texts]}), "text"),
+        ("series.json", lambda texts: json.dumps(dict(enumerate(texts))), "1"),
+    ],
+)
+def test_the_option_that_a_refusal_names_reads_every_document(tmp_path, capsys, name, write, column):
+    path = tmp_path / name
+    path.write_text(write(["Ok, cat", *LINES]))
+    said = refused(capsys, path, *QUICK)
+    assert f"(--column {column})" in said
+    assert run("topics", path, *QUICK, "--column", column) == 0
+    assert f"{len(LINES) + 1} documents," in capsys.readouterr().err
+
+
+def test_a_first_record_taken_for_a_header_is_told(tmp_path, capsys):
+    path = tmp_path / "prose.txt"
+    path.write_text("".join(f"{i}\t{line}\n" for i, line in enumerate(LINES)))
+    assert run("topics", path, *QUICK, "--column", LINES[0]) == 0
+    assert "is taken as a header and no document. If it is one, pass the number, --column 2." in capsys.readouterr().err

@@ -90,7 +90,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--lines", action="store_true", help="every line is a document (default for one file)")
     what.add_argument("--files", dest="whole_files", action="store_true", help="every file is (default for several)")
     what.add_argument(
-        "--column", metavar="NAME", help="every record of CSV, TSV, JSON or JSON Lines is; its text is in this column"
+        "--column",
+        metavar="NAME",
+        help="every record of CSV, TSV, JSON or JSON Lines is; its text is in this column (without a header: a number)",
     )
     texts.add_argument("--id", metavar="NAME", help="the column that names the documents")
     groups = texts.add_mutually_exclusive_group()

@@ -135,6 +135,7 @@ def refuse_documents(who: str, X: Any) -> None:
         what, fix = f"texts ({first[:40]!r})", f"{words} TopicExtractor({who}(...)) do all of it."
     elif isinstance(first, (list, tuple)):
         item = next((item for document in X if isinstance(document, (list, tuple)) for item in document[:1]), None)
+        item = item.tolist() if isinstance(item, np.ndarray) else item
         if isinstance(item, (str, bytes)):
             what = f"lists of words ({[item, '...']!r})"
             fix = f"{words.replace('()', '(analyzer=list)')} TopicExtractor({who}(...)), which takes them too."
@@ -142,10 +143,34 @@ def refuse_documents(who: str, X: Any) -> None:
             what = f"lists of pairs (term, count), as gensim has them (the first {item!r})"
             fix = "Make them one matrix: gensim.matutils.corpus2csc(corpus, num_terms=len(dictionary)).T."
         else:
+            refuse_ragged(who, X)
             return
+    elif isinstance(first, np.ndarray):
+        if first.ndim != 2 or first.shape[1] != 2:
+            refuse_ragged(who, X)
+            return
+        what = f"arrays of pairs (term, count), one for each document (the first of shape {first.shape})"
+        fix = (
+            "Make them one matrix: gensim.matutils.corpus2csc([d.tolist() for d in documents], "
+            "num_terms=len(dictionary)).T."
+        )
     else:
+        if isinstance(X, (list, tuple)):
+            refuse_ragged(who, X)
         return
     raise ValueError(f"{who} takes counts, an array or a sparse matrix (n_documents, n_terms); got {what}. {fix}")
+
+
+def refuse_ragged(who: str, X: Any) -> None:
+    """A ValueError for rows of different lengths, which are no table."""
+    lengths = [len(row) if isinstance(row, (list, tuple)) or np.ndim(row) else 1 for row in X]
+    other = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)
+    if other is not None:
+        raise ValueError(
+            f"{who} takes counts, an array or a sparse matrix (n_documents, n_terms); got rows of different lengths: "
+            f"{lengths[0]} in document 0, {lengths[other]} in document {other}. Give every document the count of every "
+            "term, 0 where it has none; of lists of terms let CountVectorizer(analyzer=list) count."
+        )
 
 
 def _first(X):
@@ -155,8 +180,8 @@ def _first(X):
     if hasattr(X, "iloc"):
         X = X.iloc[:1].to_numpy() if len(X.shape) > 1 else X.iloc[:1].tolist()
     if isinstance(X, np.ndarray):
-        X = X[:1].ravel().tolist() if X.dtype.kind in "OUS" and X.ndim else []
-        return next((item for item in X if isinstance(item, (str, bytes, list, tuple))), None)
+        X = list(X[:1].ravel()) if X.dtype.kind in "OUS" and X.ndim else []
+        return next((item for item in X if isinstance(item, (str, bytes, list, tuple, np.ndarray))), None)
     return next(iter(X), None) if hasattr(X, "__iter__") and not hasattr(X, "shape") else None
 
 

@@ -276,8 +276,8 @@ class LineDocuments(_Reader):
         Documents in a chunk of the stream.
     column : str, int or None, default=None
         The column of the texts in CSV (also cut by tabs, semicolons or bars), JSON Lines or JSON; then every record is
-        a document. A number counts from 1 and means that there is no header. In JSON ``"user.name"`` leads into
-        records in records.
+        a document. A number counts from 1 and means that there is no header (or, in JSON, no names; a list of texts has
+        one column). In JSON ``"user.name"`` leads into records in records.
     id, date, groups : str, int or None, default=None
         Columns with a name of each document, its date and its group, for `records`.
     plain : bool, default=False
@@ -302,7 +302,8 @@ class LineDocuments(_Reader):
     Warns
     -----
     UserWarning
-        If a file read in another encoding is valid UTF-8 beyond ASCII.
+        If a file read in another encoding is valid UTF-8 beyond ASCII, or the first row of a table, which is taken for
+        a header because it has the name of a column, looks like a record.
 
     Examples
     --------

@@ -71,10 +71,22 @@ def has_header(rows: list[list[str]]) -> bool | None:
     """
     if not rows or len(rows) == 1:
         return None
-    if rows[0] == [str(i) for i in range(len(rows[0]))] and len(rows[0]) > 1:  # names that pandas gives
+    if is_numbered(rows):
         return True
     total = sum(votes(rows, i) for i in range(len(rows[0])))
     return True if total >= SURE else False if total <= -SURE else None
+
+
+def is_numbered(rows: list[list[str]]) -> bool:
+    """Whether the first row counts its columns, as 0, 1 or V1, V2, and the columns hold something else."""
+    found = [re.fullmatch(r"(\D*)(\d{1,4})", name.strip()) for name in rows[0] if name.strip()]
+    names = [(match[1], int(match[2])) for match in found if match is not None]
+    if len(names) < 2 or len(names) < len(found) or (names[0][0] == "" and names[0][1] != 0):
+        return False
+    counted = [(names[0][0], names[0][1] + i) for i in range(len(names))]
+    return names == counted and (
+        names[0][0] == "" or all(kind(n) != kind_below(rows, i) for i, n in enumerate(rows[0]))
+    )
 
 
 def votes(rows: list[list[str]], i: int) -> int:

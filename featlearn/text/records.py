@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from featlearn.notices import notify
-from featlearn.text.headers import canonical, has_header, kind, kind_below
+from featlearn.text.headers import NAMES, canonical, has_header, kind, kind_below
 from featlearn.text.readers import HEAD, Source, text_lines
 
 LINES = (".jsonl", ".ndjson")
@@ -23,7 +23,7 @@ KINDS = (*TABLES, *LINES, ".json")
 ROWS = 200  # of a table tell how it is written
 SPARSE = 1000  # records in which a column must appear
 FIELD = 1 << 28  # characters of the largest field; a longer one is a quote that nobody closed
-NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
+MARKS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
 STRING = r'"(?:[^"\\\n]|\\.)*"'
 JSON = re.compile(rf'\{{\s*{STRING}\s*:|\[\s*(\{{\s*{STRING}\s*:|\[\s*["\d\[{{]|{STRING}\s*,\s*{STRING})')
 MARKUP = re.compile(r"<(\?xml|!doctype|!--|[a-z][\w:.-]*(\s[^<>]*)?>)", re.IGNORECASE)
@@ -100,7 +100,7 @@ def structure(
         return ("JSON Lines" if suffix in LINES else "JSON") + what, column, ""
     dialect = table_of(head, suffix, None, whole=whole) if suffix in TABLES else plain_table(head, whole=whole)
     if dialect is not None:
-        what = {".csv": "CSV", ".tsv": "TSV", ".tab": "TSV"}.get(suffix, f"a table cut by {NAMES[dialect.delimiter]}")
+        what = {".csv": "CSV", ".tsv": "TSV", ".tab": "TSV"}.get(suffix, f"a table cut by {MARKS[dialect.delimiter]}")
         rows = sample(dialect, head, whole=whole)
         return (f"{what}{contents(rows)}", *table_column(rows)) if rows else (what, "", "")
     if PAGE.match(text) or (MARKUP.match(text) and len(CLOSED.findall(head)) >= 3):
@@ -331,9 +331,11 @@ def table_of(head: str, kind: str, columns: Iterable[str | int] | None, *, whole
     def merit(dialect):
         rows, equal = first_rows(dialect, head, whole=whole)
         if not rows or (dialect.quoting == csv.QUOTE_NONE and len(rows[0]) == 1):
-            return 0, False, 0.0
+            return 0, False, False, 0.0
         found = sum(place_of(column, rows) is not None for column in columns or ())
-        return found, len(rows[0]) > 1 and equal >= 0.9, round(equal, 3)
+        mark = dialect.delimiter  # before blanks it is one of prose, unless quotes follow them
+        spaced = 2 * (head.count(f"{mark} ") - head.count(f'{mark} "')) > head.count(mark)
+        return found, len(rows[0]) > 1 and equal >= 0.9, not spaced, round(equal, 3)
 
     return max(candidates, key=merit)
 
@@ -411,7 +413,7 @@ def table_records(
             found = [None if column is None else located(source, column, [names, *head[1:]]) for column in columns]
             places = [None if one is None else one[0] for one in found]
             header = any(one is not None and one[1] for one in found)
-            source.taken = f"a table cut by {NAMES.get(dialect.delimiter, repr(dialect.delimiter))}"
+            source.taken = f"a table cut by {MARKS.get(dialect.delimiter, repr(dialect.delimiter))}"
             if header:
                 warn_of_header(source, columns, found, [names, *head[1:]])
                 continue
@@ -419,7 +421,7 @@ def table_records(
         if len(row) > len(names) and any(row[len(names) :]):
             raise ValueError(
                 f"{source.name}, line {line}: the record has {len(row)} fields, and the first line {len(names)}. A "
-                f"field that holds {NAMES.get(dialect.delimiter, repr(dialect.delimiter))} stands in quotes; mend it."
+                f"field that holds {MARKS.get(dialect.delimiter, repr(dialect.delimiter))} stands in quotes; mend it."
             )
         yield line, ["" if place is None or place >= len(row) else row[place] for place in places]
 
@@ -448,8 +450,9 @@ def warn_of_header(source: Source, columns: tuple[str | int | None, ...], found:
     """Warn that the first row is taken for a header, where it looks like a record."""
     header = has_header(rows)
     named = [(column, one[0]) for column, one in zip(columns, found) if one is not None and one[1]]
-    if header is False or (header is None and any(len(str(column).split()) >= 3 for column, _ in named)):
-        column, place = named[0]
+    column, place = named[0]
+    usual = NAMES.fullmatch(str(column).lower()) is not None
+    if not usual and (header is False or (header is None and any(len(str(name).split()) > 2 for name, _ in named))):
         notify(
             f"{source.name}: the first row has the name {column!r}, and is taken as a header and no document. If it is "
             f"one, pass the number, column={place + 1}."
@@ -483,10 +486,15 @@ def json_records(
         yield place, values
     if not all(seen) and number:
         missing = columns[seen.index(False)]
-        there = f"there {'is' if len(keys) == 1 else 'are'} {listed(keys)}" if keys else "its records have no names"
-        raise ValueError(
-            f"{source.name} has no column {missing!r}; {there}. One in another is named as in 'user.name'."
-        )
+        if keys:
+            there = (
+                f"there {'is' if len(keys) == 1 else 'are'} {listed(keys)}. One in another is named as in 'user.name'."
+            )
+        elif isinstance(first, list):
+            there = f"its records are lists without names: pass a number up to {len(first)}."
+        else:
+            there = "its records are texts without names: pass column=1."
+        raise ValueError(f"{source.name} has no column {missing!r}; {there}")
 
 
 def no_record(record: Any, first: Any, columns: tuple[str | int | None, ...]) -> str | None:
@@ -552,8 +560,13 @@ def records_of(source: Source, value: Any, columns: tuple[str | int | None, ...]
         return value
     if not isinstance(value, dict):
         raise ValueError(f"{source.name} holds one {type(value).__name__}, and a list of records is read.")
-    if numbered(columns[0] or "") == 1 and is_series(value):
-        return list(value.values())
+    if is_series(value):
+        if numbered(columns[0] or "") == 1:
+            return list(value.values())
+        if looked_up(value, columns[0] or "") is ABSENT:
+            raise ValueError(
+                f"{source.name} has no column {columns[0]!r}; it holds texts by their names: pass column=1."
+            )
     return records_in(source, value, columns)
 
 
@@ -572,7 +585,12 @@ def is_series(value: dict) -> bool:
     if len(texts) < 2 or not all(text is None or isinstance(text, str) for text in texts):
         return False
     forms = {re.sub(r"\d+", "0", key) for key in value}
-    prose = len(texts) > 2 and all(text is None or (kind(text) == "words" and len(text.split()) > 2) for text in texts)
+    named = any(NAMES.fullmatch(key.lower()) for key in value)
+    prose = (
+        not named
+        and len(texts) > 2
+        and all(text is None or (kind(text) == "words" and len(text.split()) > 2) for text in texts)
+    )
     return prose or (len(forms) == 1 and "0" in forms.pop())
 
 
@@ -591,8 +609,8 @@ def records_in(source: Source, value: dict, columns: tuple[str | int | None, ...
         name: item for name, item in value.items() if isinstance(item, list) and any(isinstance(i, dict) for i in item)
     }
     # Columns may be named in the record alone, or from the top: data.text is text in data.
-    if named := [name for name in lists if all(str(c).startswith(f"{name}.") for c in wanted)]:
-        return [{named[0]: item} for item in lists[named[0]]]
+    if named := [name for name in lists if any(str(c).startswith(f"{name}.") for c in wanted)]:
+        return [{**item, named[0]: item} if isinstance(item, dict) else item for item in lists[named[0]]]
     if found[0] is not ABSENT and not isinstance(found[0], list):
         return [value]
     if str(wanted[0]) in lists:

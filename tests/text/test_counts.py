@@ -136,6 +136,7 @@ def test_log_probabilities():
 TEXTS = ["the cat sat", "a dog", "the cat and the dog"]
 TOKENS = [text.split() for text in TEXTS]
 BAGS = [[(0, 1), (2, 3)], [(1, 1)], [], [(0, 2), (1, 1)]]
+ARRAYS = [np.array([[0, 1], [1, 2]]), np.array([[0, 3]])]
 FRAME = {"text": TEXTS, "year": [1990, 1991, 1992]}
 
 
@@ -169,6 +170,14 @@ class Corpus:
         ([BAGS[0], BAGS[3]], "pairs"),
         (Corpus(BAGS), "pairs"),
         (lambda: iter(BAGS), "pairs"),
+        (ARRAYS, r"arrays of pairs \(term, count\), .* \(the first of shape \(2, 2\)\)\. .*corpus2csc\("),
+        ([ARRAYS[0], ARRAYS[0]], "arrays of pairs"),
+        (pd.Series(ARRAYS), "arrays of pairs"),
+        (lambda: iter([ARRAYS]), "arrays of pairs"),
+        ([list(map(np.array, bag)) for bag in BAGS], r"pairs .* \(the first \[0, 1\]\)"),
+        ([[1, 2], [3]], "rows of different lengths: 2 in document 0, 1 in document 1"),
+        ([np.array([1, 2, 0]), np.array([3])], "rows of different lengths: 3 in document 0, 1 in document 1"),
+        ([3, [1, 2]], "rows of different lengths"),
         (lambda: iter(TOKENS), "got texts"),
         (lambda: iter([TOKENS]), "got lists of words"),
     ],

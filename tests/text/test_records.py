@@ -1,5 +1,6 @@
 """Text in another shape than lines: tables, JSON, folders, pipes, packed files; refused where no column is named."""
 
+import ast
 import bz2
 import csv
 import gzip
@@ -7,6 +8,8 @@ import io
 import json
 import lzma
 import os
+import re
+import shlex
 import string
 import sys
 import threading
@@ -16,9 +19,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from featlearn.commands.files import as_options
 from featlearn.text.dates import parts, periods
 from featlearn.text.documents import FileDocuments, LineDocuments, check_documents
 from featlearn.text.encodings import looks_like
+from featlearn.text.headers import has_header
 from featlearn.text.readers import Source
 from featlearn.text.records import structure
 
@@ -445,3 +450,264 @@ def test_what_was_written_comes_back(tmp_path, texts, form, marked):
 def test_prose_of_any_kind_is_not_refused(lines):
     prose = "\n".join(line.replace(",", ", ").replace(";", "; ") for line in lines)
     assert structure(prose, Source(Path("a.txt"), "a.txt"), whole=True) is None
+
+
+# ---- advice ----
+
+LINES = ["The cat sat on a mat", "A dog ran off, and far", "Birds flew", "It rained all day", "We went home at last"]
+PAIRS = [{"id": str(i), "text": line} for i, line in enumerate(LINES)]
+MANY = [line * 20 for line in LINES * 200]  # more than a file's beginning
+
+
+def joined(rows, delimiter="\t", head=None, **options):
+    """Rows in lines, below a header or none."""
+    file = io.StringIO()
+    csv.writer(file, delimiter=delimiter, lineterminator="\n", **options).writerows([*([head] if head else []), *rows])
+    return file.getvalue()
+
+
+SHORT = ["ok to nah...", *LINES]
+SENTIMENT = [
+    [f"14678{i}" for i in range(6)],
+    [f"Mon Apr 06 22:19:4{i} PDT 2009" for i in range(6)],
+    ["NO_QUERY"] * 6,
+    [f"user_{i}" for i in range(6)],
+]
+QUESTION = "What did you like, in your own words? (Say it all, or nothing at all)"
+THREE = ["Yes, I do", "No, not I", "So, say I"]
+NUMBERED = [(i, line) for i, line in enumerate(LINES, 1)]
+SHAPES = {  # a file, and the texts in it
+    "no_header.txt": (joined(NUMBERED), LINES),
+    "no_header.csv": (joined(NUMBERED, ","), LINES),
+    "short_first.txt": (joined(zip(["ham", "spam"] * 3, SHORT)), SHORT),
+    "sentiment.csv": (joined(zip("000444", *SENTIMENT, SHORT), ",", quoting=csv.QUOTE_ALL), SHORT),
+    "labels.csv": (joined([(["neg", "pos"][i % 2], line) for i, line in enumerate(LINES)], ","), LINES),
+    "all_labels.csv": (joined(list(zip(["sport", "law", "art", "tech", "food"], LINES)), ","), LINES),
+    "names.csv": (joined([(f"doc{i + 17}", line) for i, line in enumerate(LINES)], ","), LINES),
+    "dated.txt": (joined([(f"2024-01-0{i + 1}", line) for i, line in enumerate(LINES)], "|"), LINES),
+    "own_number.txt": (joined(zip([2, 3, 1], THREE)), THREE),
+    "comma_each.txt": ("1\tYes, I do\n2\tNo, not I\n3\tSo, say I\n", THREE),
+    "semicolons.csv": ("1;Yes, I do\n2;No, not I\n3;So, say I\n", THREE),
+    "header.txt": (joined(NUMBERED, head=["n", "what they said"]), LINES),
+    "pandas.csv": (joined(NUMBERED, ",", head=["", "review"]), LINES),
+    "pandas_unnamed.csv": (joined(NUMBERED, ",", head=["0", "1"]), LINES),
+    "question.csv": (joined(NUMBERED, ",", head=["id", QUESTION]), LINES),
+    "quotes.csv": (joined(NUMBERED, ",", head=["id", "it's  \"the text\""]), LINES),
+    "dash.csv": (joined(NUMBERED, ",", head=["id", "-text"]), LINES),
+    "one_column.csv": (joined([(line,) for line in LINES], ",", head=["text"]), LINES),
+    "decomposed.csv": (joined(NUMBERED, ",", head=["id", "te\u0301xt"]), LINES),
+    "strings.json": (json.dumps(LINES), LINES),
+    "strings_pretty": (json.dumps(LINES, indent=1), LINES),
+    "strings.jsonl": ("\n".join(map(json.dumps, LINES)), LINES),
+    "lists.json": (json.dumps(NUMBERED), LINES),
+    "lists.jsonl": ("\n".join(map(json.dumps, NUMBERED)), LINES),
+    "in_data.json": (json.dumps({"data": PAIRS}), LINES),
+    "in_data_licensed.json": (json.dumps({"license": "word " * 400, "data": PAIRS}), LINES),
+    "parts.json": (json.dumps({"train": PAIRS[:3], "test": PAIRS[3:]}), LINES),
+    "series.json": (json.dumps({str(i): line for i, line in enumerate(LINES)}), LINES),
+    "long_series.json": (json.dumps(dict(enumerate([*SHORT, "more " * 99, *SHORT]))), [*SHORT, "more " * 99, *SHORT]),
+    "texts_by_name.json": (json.dumps({f"doc{i}": line for i, line in enumerate(LINES)}), LINES),
+    "split.json": (json.dumps({"columns": ["id", "text"], "index": [0, 1, 2, 3, 4], "data": NUMBERED}), LINES),
+    "inner.jsonl": ("\n".join(json.dumps({"id": i, "a": {"b c": line}}) for i, line in NUMBERED), LINES),
+    "first_empty.jsonl": ("\n".join(json.dumps({"text": t, "x": "a b"}) for t in ["", None, *LINES]), LINES),
+    "one.json": (json.dumps({"title": "One of a kind", "text": LINES[0] + LINES[1]}), [LINES[0] + LINES[1]]),
+    "large.json": (json.dumps([{"id": i, "text": line} for i, line in enumerate(MANY)]), MANY),
+    "large": (json.dumps([{"id": i, "text": line} for i, line in enumerate(MANY)]), MANY),
+    "large_pretty": (json.dumps({"rows": [{"text": line} for line in MANY]}, indent=2), MANY),
+} | {name: (content, TEXTS) for name, content in FORMS.items()}  # fmt: skip
+
+
+@pytest.mark.parametrize("reader", [LineDocuments, FileDocuments])
+@pytest.mark.parametrize("name", SHAPES)
+def test_advice_works(tmp_path, name, reader):
+    content, expected = SHAPES[name]
+    path = tmp_path / name
+    path.write_bytes(content.encode())
+    with pytest.raises(ValueError, match=f"{name} looks like") as caught:
+        list(reader(path))
+    said = as_options(" ".join(str(caught.value).split()))
+    lexer = shlex.shlex(said[said.index("(--column") + len("(--column") + 1 :], posix=True, punctuation_chars="()")
+    lexer.whitespace_split = True
+    found = list(LineDocuments(path, column=next(lexer)))  # warnings are errors
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("id,text|1,The cat sat|2,The dog ran", True),
+        ("when,what|2024-01-03,The cat sat|2024-01-04,The dog ran", True),
+        ("who,what|u1,The cat sat|u2,The dog ran", True),
+        ("label,text|sport,The game was won|law,The vote was lost", True),
+        ("text|The cat sat|The dog ran", True),
+        (",x|0,The cat sat|1,The dog ran", True),
+        ("0,1|5,The cat sat|6,The dog ran", True),
+        ("v1,v2,|ham,The cat sat,|spam,The dog ran,", True),
+        ("1,The cat sat|2,The dog ran", False),
+        ("u1,u2|u2,u3|u5,u1", False),
+        ("2024-01-03,Hello|2024-01-04,The dog ran", False),
+        ("u1,Hello|u2,The dog ran", False),
+        ("a@b.org,Hello|c@d.org,The dog ran", False),
+        ("ham,Ok|spam,Win a prize now|ham,See you at home", False),
+        ("anna,Well done. It was good.|bert,It was bad.", False),
+        ("anna,so it goes|bert,it was bad", None),
+        ("a,b", None),
+    ],
+)
+def test_a_header_is_told_from_a_record(rows, expected):
+    assert has_header([row.split(",") for row in rows.split("|")]) is expected
+
+
+def test_a_record_taken_for_a_header_is_told(tmp_path):
+    path = tmp_path / "a.txt"
+    for content, column, kept in [
+        (joined(NUMBERED), LINES[0], LINES[1:]),
+        (joined([("ham", "Ok"), ("spam", "Win a prize"), ("ham", "See you")]), "Ok", ["Win a prize", "See you"]),
+        ("anna,so it goes\nbert,it was bad\ncarl,well\n", "so it goes", ["it was bad", "well"]),
+    ]:
+        path.write_text(content)
+        with pytest.warns(UserWarning, match=rf"the name '{column}', and is taken as a header .* column=2\."):
+            assert list(LineDocuments(path, column=column)) == kept
+    with pytest.raises(ValueError, match=r"no column 'text'; first row: anna, so it goes. .*\(column=2 holds most"):
+        list(LineDocuments(path, column="text"))
+    with pytest.raises(ValueError, match=r"perhaps without .*column=2\) \(or column='so it goes' if the first"):
+        list(LineDocuments(path))
+
+
+def test_names_that_look_alike_are_one(tmp_path):
+    forms = {"a.csv": "id,{}\n1,one\n", "a.jsonl": '{{"id": 1, "{}": "one"}}\n', "b.json": '{{"a": {{"{}": "one"}}}}'}
+    names = [("te\u0301xt", "t\xe9xt"), ("t\xe9xt", "te\u0301xt"), ("t\xa0x", "t x"), (" t\u200bx", "tx")]
+    for name, content in forms.items():
+        path = tmp_path / name
+        for written, asked in names:
+            path.write_text(content.format(written), encoding="utf-8")
+            assert list(LineDocuments(path, column=f"a.{asked}" if name == "b.json" else asked)) == ["one"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '["a", "b"] is a list in Python\nand more\n',
+        '{"a":1} said he\nand more\n',
+        '[{"a": 1}, {"b": 2}] is what he wrote.\nMore\n',
+        '["Hello", she said]\nand went\n',
+        '["a", "b"]\nis a list\nof two\n',
+        '{"a": 1, said he\nand more\n',
+        "{}\nare empty\nbraces\n",
+        '["a", "b"] is a list in Python\n' * 3000,
+    ],
+)
+def test_prose_that_begins_as_json_is_prose(tmp_path, text):
+    path = tmp_path / "prose.txt"
+    path.write_text(text)
+    assert "\n".join([*LineDocuments(path), ""]) == text
+    assert list(FileDocuments(path)) == [text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"t": "a"}\n{"t": "b"\n{"t": "c"}\n',
+        '{"t": "a\n{"t": "b"}\n{"t": "c"}\n',
+        '{\n"t": "a",\n"u": "b",\n}',
+        '{"t": "a"}',
+    ],
+)
+def test_json_with_a_slip_is_no_prose(tmp_path, text):
+    path = tmp_path / "a.txt"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="looks like JSON"):
+        list(LineDocuments(path))
+
+
+@pytest.mark.parametrize(
+    ("lines", "column", "message"),
+    [
+        (['{"text": "a"}', '"str"', '{"text": "b"}'], "text", r'a.jsonl, line 2: "str" is no record with names'),
+        (['{"text": "a"}', "", "3"], "text", r"line 3: 3 is no record with names"),
+        (['{"text": "a"}', '["b"]'], "text", r"line 2: a list \(1 values\) is no record"),
+        (['"str"', '{"text": "a"}'], "text", r'line 1: "str" is no record .*column=1'),
+        (['["b", 1]', '["c", 2]'], "text", r"line 1: a list .*column=1"),
+        (["true", '{"text": "a"}'], 1, r"line 2: a record with names among others"),
+        (['["a"]', '"b"'], 1, r'line 2: "b" is no record as those before'),
+        (['["a", "b"]', '["c"]'], 3, r"no column 3; its records are lists without names: pass a number up to 2"),
+        (['"a"', '"b"'], 3, r"no column 3; its records are texts without names: pass column=1"),
+    ],
+)
+def test_lines_that_are_no_records_are_named(tmp_path, lines, column, message):
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=message):
+        list(LineDocuments(path, column=column))
+    (tmp_path / "a.json").write_text(f"[{','.join(filter(None, lines))}]")
+    with pytest.raises(ValueError, match=message.split(":")[-1].strip()):
+        list(LineDocuments(tmp_path / "a.json", column=column))
+
+
+def test_what_holds_no_text_is_counted(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('null\n{"text": "a"}\n{"text": null}\n{"other": 1}\n{}\n')
+    documents = LineDocuments(path, column="text")
+    assert (list(documents), documents.tally.empty) == (["a"], 4)
+
+
+def test_records_in_json_are_named_from_the_top_too(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"data": PAIRS}))
+    with pytest.raises(ValueError, match=r"column 'data' holds a record; name one in it, data.text"):
+        list(LineDocuments(path, column="data"))
+    for column, id in [("data.text", "data.id"), ("data.text", "id"), ("text", "data.id")]:
+        records = LineDocuments(path, column=column, id=id).records()
+        assert [(record.text, record.id) for record in records] == [(pair["text"], pair["id"]) for pair in PAIRS]
+    path.write_text(json.dumps({"0": "one", "1": "two"}))
+    with pytest.raises(ValueError, match=r"no column '25'; it holds texts by their names: pass column=1"):
+        list(LineDocuments(path, column="25"))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.lists(st.sampled_from(["cat", "dog", "yes,", "no.", "I'm"]), min_size=1), min_size=4, max_size=9),
+    st.sampled_from("\t,;|"),
+    st.sampled_from(["number", "date", "mark", "label"]),
+    st.booleans(),
+)
+def test_advice_on_tables_gets_every_document(tmp_path, texts, delimiter, first, header):
+    kinds = {"number": "{0}", "date": "2024-01-1{0}", "mark": "u{0}x", "label": "{1}"}
+    texts = [" ".join(words) for words in texts]
+    rows = [(kinds[first].format(i, "ab"[i % 2]), text) for i, text in enumerate(texts)]
+    path = tmp_path / "a.csv"
+    path.write_text(joined(rows, delimiter, ["a name", "text"] if header else None, quoting=csv.QUOTE_ALL))
+    with pytest.raises(ValueError, match="looks like CSV") as caught:
+        list(LineDocuments(path))
+    assert ("column='text'" in str(caught.value)) == header
+    assert list(LineDocuments(path, column="text" if header else 2)) == texts
+    assert "column='text'" in str(caught.value) if header else "(column=2)" in str(caught.value)
+
+
+JSON_VALUES = st.recursive(
+    st.sampled_from([None, True, 3, 2.5, "", "a", "a cat sat", "2024-01-03", "the dogs ran off"]),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.dictionaries(st.sampled_from(["id", "text", "data", "a.b", "0", "1", "2", "te\u0301"]), inner, max_size=4),
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(JSON_VALUES, st.sampled_from(["a.json", "a.jsonl", "a"]))
+def test_advice_on_json_of_any_shape_can_be_followed(tmp_path, value, name):
+    path = tmp_path / name
+    lines = value if isinstance(value, list) and name == "a.jsonl" else [value]
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n")
+    try:
+        list(LineDocuments(path))
+    except ValueError as error:
+        said = str(error)
+    else:
+        return
+    if (match := re.search(r"\(column=('[^']*'|\d+)\)", said)) is not None:
+        try:
+            assert list(LineDocuments(path, column=ast.literal_eval(match[1])))
+        except ValueError as error:  # one of the records is of another kind, and named
+            assert "Mend it or take it out" in str(error)  # noqa: PT017
