@@ -507,7 +507,6 @@ def test_settings_that_do_not_apply_are_refused_by_name(cafe, tmp_path, capsys, 
     [
         ("--grammar", "S -> 'a' 0.5 | 'b' 0.4", "add up to 0.9, not 1. Mend them.\n"),
         ("--grammar", "S -> 'a' 3", "between 0 and 1. Divide counts by their sum.\n"),
-        ("--grammar", "S -> NP VP\nNP -> 'a'\nVP -> 'b'", "No rule has one, and trees are told apart by them.\n"),
         ("--grammar", "%start X\nS -> 'a' 1", "or name one of the symbols that have, with %start: S.\n"),
         ("--grammar", "grammar.cfg", "write rules such as S -> NP VP 1.0.\n"),
         ("--grammar", TREES, "trees in brackets, which --treebank takes.\n"),

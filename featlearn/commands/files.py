@@ -17,7 +17,6 @@ WORDS = (
     (r"\bplain=True\b", "--lines (or --files)"),
     (r", or pass normalize=True to divide by the sum, or normalize=None to keep them", ""),
     (r"Of counts normalize=True makes probabilities", "Divide counts by their sum"),
-    (r"No rule has one: CFG\.from_text .* the same probability", "No rule has one, and trees are told apart by them"),
     (r"or pass start= one of the symbols that have:", "or name one of the symbols that have, with %start:"),
     (r"pass the text of rules such as (.*?), not a file's name", r"write rules such as \1"),
     (r"which read_trees reads", "which --treebank takes"),
