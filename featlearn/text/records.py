@@ -472,7 +472,8 @@ def json_records(
         number += 1
         where = f"{source.name}, {'line' if by_line else 'record'} {place}"
         first = record if number == 1 else first
-        if (wrong := no_record(record, first, columns)) is not None:
+        alike = isinstance(record, dict) and isinstance(first, dict)
+        if not alike and (wrong := no_record(record, first, columns)) is not None:
             raise ValueError(f"{where}: {wrong}")
         values = []
         for i, column in enumerate(columns):
@@ -627,6 +628,8 @@ def looked_up(record: Any, column: str | int) -> Any:
     """The value of a column: by its name, by names that lead to it (``user.name``), or in a list by its number."""
     if isinstance(record, dict):
         name = str(column)
+        if name in record:
+            return record[name]
         if (value := member(record, name)) is not ABSENT:
             return value
         for i, char in enumerate(name):
@@ -641,7 +644,7 @@ def looked_up(record: Any, column: str | int) -> Any:
 
 
 def member(record: dict, name: str) -> Any:
-    """The value of a name, or of one that looks the same."""
+    """The value of a name, or else of one that looks the same."""
     if name in record:
         return record[name]
     wanted = canonical(name)
