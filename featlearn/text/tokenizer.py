@@ -39,7 +39,7 @@ ELIDED = {
 }
 UNPARTED_LANGUAGES = ("thai",)  # of LANGUAGES, those without blanks and without a segmenter here
 LOOK = 200  # documents, and words of each, that are looked at for another language
-LOOK_AT_EACH = 500
+LOOK_AT_EACH = 100
 FEW_WORDS = 50  # of so few nothing is said about their language
 FEW_LETTERS = 20  # of so few nothing is said: a title in another script
 
