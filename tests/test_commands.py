@@ -528,3 +528,17 @@ def test_a_first_record_taken_for_a_header_is_told(tmp_path, capsys):
     path.write_text("".join(f"{i}\t{line}\n" for i, line in enumerate(LINES)))
     assert run("topics", path, *QUICK, "--column", LINES[0]) == 0
     assert "is taken as a header and no document. If it is one, pass the number, --column 2." in capsys.readouterr().err
+
+
+def test_texts_in_another_language_are_told(tmp_path, capsys):
+    pytest.importorskip("stopwordsiso")
+    texts = [
+        "Die Katze und der Hund sind in dem Haus mit der Frau",
+        "Das ist nicht die Art von Haus, in der wir wohnen",
+    ]
+    path = tmp_path / "german.txt"
+    path.write_text("\n".join(texts * 10), encoding="utf-8")
+    assert run("topics", path, "-k", 2, "--max-iter", 2, "--max-df", "1.0") == 0
+    assert "are German stop words" in capsys.readouterr().err
+    assert run("topics", path, "-k", 2, "--max-iter", 2, "--max-df", "1.0", "--language", "german") == 0
+    assert "stop words, and" not in capsys.readouterr().err

@@ -25,6 +25,7 @@ from featlearn.commands.report import (
 )
 
 HELP = "learn topics from texts, or apply them to others"
+LOOKED_AT = 200  # documents, for their language
 IN_MEMORY = 256 << 20  # bytes of text that are read at once; above that, documents are streamed
 MOST_GROUPS = 200  # that the table and the page show
 NO_GROUP = "(none)"
@@ -335,12 +336,18 @@ def learn(extractor: Any, texts: Any, arguments: argparse.Namespace, words: Word
 
     from featlearn.callbacks import ProgressBar
     from featlearn.text.extractor import Tokens
+    from featlearn.text.stop_words import other_language
 
     # Stop words are dropped here, where they can be counted; the extractor keeps the tokenizer that drops them.
     tokens_alone = Tokens([clone(extractor.tokenizer).set_params(stop_words=None)])
     tokens_of = partial(cut, tokens_alone, extractor.tokenizer.cut().dropped, words)
     held = isinstance(texts, list)
     tokens = tokens_of([record.text for record in texts]) if held else texts
+    if held:
+        as_written = clone(extractor.tokenizer).set_params(stop_words=None, lowercase=False)
+        first = as_written.transform([record.text for record in texts[:LOOKED_AT]])
+        if doubt := other_language(arguments.language, chain.from_iterable(first)):
+            warnings.warn(doubt, stacklevel=1)
     if progress:
         extractor.set_callbacks(ProgressBar())
     with warnings.catch_warnings():
