@@ -16,10 +16,9 @@ caching.CacheImpl._locator_classes = caching.IndexDataCacheFile = []  # as in a 
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     import numpy as np
-    from featlearn import ZCA, KMeansDictionary, LinearSVM
+    from featlearn import ZCA, KMeansDictionary
     X = np.random.default_rng(0).normal(size=(60, 3))
-    KMeansDictionary(3, random_state=0).fit(ZCA().fit_transform(X)).transform(X)
-    LinearSVM().fit(X, X[:, 0] > 0)
+    KMeansDictionary(3, random_state=0).fit(ZCA().fit_transform(X))
 print(*[str(w.message) for w in caught if "NUMBA_CACHE_DIR" in str(w.message)], sep="\\n")
 """
 

@@ -162,7 +162,12 @@ def refuse_documents(who: str, X: Any) -> None:
 
 
 def refuse_ragged(who: str, X: Any) -> None:
-    """A ValueError for rows of different lengths, which are no table."""
+    """A ValueError for rows of different lengths, which are no table, and for sparse matrices in a list."""
+    if any(map(sp.issparse, X)):
+        raise ValueError(
+            f"{who} takes counts, an array or a sparse matrix (n_documents, n_terms); got a list of {len(X)} sparse "
+            "matrices. Stack them: scipy.sparse.vstack(matrices)."
+        )
     lengths = [len(row) if isinstance(row, (list, tuple)) or np.ndim(row) else 1 for row in X]
     other = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)
     if other is not None:

@@ -229,3 +229,9 @@ def test_tf_idf_in_place_of_counts_is_told(model):
     model.fit(TfidfTransformer(norm=None).fit_transform(counts))
     model.fit(counts > 0)
     model.fit(0.5 * counts)
+
+
+@pytest.mark.parametrize("matrices", [[sp.csr_array((0, 3))], [sp.csr_array(np.ones((2, 3))), sp.csr_matrix((1, 3))]])
+def test_a_list_of_sparse_matrices_is_named(matrices):
+    with pytest.raises(ValueError, match=rf"got a list of {len(matrices)} sparse matrices. Stack them"):
+        LDA(2).fit(matrices)
