@@ -11,7 +11,7 @@ demo: $(VENV)/.core
 	$(PY) -m pipelines run digits
 
 test: $(VENV)/.dev lint
-	$(PY) -m pytest -q -n 2 --dist loadfile
+	$(PY) -m pytest -q -n 2 --dist worksteal
 
 lint: $(VENV)/.dev
 	$(PY) -m ruff check .
