@@ -1,12 +1,19 @@
 """Fixtures for every test: real data sets where they are, a skip that says how to bring them where they are not."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from featlearn import datasets
 from featlearn.datasets import DatasetNotFoundError, get_data_home
 from featlearn.datasets._cifar import CIFAR10
 from featlearn.datasets._mnist import FASHION_MNIST, MNIST
 from featlearn.datasets._store import missing
+
+# The same examples in every run, few of them, however slow the machine is; --hypothesis-profile=default looks for new.
+settings.register_profile(
+    "suite", max_examples=50, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 
 CATALOGS = {"mnist": MNIST, "fashion_mnist": FASHION_MNIST, "cifar10": CIFAR10}
 LOADERS = {"20newsgroups": "load_20newsgroups", "ap": "load_ap", "treebank": "stream_treebank", "craft": "stream_craft"}
