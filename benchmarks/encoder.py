@@ -11,7 +11,7 @@ from numba import njit
 
 from benchmarks.harness import show, side_by_side
 from featlearn import map_chunks
-from featlearn.kernels.encode import EncoderPlan, FusedEncoder
+from featlearn.kernels.encoding.encode import EncoderPlan, FusedEncoder
 from featlearn.threads import map_in_order, n_threads
 
 CELLS = (slice(0, 14), slice(14, 27))
@@ -83,7 +83,7 @@ def xla_encoder(plan: EncoderPlan):
         return None
     import warnings
 
-    from featlearn.kernels import encode_keras
+    from featlearn.kernels.encoding import encode_keras
 
     encode_keras.MAP_BYTES = 32 << 20  # the fastest of 8, 32, 64 and 256 MB on a CPU
     with warnings.catch_warnings():

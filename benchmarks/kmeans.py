@@ -16,8 +16,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from benchmarks.harness import show
 from featlearn import ZCA, ContrastNormalizer, KMeansDictionary
+from featlearn.arrays import blocks
 from featlearn.images.patches import sample_patches
-from featlearn.threads import blocks, map_in_order, n_threads
+from featlearn.threads import map_in_order, n_threads
 
 
 def problem(n: int) -> tuple[np.ndarray, str]:

@@ -22,7 +22,7 @@ PATIENCE = 12  # times our seconds that a peer gets to reach the goal
 
 def completion(X: sp.csr_array) -> Callable[[Topics], float]:
     """A function that gives the completion perplexity of topics on documents X."""
-    from featlearn.kernels.fold_in import fold_in
+    from featlearn.kernels.topics.fold_in import fold_in
     from featlearn.text.counts import log_probabilities, two_halves
 
     first, second = two_halves(X)
@@ -114,7 +114,7 @@ def seconds_to(passes: Iterator[Topics], goal: float, patience: float, perplexit
 def run(quick: bool = False) -> dict:
     """Measure and print."""
     from featlearn import LDA
-    from featlearn.text.gibbs import GibbsSampler, sampling_threads
+    from featlearn.topics.gibbs import GibbsSampler, sampling_threads
 
     train, test, what = topic_corpus(quick)
     K, sweeps = (20, 10) if quick else (100, 100)

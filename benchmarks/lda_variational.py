@@ -18,8 +18,8 @@ from sklearn.decomposition import LatentDirichletAllocation
 
 from benchmarks.harness import show
 from benchmarks.newsgroups import topic_corpus
-from featlearn.text.lda import LDA
 from featlearn.threads import n_threads
+from featlearn.topics.lda import LDA
 
 ALPHA = ETA = 0.01
 MAX_DOC_ITER, DOC_TOL = 100, 1e-3

@@ -18,7 +18,8 @@ from sklearn.mixture import GaussianMixture
 from benchmarks.harness import show
 from benchmarks.kmeans import problem
 from featlearn import KMeansDictionary
-from featlearn.threads import blocks, map_in_order, n_threads
+from featlearn.arrays import blocks
+from featlearn.threads import map_in_order, n_threads
 from featlearn.vectors.mixture import GaussianMixtureEncoder
 
 

@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from benchmarks.harness import show
 from benchmarks.kmeans import problem, product
-from featlearn.kernels.sparse_codes import fista, lasso_objective
+from featlearn.kernels.encoding.sparse_codes import fista, lasso_objective
 from featlearn.threads import n_threads, one_blas_thread
 from featlearn.vectors.dictionary import unit_rows
 from featlearn.vectors.sparse_coding import SparseCoding

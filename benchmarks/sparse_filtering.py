@@ -11,8 +11,9 @@ import numpy as np
 from numba import njit
 
 from benchmarks.harness import show, side_by_side
+from featlearn.arrays import blocks
 from featlearn.datasets import load_photo_patches
-from featlearn.threads import blocks, map_in_order, n_threads, one_blas_thread
+from featlearn.threads import map_in_order, n_threads, one_blas_thread
 from featlearn.vectors.sparse_filtering import WALK_ROWS, Encoder, Objective, SparseFiltering
 
 EPS = 1e-8

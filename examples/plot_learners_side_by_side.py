@@ -34,7 +34,7 @@ from featlearn import (
 )
 from featlearn.datasets import load_photo_patches
 from featlearn.training import LBFGS
-from featlearn.vectors.sparsity import population_sparsity
+from featlearn.vectors.sparsity_measures import population_sparsity
 
 picture = next((argument for argument in sys.argv[1:] if argument.endswith(".png")), None)
 whitening = make_pipeline(Flatten(), ContrastNormalizer(eps=30), ZCA(eps=0.5))

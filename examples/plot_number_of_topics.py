@@ -32,7 +32,7 @@ from sklearn.model_selection import GridSearchCV
 
 from featlearn import LDA, LineDocuments, Tokenizer, TopicExtractor
 from featlearn.datasets import DatasetNotFoundError, load_20newsgroups
-from featlearn.text.metrics import topic_scorer
+from featlearn.topics.metrics import topic_scorer
 
 picture = next((argument for argument in sys.argv[1:] if argument.endswith(".png")), None)
 curves = {}

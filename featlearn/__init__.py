@@ -6,7 +6,7 @@ matplotlib.
 
 from importlib import import_module as _import_module
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Where each public name lives: the one list that the documentation, the tests and `__getattr__` read.
 _HOME = {
@@ -44,18 +44,14 @@ _HOME = {
         "SumPool",
         "ToImages",
     ],
-    "text": [
-        "FileDocuments",
+    "text": ["FileDocuments", "LineDocuments", "Phrases", "Tokenizer", "learn_vocabulary"],
+    "topics": [
         "LDA",
-        "LineDocuments",
         "MixtureOfUnigrams",
         "PLSA",
-        "Phrases",
-        "Tokenizer",
         "TopicExtractor",
         "Topics",
         "UnigramModel",
-        "learn_vocabulary",
         "topic_coherence",
         "topic_diversity",
         "topic_scorer",
@@ -78,6 +74,7 @@ _HOME = {
         "write_trees",
     ],
     "linear": ["LinearSVM", "LinearSVMCV"],
+    "training": [],
     "streaming": ["accumulate", "map_chunks"],
     "callbacks": ["EarlyStopping", "ProgressBar"],
     "plot": [

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from featlearn.arrays import blocks, cache_rows
 from featlearn.sparse import sound_csr
-from featlearn.threads import blocks, cache_rows, map_in_order, n_threads, one_blas_thread
+from featlearn.threads import map_in_order, n_threads, one_blas_thread
 
 CHUNK_BYTES = 8 << 20
 

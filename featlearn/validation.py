@@ -12,9 +12,9 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
 
+from featlearn.arrays import as_float
 from featlearn.sparse import sound_csr
 from featlearn.streaming import first_chunk, is_dask, is_out_of_core, n_rows, of_frame, require_many_passes, stacked
-from featlearn.threads import as_float
 
 Rule = Callable[[Any], str | None]
 MANY = 1e3  # how far squares keep from the ends of their range, for sums over up to a million features

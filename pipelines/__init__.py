@@ -6,7 +6,7 @@ from pipelines.digits import DIGITS
 from pipelines.kmeans_mnist import KMEANS_MNIST
 from pipelines.ngiam2011 import NGIAM2011, NGIAM2011_PHOTOGRAPHS
 from pipelines.rbm_mnist import RBM_MNIST
-from pipelines.topics import TOPICS_20NEWS, TOPICS_AP
+from pipelines.topic_models import TOPICS_20NEWS, TOPICS_AP
 from pipelines.treebank import TREEBANK, TREEBANK_CRAFT
 
 EXPERIMENTS = {

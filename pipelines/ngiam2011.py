@@ -34,7 +34,7 @@ def learner(variant: str, settings: Settings) -> Any:
 
 def diagnostics(filtering: Any, codes: np.ndarray, variant: str, n_samples: int) -> dict[str, float]:
     """Objective of each layer a training patch, first and last, and the sparsity of codes (n, K) of other patches."""
-    from featlearn.vectors.sparsity import lifetime_sparsity, population_sparsity
+    from featlearn.vectors.sparsity_measures import lifetime_sparsity, population_sparsity
 
     rows = {}
     for i, layer in enumerate(filtering.layers_, 1):

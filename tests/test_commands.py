@@ -277,7 +277,7 @@ def test_interrupted(corpus, tmp_path):
     out = tmp_path / "report.html"
     arguments = ["topics", str(corpus), "--method", "gibbs", "--max-iter", "100000000", "--out", str(out)]
     code = (
-        "import signal, sys, featlearn.text.lda as lda\nfrom featlearn.commands import main\n"
+        "import signal, sys, featlearn.topics.lda as lda\nfrom featlearn.commands import main\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background is started without
         "fit = lda.LDA.fit\n"
         "def told(self, X, y=None):\n    print('fitting', flush=True)\n    return fit(self, X)\n"

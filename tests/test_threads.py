@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from featlearn.threads import as_float, blocks, cache_rows, map_in_order, n_threads, one_blas_thread
+from featlearn.arrays import as_float, blocks, cache_rows
+from featlearn.threads import map_in_order, n_threads, one_blas_thread
 
 
 def blas_threads():

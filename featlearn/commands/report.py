@@ -80,7 +80,7 @@ def topic_of(row: Any) -> int:
 
 def line_writer(extractor: Any, *, alone: bool) -> Writer:
     """Lines on standard output, their parts cut by tabs; a closed pipe ends the run if nothing else is written."""
-    from featlearn.text.topics import Topics
+    from featlearn.topics.tables import Topics
 
     terms = [" ".join(words) for words in Topics(extractor.components_, extractor.terms_).top_terms(5)]
     is_open = [True]

@@ -134,7 +134,7 @@ def run(arguments: argparse.Namespace) -> None:
         # They take their names together, when all is written.
         parts = {option: stack.enter_context(whole_file(path)) for option, path in paths.items()}
         if arguments.model:
-            from featlearn.text.extractor import Tokens
+            from featlearn.topics.extractor import Tokens
 
             extractor = load(arguments.model, arguments.jobs)
             held = sum(source.size for source in documents.sources) <= IN_MEMORY
@@ -257,11 +257,11 @@ def read(arguments: argparse.Namespace, documents: Any) -> tuple[Any, str]:
 def build(arguments: argparse.Namespace, method: str) -> Any:
     """The extractor, not fitted."""
     from featlearn.text.documents import FileDocuments
-    from featlearn.text.extractor import TopicExtractor
-    from featlearn.text.lda import LDA
     from featlearn.text.phrases import Phrases
     from featlearn.text.stop_words import stop_words
     from featlearn.text.tokenizer import Tokenizer
+    from featlearn.topics.extractor import TopicExtractor
+    from featlearn.topics.lda import LDA
 
     dropped: Any = "auto"
     if arguments.stop_words:
@@ -289,7 +289,7 @@ def load(name: str, jobs: int | None) -> Any:
     import joblib
     from sklearn.utils.validation import check_is_fitted
 
-    from featlearn.text.extractor import TopicExtractor
+    from featlearn.topics.extractor import TopicExtractor
 
     path = Path(name)
     if not path.is_file():
@@ -335,8 +335,8 @@ def learn(extractor: Any, texts: Any, arguments: argparse.Namespace, words: Word
     from sklearn.exceptions import ConvergenceWarning
 
     from featlearn.callbacks import ProgressBar
-    from featlearn.text.extractor import Tokens
     from featlearn.text.stop_words import other_language
+    from featlearn.topics.extractor import Tokens
 
     # Stop words are dropped here, where they can be counted; the extractor keeps the tokenizer that drops them.
     tokens_alone = Tokens([clone(extractor.tokenizer).set_params(stop_words=None)])
@@ -377,8 +377,8 @@ def walk(
     extractor: Any, documents: Any, tokens_of: Callable[[list[str]], list[list[str]]], words: Words
 ) -> Iterator[Applied]:
     """Documents with their topics, a chunk at a time."""
-    from featlearn.text.topics import as_proportions
     from featlearn.text.vocabulary import count_matrix
+    from featlearn.topics.tables import as_proportions
 
     columns = {term: column for column, term in enumerate(extractor.terms_)}
     records = documents.records()
@@ -417,7 +417,7 @@ def gather(
     """
     import numpy as np
 
-    from featlearn.text.topics import Topics
+    from featlearn.topics.tables import Topics
 
     keep = arguments.date or arguments.groups or (arguments.out if arguments.model else held)
     kept: list[Applied] = []

@@ -21,14 +21,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from featlearn.arrays import blocks
 from featlearn.grammar.coarse import CoarseGrammar, Lexical, as_lexical, coarsen
 from featlearn.grammar.compiled import SPLICED, CompiledGrammar, RuleArrays, compile_grammar
 from featlearn.grammar.k_best import Derivations
 from featlearn.grammar.tree import Tree, make_tree
-from featlearn.kernels.chart import Chart, Workspace, fill_chart, workspace
-from featlearn.kernels.chart_outside import allow, expect
-from featlearn.kernels.chart_trees import best_tree
-from featlearn.threads import blocks, map_in_order, n_threads
+from featlearn.kernels.parsing.chart_trees import best_tree
+from featlearn.kernels.parsing.inside import Chart, Workspace, fill_chart, workspace
+from featlearn.kernels.parsing.outside import allow, expect
+from featlearn.threads import map_in_order, n_threads
 
 __all__ = [
     "SPLICED",

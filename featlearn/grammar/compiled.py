@@ -1,4 +1,4 @@
-"""A grammar as arrays, ready for the chart recursion of ``featlearn.kernels.chart``.
+"""A grammar as arrays, ready for the chart recursion of ``featlearn.kernels.parsing.inside``.
 
 Longer right sides are split to the right under symbols of their own, one for each rest of a right side, and words among
 symbols get a symbol each; trees show neither. Unary rules U (m, m) may form cycles. The best chain from X to Y has no
@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from featlearn.grammar.cfg import PCFG, Word
-from featlearn.kernels.chart import Rules
-from featlearn.kernels.chart_trees import Parents
+from featlearn.kernels.parsing.chart_trees import Parents
+from featlearn.kernels.parsing.inside import Rules
 
 PLAIN, SPLICED = 0, 1  # a symbol of the grammar; one of ours, which trees do not show
 

@@ -20,7 +20,7 @@ from collections.abc import Generator, Iterator
 from itertools import count
 from typing import Any
 
-from featlearn.kernels.chart_trees import edges
+from featlearn.kernels.parsing.chart_trees import edges
 
 
 class _Lazy:

@@ -4,7 +4,7 @@ Count, the default. A tree is binarized, every symbol told apart by its parents 
 (`horizontal`), and a grammar of greatest likelihood is read off (`featlearn.grammar.model`).
 
 Inside-outside, `method="em"`: from sentences alone, the probabilities of a given grammar are raised to a local maximum
-of the likelihood of the sentences (`featlearn.grammar.em`).
+of the likelihood of the sentences (`featlearn.grammar.inside_outside`).
 
 A sentence's tree is the one of greatest probability (CKY, `featlearn.grammar.chart`), its symbols turned back into the
 labels of the treebank. A sentence that has none gets a flat tree, its words under their likeliest tags, under the
@@ -28,9 +28,9 @@ from featlearn.grammar.cfg import CFG, PCFG, as_pcfg, is_nltk
 from featlearn.grammar.chart import Parse, inside, k_best, parse_batch
 from featlearn.grammar.compiled import CompiledGrammar, compile_grammar
 from featlearn.grammar.coverage import reasons, report_failures
-from featlearn.grammar.em import ExpectedCounts, e_step, m_step, pcfg_of
 from featlearn.grammar.evalb import BracketScores, score_trees
 from featlearn.grammar.inputs import as_sentences, as_trees, as_words, cutter, same_words, sentences_of
+from featlearn.grammar.inside_outside import ExpectedCounts, e_step, m_step, pcfg_of
 from featlearn.grammar.model import TreebankModel, WrittenModel, count_treebank, flat_tree
 from featlearn.grammar.tree import Tree
 from featlearn.notices import interruptible, notify, warn_at_limit

@@ -1,7 +1,7 @@
 """Learners of images: X is (n_images, height, width[, channels]), channels last."""
 
-from featlearn.images.contrast import LocalContrastNormalizer
 from featlearn.images.fisher import FisherVector
+from featlearn.images.local_contrast import LocalContrastNormalizer
 from featlearn.images.pools import MaxPool, MeanPool, SumPool
 from featlearn.images.rectifiers import Abs, Positive, SoftThreshold, SplitSign
 from featlearn.images.reshape import Flatten, ToImages

@@ -19,15 +19,15 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from featlearn.arrays import as_float
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, sub_fit, with_callbacks
 from featlearn.images.maps import axes_rule, check_images, place_names
 from featlearn.images.patches import extract_patches
 from featlearn.images.pools import MeanPool
 from featlearn.images.stage import Stage
-from featlearn.kernels.encode import map_size
-from featlearn.kernels.mixture import Mixture, fisher_sums, prepared
+from featlearn.kernels.encoding.encode import map_size
+from featlearn.kernels.encoding.posteriors import Mixture, fisher_sums, prepared
 from featlearn.streaming import is_out_of_core, map_chunks
-from featlearn.threads import as_float
 from featlearn.validation import boolean, check_parameters, either, has, integer, optional, real, unchanged_on_failure
 from featlearn.vectors.dictionary import unit_rows
 from featlearn.vectors.mixture import GaussianMixtureEncoder

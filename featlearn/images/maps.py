@@ -14,9 +14,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_array
 
+from featlearn.arrays import as_float
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
 from featlearn.streaming import first_chunk, is_out_of_core, is_stream, map_chunks
-from featlearn.threads import as_float
 from featlearn.validation import Rule, integer
 
 SIDE = 8  # pixels: less could be a map

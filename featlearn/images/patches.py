@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.random import sample_without_replacement
 
-from featlearn.kernels.encode import map_size
-from featlearn.threads import as_float, blocks
+from featlearn.arrays import as_float, blocks
+from featlearn.kernels.encoding.encode import map_size
 
 
 def extract_patches(images: np.ndarray, patch: tuple[int, int], stride: int = 1) -> np.ndarray:

@@ -20,16 +20,16 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, check_memory
 
+from featlearn.arrays import as_float
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, sub_fit, with_callbacks
-from featlearn.images.fast import encoder_plan, fusible_cells
+from featlearn.images.fusion import encoder_plan, fusible_cells
 from featlearn.images.maps import axes_rule, check_images, pair, place_names
 from featlearn.images.patches import count_patches, extract_patches, sample_patches, sample_runs
 from featlearn.images.pools import MeanPool
 from featlearn.kernels.backend import gpu_may_exist, gpu_visible
-from featlearn.kernels.encode import FusedEncoder, map_size
+from featlearn.kernels.encoding.encode import FusedEncoder, map_size
 from featlearn.notices import notify
 from featlearn.streaming import accumulate, is_out_of_core, map_chunks
-from featlearn.threads import as_float
 from featlearn.validation import (
     check_magnitude,
     check_parameters,
@@ -448,7 +448,7 @@ class _StageEncoder:
 def _placed(plan, height, width, dtype, device):
     """The fused encoder on the device asked for: ("cpu" or "gpu", encoder)."""
     if device == "gpu" or (device == "auto" and gpu_may_exist()):
-        from featlearn.kernels.encode_keras import KerasEncoder
+        from featlearn.kernels.encoding.encode_keras import KerasEncoder
 
         if device == "gpu" or gpu_visible():
             return "gpu", KerasEncoder(plan, height, width, dtype)

@@ -24,14 +24,14 @@ from sklearn.utils import assert_all_finite, check_array, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
+from featlearn.arrays import as_float
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
-from featlearn.kernels.newton import Problem, Solution, minimize, row_mean
-from featlearn.kernels.newton_sparse import SparseRows
-from featlearn.kernels.newton_systems import newton_system
-from featlearn.kernels.newton_table import fits_table, table
+from featlearn.kernels.svm.newton import Problem, Solution, minimize, row_mean
+from featlearn.kernels.svm.newton_sparse import SparseRows
+from featlearn.kernels.svm.newton_systems import newton_system
+from featlearn.kernels.svm.newton_table import fits_table, table
 from featlearn.notices import notify
 from featlearn.streaming import is_out_of_core, map_chunks
-from featlearn.threads import as_float
 from featlearn.validation import (
     Rule,
     boolean,

@@ -13,8 +13,8 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_consistent_length
 
 from featlearn.callbacks import begin_fit, end_fit, end_iteration, with_callbacks
-from featlearn.kernels.newton import Problem, minimize
-from featlearn.kernels.newton_systems import newton_system
+from featlearn.kernels.svm.newton import Problem, minimize
+from featlearn.kernels.svm.newton_systems import newton_system
 from featlearn.linear.svm import (
     RULES,
     LinearPredictor,

@@ -7,8 +7,8 @@ from featlearn.plot.reconstruction import ReconstructionDisplay
 from featlearn.plot.samples import SampleGridDisplay
 from featlearn.plot.sparsity import SparsityDisplay
 from featlearn.plot.tiles import tile
+from featlearn.plot.topic_displays import DocumentTopicDisplay, TopicDisplay
 from featlearn.plot.topic_map import TopicMapDisplay, topics_html
-from featlearn.plot.topics import DocumentTopicDisplay, TopicDisplay
 from featlearn.plot.trees import TreeDisplay, tree_svg
 
 __all__ = [

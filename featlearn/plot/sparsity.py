@@ -14,8 +14,8 @@ class SparsityDisplay:
     """Three histograms: activations, sparsity of the population for each sample, of each unit over its lifetime.
 
     Sparsity is that of Treves and Rolls, 0 where all answer alike and 1 - j / m where j of m do and the others are
-    silent (`featlearn.vectors.sparsity`). Samples without an answer and units that never answer are counted in the
-    titles, and are not part of the histograms. Use `from_codes` or `from_estimator` to make one.
+    silent (`featlearn.vectors.sparsity_measures`). Samples without an answer and units that never answer are counted in
+    the titles, and are not part of the histograms. Use `from_codes` or `from_estimator` to make one.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ class SparsityDisplay:
         ValueError
             If the codes are empty or not finite.
         """
-        from featlearn.vectors.sparsity import lifetime_sparsity, population_sparsity
+        from featlearn.vectors.sparsity_measures import lifetime_sparsity, population_sparsity
 
         codes = np.asarray(self.codes)
         if codes.ndim != 2 or codes.size == 0:

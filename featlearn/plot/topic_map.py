@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from featlearn.plot.curves import pyplot
-from featlearn.plot.topics import BLUE, as_topics, font_families, term_lists
-from featlearn.text.topics import LEAST, TRACE, Terms, Topics, relevances
+from featlearn.plot.topic_displays import BLUE, as_topics, font_families, term_lists
+from featlearn.topics.tables import LEAST, TRACE, Terms, Topics, relevances
 from featlearn.validation import check_argument, integer
 
 INK = 0.12  # of the square that all circles together cover
@@ -69,7 +69,7 @@ class TopicMapDisplay:
     Examples
     --------
     >>> from featlearn.plot.topic_map import TopicMapDisplay
-    >>> from featlearn.text.topics import Topics
+    >>> from featlearn.topics.tables import Topics
     >>> topics = Topics([[5, 4, 1, 0], [0, 1, 4, 5]], terms=["orbit", "moon", "team", "goal"])
     >>> display = TopicMapDisplay.from_topics(topics, n_terms=2)
     >>> [note.get_text() for note in display.annotations_]
@@ -322,7 +322,7 @@ def topics_html(
     Examples
     --------
     >>> from featlearn.plot.topic_map import topics_html
-    >>> from featlearn.text.topics import Topics
+    >>> from featlearn.topics.tables import Topics
     >>> topics = Topics([[5, 4, 1, 0], [0, 1, 4, 5]], terms=["orbit", "moon", "team", "goal"])
     >>> page = topics_html(topics, title="Two topics")
     >>> "<title>Two topics</title>" in page

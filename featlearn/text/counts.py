@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import check_array, validate_data
 
-from featlearn.kernels.counts import halves, log_likelihoods
+from featlearn.kernels.topics.halves import halves, log_likelihoods
 from featlearn.notices import notify
 from featlearn.sparse import sound_csr
 from featlearn.streaming import is_out_of_core

@@ -11,9 +11,9 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from featlearn.kernels.encode import AffineCode, EncoderPlan, encode_images
+from featlearn.arrays import as_float
+from featlearn.kernels.encoding.encode import AffineCode, EncoderPlan, encode_images
 from featlearn.streaming import dense, dense_rows, map_chunks
-from featlearn.threads import as_float
 from featlearn.validation import check_rows
 
 

@@ -11,7 +11,7 @@ An encoder of layers of K_1, ..., K_L units and its mirror image learn to give b
 
 Tied weights: A_{2L+1-l} = A_l', so the matrix receives the gradients of both.
 
-The layers go in pairs, and shards (kernels/shards.py) hold units of odd layers: A_1 by columns, A_2 by rows, ... A
+The layers go in pairs, and shards (training/shards.py) hold units of odd layers: A_1 by columns, A_2 by rows, ... A
 pair needs one sum over the shards on the way up, h_l A_{l+1}, and one on the way down. A matrix is stored with the
 units of its odd layer first: W_l = A_l' (K_l, K_{l-1}) for odd l, W_l = A_l (K_{l-1}, K_l) for even l; then a matrix
 and its mirror image are stored alike, and tied weights are one array.

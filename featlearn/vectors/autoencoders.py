@@ -3,23 +3,23 @@
 Where outputs have no bounds the objective sees each feature less its mean m and over its scale s (standardizer.py), and
 the scale is folded into the layers that are published: A_1 / s before the first, A_2L s and b_2L s behind the last.
 
-The objective is in autoencoder_core.py, the gradient loop in training.py; each estimator has a file of its own.
+The objective is in autoencoder_core.py, the gradient loop in training/loop.py; each estimator has a file of its own.
 """
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from featlearn.arrays import as_float
 from featlearn.kernels.activations import ACTIVATIONS
-from featlearn.kernels.encode import AffineCode
+from featlearn.kernels.encoding.encode import AffineCode
 from featlearn.notices import notify
 from featlearn.streaming import accumulate, map_chunks
-from featlearn.threads import as_float
+from featlearn.training.learner import GradientLearnerMixin
+from featlearn.training.standardizer import STANDARDIZE, choose_standardizer
+from featlearn.usefulness import probe, warn_of_idle_units
 from featlearn.validation import Rule, boolean, check_codes, check_parameters, check_rows, either, integer, one_of
 from featlearn.vectors.autoencoder_core import AutoencoderObjective, forward, row_errors
-from featlearn.vectors.gradient import GradientLearnerMixin
-from featlearn.vectors.standardizer import STANDARDIZE, choose_standardizer
-from featlearn.vectors.usefulness import probe, warn_of_idle_units
 
 ENDS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf)}  # of what units give
 RAREST = 0.02

@@ -11,10 +11,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from featlearn.arrays import as_float
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, sub_fit, with_callbacks
-from featlearn.kernels.assign import nearest
+from featlearn.kernels.encoding.assign import nearest
 from featlearn.sparse import sound_csr
-from featlearn.threads import as_float
 from featlearn.validation import check_parameters, check_rows, integer, one_of, optional, real, unchanged_on_failure
 from featlearn.vectors.dictionary import accumulate_dense, map_dense
 from featlearn.vectors.kmeans import INIT, KMeansDictionary, _sample

@@ -13,11 +13,12 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from featlearn.arrays import as_float
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
-from featlearn.kernels.encode import FLAT
+from featlearn.kernels.encoding.encode import FLAT
 from featlearn.notices import notify
 from featlearn.streaming import accumulate, first_chunk, is_out_of_core, map_chunks
-from featlearn.threads import as_float
+from featlearn.usefulness import probe, warn_of_idle_units
 from featlearn.validation import (
     check_magnitude,
     check_parameters,
@@ -28,7 +29,6 @@ from featlearn.validation import (
     real,
     unchanged_on_failure,
 )
-from featlearn.vectors.usefulness import probe, warn_of_idle_units
 
 PAPER = 10.0  # the demo's eps, for pixels 0..255
 MOST_ROWS = 0.95  # the share of rows whose variance is below eps that is worth a warning

@@ -17,13 +17,13 @@ import scipy.sparse as sp
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from featlearn.kernels.assign import nearest
-from featlearn.kernels.encode import EncoderPlan, encode_images
+from featlearn.arrays import as_float, cache_rows
+from featlearn.kernels.encoding.assign import nearest
+from featlearn.kernels.encoding.encode import EncoderPlan, encode_images
 from featlearn.notices import notify
 from featlearn.streaming import CHUNK_BYTES, accumulate, map_chunks
-from featlearn.threads import as_float, cache_rows
+from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_far_origin, warn_of_idle_units
 from featlearn.validation import check_codes, check_parameters, check_rows, one_of, real
-from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_far_origin, warn_of_idle_units
 
 LONG = 1e4  # times the length of unit atoms beyond which float32 sees no atom in a distance
 ENCODE = one_of("triangle", "hard", "threshold", "split", "omp")

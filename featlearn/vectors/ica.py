@@ -26,13 +26,15 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from featlearn.arrays import as_float, cache_rows
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
-from featlearn.kernels.encode import AffineCode
-from featlearn.kernels.lbfgs import lbfgs
-from featlearn.kernels.rica import logcosh_rows, smooth_l1_rows
+from featlearn.kernels.encoding.encode import AffineCode
+from featlearn.kernels.encoding.sparseness import logcosh_rows, smooth_l1_rows
 from featlearn.notices import interruptible, notify, warn_at_limit
 from featlearn.streaming import accumulate, first_chunk, map_chunks
-from featlearn.threads import as_float, cache_rows, one_blas_thread
+from featlearn.threads import one_blas_thread
+from featlearn.training.lbfgs import lbfgs
+from featlearn.usefulness import probe, warn_of_drowned_features
 from featlearn.validation import (
     boolean,
     check_codes,
@@ -45,7 +47,6 @@ from featlearn.validation import (
     unchanged_on_failure,
 )
 from featlearn.vectors.affine import AffineCodesMixin
-from featlearn.vectors.usefulness import probe, warn_of_drowned_features
 from featlearn.vectors.whitening import (
     Moments,
     _Affine,

@@ -25,15 +25,16 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from featlearn.arrays import as_float
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
-from featlearn.kernels.assign import cluster_sums, fits
-from featlearn.kernels.bounds import RememberingSearch
-from featlearn.kernels.direct import direct_step, is_direct
+from featlearn.kernels.encoding.assign import cluster_sums, fits
+from featlearn.kernels.encoding.bounds import RememberingSearch
+from featlearn.kernels.encoding.direct import direct_step, is_direct
+from featlearn.kernels.encoding.seeding import spread_rows
 from featlearn.kernels.sample import RowSample
-from featlearn.kernels.seeding import spread_rows
 from featlearn.notices import interruptible, notify, warn_at_limit
 from featlearn.streaming import CHUNK_BYTES, accumulate, chunk_rows, first_chunk, is_out_of_core
-from featlearn.threads import as_float, one_blas_thread
+from featlearn.threads import one_blas_thread
 from featlearn.validation import (
     check_parameters,
     check_rows,

@@ -29,10 +29,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from featlearn.arrays import as_float, cache_rows
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
-from featlearn.kernels.assign import nearest
-from featlearn.kernels.encode import AffineCode
-from featlearn.kernels.mixture import (
+from featlearn.kernels.encoding.assign import nearest
+from featlearn.kernels.encoding.encode import AffineCode
+from featlearn.kernels.encoding.posteriors import (
     DIRECT_ROWS,
     DirectPlan,
     Mixture,
@@ -49,11 +50,12 @@ from featlearn.kernels.mixture import (
     prepared,
     prepared_for,
 )
+from featlearn.kernels.encoding.seeding import spread_rows
 from featlearn.kernels.sample import RowSample
-from featlearn.kernels.seeding import spread_rows
 from featlearn.notices import interruptible, notify, warn_at_limit
 from featlearn.streaming import accumulate, first_chunk, is_out_of_core, map_chunks
-from featlearn.threads import as_float, cache_rows, one_blas_thread
+from featlearn.threads import one_blas_thread
+from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_idle_units, warn_of_outliers
 from featlearn.validation import (
     COMMON,
     boolean,
@@ -70,7 +72,6 @@ from featlearn.validation import (
     unchanged_on_failure,
 )
 from featlearn.vectors.kmeans import KMeansDictionary
-from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_idle_units, warn_of_outliers
 
 COVARIANCE = one_of("diag", "spherical", "full", "tied")
 ENCODE = one_of("posterior", "density", "fisher")

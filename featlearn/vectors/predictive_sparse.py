@@ -26,17 +26,17 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from featlearn.kernels.encode import AffineCode
-from featlearn.kernels.sparse_codes import ProximalEncoder, lasso_objective
+from featlearn.arrays import as_float
+from featlearn.kernels.encoding.encode import AffineCode
+from featlearn.kernels.encoding.sparse_codes import ProximalEncoder, lasso_objective
 from featlearn.streaming import accumulate, map_chunks
-from featlearn.threads import as_float
 from featlearn.training import LBFGS, Params
+from featlearn.training.learner import GradientLearnerMixin
+from featlearn.training.standardizer import STANDARDIZE, Standardizer, choose_standardizer
+from featlearn.usefulness import probe, warn_of_idle_units
 from featlearn.validation import check_codes, check_rows, integer, real
 from featlearn.vectors.affine import AffineCodesMixin
 from featlearn.vectors.dictionary import unit_rows
-from featlearn.vectors.gradient import GradientLearnerMixin
-from featlearn.vectors.standardizer import STANDARDIZE, Standardizer, choose_standardizer
-from featlearn.vectors.usefulness import probe, warn_of_idle_units
 
 
 def activations(params: Params, x: np.ndarray) -> np.ndarray:

@@ -10,9 +10,9 @@ from functools import partial
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
+from featlearn.arrays import as_float
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
 from featlearn.kernels.sample import RowSample
-from featlearn.threads import as_float
 from featlearn.validation import check_parameters, check_rows, integer, real, unchanged_on_failure
 from featlearn.vectors.dictionary import ENCODE, DictionaryMixin, accumulate_dense, unit_rows
 

@@ -16,15 +16,16 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
+from featlearn.arrays import as_float
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
-from featlearn.kernels.encode import AffineCode
+from featlearn.kernels.encoding.encode import AffineCode
 from featlearn.streaming import first_chunk
-from featlearn.threads import as_float, one_blas_thread
+from featlearn.threads import one_blas_thread
+from featlearn.training.standardizer import Standardizer
+from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_idle_units, warn_of_outliers
 from featlearn.validation import boolean, check_parameters, check_rows, integer, one_of, real, unchanged_on_failure
 from featlearn.vectors.affine import AffineCodesMixin, _Affine
 from featlearn.vectors.dictionary import unit_rows
-from featlearn.vectors.standardizer import Standardizer
-from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_idle_units, warn_of_outliers
 
 ACTIVATION = one_of("linear", "relu", "abs", "tanh", "sigmoid")
 ENDS = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}

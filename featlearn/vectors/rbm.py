@@ -23,14 +23,17 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from featlearn.kernels.encode import AffineCode
-from featlearn.kernels.gibbs import flip_rectified_rows, flip_rows
-from featlearn.solvers import LBFGS, LEARNING_RATES
+from featlearn.arrays import as_float, blocks
+from featlearn.kernels.bernoulli import flip_rectified_rows, flip_rows
+from featlearn.kernels.encoding.encode import AffineCode
 from featlearn.streaming import accumulate, dense, dense_rows, is_out_of_core, map_chunks
-from featlearn.threads import as_float, blocks, map_in_order, n_threads
+from featlearn.threads import map_in_order, n_threads
+from featlearn.training.learner import GradientLearnerMixin
+from featlearn.training.solvers import LBFGS, LEARNING_RATES
+from featlearn.training.standardizer import STANDARDIZE, Standardizer, choose_standardizer
+from featlearn.usefulness import probe, warn_of_idle_units
 from featlearn.validation import boolean, check_argument, check_codes, check_rows, integer, one_of, optional, real
 from featlearn.vectors.affine import AffineCodesMixin
-from featlearn.vectors.gradient import GradientLearnerMixin
 from featlearn.vectors.rbm_energy import (
     ContrastiveDivergence,
     Divergence,
@@ -50,8 +53,6 @@ from featlearn.vectors.rbm_partition import (
     feature_means,
     softplus,
 )
-from featlearn.vectors.standardizer import STANDARDIZE, Standardizer, choose_standardizer
-from featlearn.vectors.usefulness import probe, warn_of_idle_units
 
 LEAST_VARIANCE = 0.01  # what is learned of the variance of a standardized feature lies between these
 MOST_VARIANCE = 2.0

@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from featlearn.kernels.gibbs import (
+from featlearn.kernels.bernoulli import (
     bernoulli_rows,
     draw_rows,
     mean_change,

@@ -26,9 +26,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
-from featlearn.kernels.gibbs import anneal_rows, bernoulli_rows, new_key, sigmoid_into
+from featlearn.arrays import blocks
+from featlearn.kernels.bernoulli import anneal_rows, bernoulli_rows, new_key, sigmoid_into
 from featlearn.streaming import accumulate
-from featlearn.threads import blocks, map_in_order, n_threads
+from featlearn.threads import map_in_order, n_threads
 
 ENUMERATED = 20  # units whose states "auto" enumerates
 MOST_ENUMERATED = 27  # more states than 2^27 take hours

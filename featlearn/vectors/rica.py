@@ -24,12 +24,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from featlearn.arrays import as_float, cache_rows
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
-from featlearn.kernels.encode import AffineCode
-from featlearn.kernels.lbfgs import lbfgs
+from featlearn.kernels.encoding.encode import AffineCode
 from featlearn.notices import notify, warn_at_limit
 from featlearn.streaming import accumulate, first_chunk, map_chunks
-from featlearn.threads import as_float, cache_rows, one_blas_thread
+from featlearn.threads import one_blas_thread
+from featlearn.training.lbfgs import lbfgs
+from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_outliers
 from featlearn.validation import (
     boolean,
     check_codes,
@@ -43,7 +45,6 @@ from featlearn.validation import (
 )
 from featlearn.vectors.affine import AffineCodesMixin
 from featlearn.vectors.ica import sparseness
-from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_outliers
 from featlearn.vectors.whitening import Moments, _Affine, _Scores, apply, check_moments, coarse_rounding, moments_of
 
 COLLAPSED = 1e-2  # length of the longest filter below which RICA has found nothing

@@ -20,9 +20,10 @@ from scipy import linalg
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from featlearn.arrays import cache_rows
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
 from featlearn.streaming import accumulate, is_out_of_core, map_chunks
-from featlearn.threads import cache_rows, one_blas_thread
+from featlearn.threads import one_blas_thread
 from featlearn.validation import (
     check_codes,
     check_parameters,

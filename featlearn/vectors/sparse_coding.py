@@ -24,12 +24,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from featlearn.arrays import as_float
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
+from featlearn.kernels.encoding.sparse_codes import OMP, ProximalEncoder, fitted_atoms, lasso_objective, sparse_sums
 from featlearn.kernels.sample import RowSample
-from featlearn.kernels.sparse_codes import OMP, ProximalEncoder, fitted_atoms, lasso_objective, sparse_sums
 from featlearn.notices import interruptible, notify, warn_at_limit
 from featlearn.streaming import accumulate, first_chunk, is_out_of_core, map_chunks
-from featlearn.threads import as_float, one_blas_thread
+from featlearn.threads import one_blas_thread
+from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_far_origin, warn_of_idle_units
 from featlearn.validation import (
     boolean,
     check_codes,
@@ -44,7 +46,6 @@ from featlearn.validation import (
     unchanged_on_failure,
 )
 from featlearn.vectors.dictionary import unit_rows
-from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_far_origin, warn_of_idle_units
 
 ROWS = 1024  # in a chunk: enough to feed the products, few enough to share among cores
 EXPLAINED = 64  # roundings of a sample's length within which nothing is left of it

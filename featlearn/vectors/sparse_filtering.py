@@ -9,7 +9,7 @@ X (n, d) samples, each less its mean; W (K, d) filters; s the activation:
 
 The samples lie on the unit sphere in V, where a small sum of absolute values means few active features. There is no
 decoder and nothing to tune but K. Further layers learn from V, one after the other. New samples are divided by the r of
-the training samples. The gradient is derived in `featlearn.kernels.sparse_filtering`. L-BFGS sees W in units of the
+the training samples. The gradient is derived in `featlearn.kernels.encoding.norm_ratios`. L-BFGS sees W in units of the
 data's, so that their scale changes nothing; the paper's images have a root mean square of about 1.
 
 Ngiam, Koh, Chen, Bhaskar & Ng (2011), "Sparse filtering", NIPS.
@@ -25,12 +25,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from featlearn.arrays import as_float
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
-from featlearn.kernels.lbfgs import lbfgs
-from featlearn.kernels.sparse_filtering import codes, gram, loss_and_pull, square, squares_and_slopes
+from featlearn.kernels.encoding.norm_ratios import codes, gram, loss_and_pull, square, squares_and_slopes
 from featlearn.notices import notify, warn_at_limit
 from featlearn.streaming import accumulate, chunk_rows, first_chunk, is_out_of_core, map_chunks
-from featlearn.threads import as_float
+from featlearn.training.lbfgs import lbfgs
+from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_idle_units, warn_of_outliers
 from featlearn.validation import (
     boolean,
     check_parameters,
@@ -41,7 +42,6 @@ from featlearn.validation import (
     real,
     unchanged_on_failure,
 )
-from featlearn.vectors.usefulness import probe, warn_of_drowned_features, warn_of_idle_units, warn_of_outliers
 
 WALK_ROWS = 4096  # rows in a chunk of an array: enough chunks for every thread
 WIDEST_GRAM = 2048  # features up to which the Gram matrix spares softabs a walk for the norms

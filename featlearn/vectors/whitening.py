@@ -22,10 +22,11 @@ from scipy import linalg
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from featlearn.arrays import as_float, blocks, cache_rows
 from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
 from featlearn.notices import notify
 from featlearn.streaming import accumulate, chunk_rows, is_out_of_core, map_chunks
-from featlearn.threads import as_float, blocks, cache_rows, one_blas_thread
+from featlearn.threads import one_blas_thread
 from featlearn.validation import (
     check_codes,
     check_parameters,

@@ -15,9 +15,9 @@ from sklearn.decomposition import NMF
 from sklearn.feature_extraction.text import CountVectorizer
 
 from featlearn import TopicExtractor
-from featlearn.text import Topics, topic_coherence, topic_diversity
 from featlearn.text.phrases import Phrases
 from featlearn.text.terms import check_terms
+from featlearn.topics import Topics, topic_coherence, topic_diversity
 from tests.fuzz import Case, pick
 
 LETTERS = ["a", "b", "é", "学", "\U0001f600", " ", "", "x\0", "\ud800", "$", "<b>"]

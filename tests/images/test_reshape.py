@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 from sklearn.utils.validation import check_is_fitted
 
-from featlearn.images.contrast import LocalContrastNormalizer
+from featlearn.images.local_contrast import LocalContrastNormalizer
 from featlearn.images.pools import MaxPool, MeanPool, SumPool
 from featlearn.images.rectifiers import Abs, Positive, SoftThreshold, SplitSign
 from featlearn.images.reshape import Flatten, ToImages, infer_shape

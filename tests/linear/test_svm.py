@@ -19,7 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from featlearn import ZCA, Flatten, LinearSVM, LinearSVMCV, RandomPatches, Stage, SumPool
 from featlearn.callbacks import EarlyStopping
-from featlearn.kernels import newton, newton_systems, newton_table
+from featlearn.kernels.svm import newton, newton_systems, newton_table
 
 
 @parametrize_with_checks([LinearSVM(), LinearSVM(penalize_intercept=True, class_weight="balanced")])

@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from featlearn import LinearSVM, LinearSVMCV
-from featlearn.kernels import newton
+from featlearn.kernels.svm import newton
 from featlearn.linear import svm_cv
 from featlearn.linear.svm_cv import check_path
 

@@ -13,10 +13,10 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
+from featlearn.plot.topic_displays import BOXES, DocumentTopicDisplay, TopicDisplay, font_families
 from featlearn.plot.topic_map import TopicMapDisplay, circles, spread
-from featlearn.plot.topics import BOXES, DocumentTopicDisplay, TopicDisplay, font_families
-from featlearn.text.extractor import TopicExtractor
-from featlearn.text.topics import Topics
+from featlearn.topics.extractor import TopicExtractor
+from featlearn.topics.tables import Topics
 
 rng = np.random.default_rng(0)
 K, V, D = 7, 40, 90
@@ -144,7 +144,7 @@ def test_chinese_without_a_font_warns_once_and_draws(draw):
 def test_fonts_are_added_only_where_characters_lack(monkeypatch):
     assert font_families(["moon", "Škoda"]) == font_families([])
     # DejaVu Serif's part is played by a font that alone knows a character.
-    monkeypatch.setattr("featlearn.plot.topics.FONTS", ("Not Installed", "DejaVu Sans"))
+    monkeypatch.setattr("featlearn.plot.topic_displays.FONTS", ("Not Installed", "DejaVu Sans"))
     monkeypatch.setitem(rcParams, "font.family", ["STIXSizeOneSym"])
     assert font_families(["moon"]) == ["STIXSizeOneSym", "DejaVu Sans"]
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from featlearn.plot.topic_map import can_be_shown, embedded, explorer_data, topics_html
-from featlearn.text.topics import Topics
+from featlearn.topics.tables import Topics
 
 rng = np.random.default_rng(0)
 K, V, D = 6, 300, 50

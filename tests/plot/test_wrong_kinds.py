@@ -23,7 +23,7 @@ from featlearn.plot import (
     TopicDisplay,
     TopicMapDisplay,
 )
-from featlearn.text import Topics
+from featlearn.topics import Topics
 
 plt = pytest.importorskip("matplotlib.pyplot", reason="pip install 'featlearn[plot]'")
 

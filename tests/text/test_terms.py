@@ -13,8 +13,8 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import make_pipeline
 
 from featlearn.plot import TopicDisplay, TopicMapDisplay
-from featlearn.text import TopicExtractor, Topics, topic_coherence, topic_scorer
 from featlearn.text.terms import check_terms
+from featlearn.topics import TopicExtractor, Topics, topic_coherence, topic_scorer
 
 WORDS = ["stock", "bond", "cat", "dog", "fund"]
 DOCUMENTS = ["stock bond fund stock", "dog cat pet dog", "bond fund", "pet cat dog"] * 5

@@ -9,9 +9,9 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
 
 from featlearn import ZCA, ContrastNormalizer, Stage, SumPool
-from featlearn.images.fast import encoder_plan
+from featlearn.images.fusion import encoder_plan
 from featlearn.images.patches import extract_patches
-from featlearn.kernels.encode import AffineCode
+from featlearn.kernels.encoding.encode import AffineCode
 from featlearn.vectors.affine import AffineCodesMixin, about_zero
 from tests import references
 

@@ -13,12 +13,11 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-import featlearn.vectors.gradient
+import featlearn.training.learner
 from featlearn import accumulate
 from featlearn.callbacks import EarlyStopping
-from featlearn.kernels import shards
-from featlearn.kernels.shards import NumpyEngine
-from featlearn.training import LBFGS, GradientDescent
+from featlearn.training import LBFGS, GradientDescent, shards
+from featlearn.training.shards import NumpyEngine
 from featlearn.vectors.autoencoder_core import AutoencoderObjective, corrupted, sparsity
 from featlearn.vectors.contractive_autoencoder import ContractiveAutoencoder
 from featlearn.vectors.denoising_autoencoder import DenoisingAutoencoder
@@ -487,7 +486,7 @@ def test_partial_fit_learns_from_parts(Learner):
 
 
 def test_early_stopping_holds_out_training_rows(monkeypatch):
-    import featlearn.vectors.gradient as gradient
+    import featlearn.training.learner as gradient
 
     seen = {}
 
@@ -666,14 +665,14 @@ def test_an_interrupted_fit_by_lbfgs_keeps_the_iterations_made(Learner, where, m
 
         monkeypatch.setattr(AutoencoderObjective, "gradient", interrupted)
         seen = 0
-        end_iteration = featlearn.vectors.gradient.end_iteration
+        end_iteration = featlearn.training.learner.end_iteration
 
         def counted(*args, **kwargs):
             nonlocal seen
             seen += 1
             return end_iteration(*args, **kwargs)
 
-        monkeypatch.setattr(featlearn.vectors.gradient, "end_iteration", counted)
+        monkeypatch.setattr(featlearn.training.learner, "end_iteration", counted)
     with pytest.warns(ConvergenceWarning, match=f"{Learner.__name__}: interrupted, so the fit ends after 3 iterations"):
         learner.fit(X)
     monkeypatch.undo()

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featlearn import ClusterClassifier, KMeansDictionary, Stage
-from featlearn.kernels import assign
+from featlearn.kernels.encoding import assign
 from featlearn.vectors import mixture
 from featlearn.vectors.dictionary import codes, unit_rows
 

@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from featlearn import ZCA, ContrastNormalizer, EarlyStopping, PCAWhitening, Stage
-from featlearn.kernels.rica import logcosh_rows, smooth_l1_rows
+from featlearn.kernels.encoding.sparseness import logcosh_rows, smooth_l1_rows
 from featlearn.vectors import ica, rica
 from featlearn.vectors.affine import AffineCodesMixin
 from featlearn.vectors.ica import ICA, gaussian_mean, non_gaussianity, orthonormal, sparseness, tangent

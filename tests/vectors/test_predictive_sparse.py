@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 import featlearn
-from featlearn.kernels.sparse_codes import fista, lasso_residual
+from featlearn.kernels.encoding.sparse_codes import fista, lasso_residual
 from featlearn.training import LBFGS
 from featlearn.vectors.predictive_sparse import PredictiveObjective, PredictiveSparse, losses, predicted_codes
 

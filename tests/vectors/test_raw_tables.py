@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from featlearn import ContractiveAutoencoder, DenoisingAutoencoder, PredictiveSparse, SparseAutoencoder
 from featlearn.training import LBFGS
-from featlearn.vectors.standardizer import Standardizer
+from featlearn.training.standardizer import Standardizer
 
 LEARNERS = [SparseAutoencoder, DenoisingAutoencoder, ContractiveAutoencoder, PredictiveSparse]
 PLAIN, Y = make_classification(240, 12, n_informative=6, n_redundant=0, n_classes=3, class_sep=2, random_state=0)

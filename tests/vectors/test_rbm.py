@@ -15,9 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 
-from featlearn.kernels import shards
-from featlearn.kernels.gibbs import bernoulli_rows, draw_rows, new_key
-from featlearn.training import Draws, GradientDescent, minimize
+from featlearn.kernels.bernoulli import bernoulli_rows, draw_rows, new_key
+from featlearn.training import Draws, GradientDescent, minimize, shards
 from featlearn.vectors import rbm_energy
 from featlearn.vectors.rbm import RBM
 from featlearn.vectors.rbm_energy import ContrastiveDivergence, Divergence, draw_hidden, free_energy

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, logsumexp
 
-from featlearn.kernels.gibbs import anneal_rows, new_key
+from featlearn.kernels.bernoulli import anneal_rows, new_key
 from featlearn.vectors import rbm_partition
 from featlearn.vectors.rbm_partition import annealed_log_partition, exact_log_partition, feature_means, temperatures
 from tests.vectors.test_rbm import fitted, joint, small, states

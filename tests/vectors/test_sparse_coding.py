@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import featlearn
-from featlearn.kernels.sparse_codes import fista, omp
+from featlearn.kernels.encoding.sparse_codes import fista, omp
 from featlearn.vectors import sparse_coding
 from featlearn.vectors.sparse_coding import Coder, CodeSums, SparseCoding, twins
 

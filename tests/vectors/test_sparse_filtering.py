@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from featlearn import EarlyStopping
 from featlearn.vectors import sparse_filtering
 from featlearn.vectors.sparse_filtering import Encoder, Objective, SparseFiltering
-from featlearn.vectors.sparsity import high_dispersal, population_sparsity
+from featlearn.vectors.sparsity_measures import high_dispersal, population_sparsity
 
 ACTIVATIONS = ["softabs", "log"]
 SMOOTH = 0.01  # with the default eps the objective has kinks, over which L-BFGS magnifies rounding

@@ -1,0 +1,1 @@
+"""Distances, codes and the statistics of dictionaries."""

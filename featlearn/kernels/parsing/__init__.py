@@ -1,0 +1,1 @@
+"""Charts of sentences: inside, outside, trees."""

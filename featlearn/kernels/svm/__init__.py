@@ -1,0 +1,1 @@
+"""Newton's method and dual descent for linear machines."""

@@ -1,0 +1,1 @@
+"""Counts of documents: fold-in, Gibbs sampling, windows."""

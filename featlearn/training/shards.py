@@ -1,0 +1,259 @@
+"""Training steps by gradients derived by hand, the hidden units cut into shards, a thread each.
+
+A shard holds its rows of every matrix whose first axis runs over hidden units, and copies of the other parameters. It
+computes with these alone, and meets the others only to add up what all of them contribute to (a reconstruction, say):
+weights, gradients and updates never leave the core's cache. How many shards there are depends on shapes alone, and
+sums are taken in the order of the shards, so the number of threads changes no bit.
+"""
+
+import inspect
+import threading
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from featlearn.arrays import blocks
+from featlearn.threads import n_threads, one_blas_thread
+from featlearn.training.optimizers import update
+
+Params = dict[str, np.ndarray]
+
+SHARD_UNITS = 128  # fewer units in a shard starve its matrix products
+SHARD_WORK = 3e7  # multiplications of a step below which meeting costs more than sharing saves
+EVALUATED_ROWS = 1_000
+UNEQUAL = "The gradient yields a different number of arrays on different shards."
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Random numbers of a shard: ``common`` gives every shard the same, ``own`` each its own.
+
+    ``first`` is True for one shard: the one that counts what all shards know, so that the sum counts it once.
+    """
+
+    common: np.random.Generator
+    own: np.random.Generator
+    first: bool
+
+
+@dataclass
+class Memory:
+    """What an unfinished training remembers: steps and epochs made, and the rule's arrays beside each parameter.
+
+    The arrays are those of ``rule``, which has stepped since ``rule_start`` steps were made.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    arrays: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    rule: str | None = None
+    rule_start: int = 0
+
+
+def params_dtype(params: Params) -> np.dtype:
+    """The dtype that all parameters share."""
+    return next(iter(params.values())).dtype
+
+
+def n_shards(params: Params, hidden: tuple[str, ...], batch: int) -> int:
+    """Into how many parts the hidden units are cut: a power of two up to 8, decided by shapes alone."""
+    units = [params[name].shape[0] for name in hidden]
+    work = 6.0 * batch * sum(p.size for p in params.values())
+    if not units or work < SHARD_WORK:
+        return 1
+    most = min(max(units) // SHARD_UNITS, min(units), 8)
+    return 1 << max(0, most.bit_length() - 1)
+
+
+def share(n: int, parts: int, index: int) -> slice:
+    """The units of shard ``index`` of ``parts``."""
+    return slice(n * index // parts, n * (index + 1) // parts)
+
+
+class _Shard:
+    """A thread's part: views of its rows of the hidden parameters, copies of the others, and scratch gradients."""
+
+    def __init__(self, params, arrays, hidden, index, parts, seed):
+        def part(name, value):
+            if name in hidden:
+                return value[share(value.shape[0], parts, index)]
+            return value if index == 0 else value.copy()
+
+        self.params = {name: part(name, value) for name, value in params.items()}
+        self.arrays = {name: [part(name, a) for a in memory] for name, memory in arrays.items()}
+        self.grads = {name: np.empty_like(value) for name, value in self.params.items()}
+        self.hidden, self.index = hidden, index
+        generator = np.random.Generator
+        own = np.random.SeedSequence([*seed, index])
+        self.draws = Draws(
+            generator(np.random.SFC64(np.random.SeedSequence(seed))), generator(np.random.SFC64(own)), index == 0
+        )
+
+
+def _gradient(objective, shard, x):
+    """The objective's gradient as a generator, whichever way it was written."""
+    result = objective.gradient(shard.params, x, shard.draws, shard.grads)
+    if inspect.isgenerator(result):
+        return (yield from result)
+    return result
+
+
+class NumpyEngine:
+    """Steps by the hand-derived gradient, the shards side by side."""
+
+    def __init__(self, objective, weight_decay):
+        self.objective, self.decay = objective, weight_decay
+
+    def begin(self, params, memory, batch, seed):
+        self._params, self._memory = params, memory
+        self.shards = self._cut(params, memory.arrays, batch, seed)
+
+    def _cut(self, params, arrays, batch, seed):
+        """The shards of parameters; a gradient that is no generator is not shared out."""
+        hidden = tuple(self.objective.hidden)
+        sharded = inspect.isgeneratorfunction(self.objective.gradient)
+        parts = n_shards(params, hidden, batch) if sharded else 1
+        return [_Shard(params, arrays, hidden, i, parts, seed) for i in range(parts)]
+
+    def params(self):
+        return self._params
+
+    def memory(self):
+        """A copy of the memory, which later steps leave alone."""
+        return replace(self._memory, arrays={k: [a.copy() for a in v] for k, v in self._memory.arrays.items()})
+
+    def steps(self, batches, solver, constants):
+        """Make a step on each batch; the sum of the losses over all rows."""
+        losses = np.zeros(len(self.shards))
+        programs = [self._program(shard, batches, solver, constants, losses) for shard in self.shards]
+        run_together(programs, n_threads() if len(programs) > 1 else 1)  # to count cores takes longer than small steps
+        return float(losses.sum())
+
+    def _program(self, shard, batches, solver, constants, losses):
+        after_step = getattr(self.objective, "after_step", None)
+        for x, c in zip(batches, constants, strict=True):
+            losses[shard.index] += len(x) * (yield from _gradient(self.objective, shard, x))
+            scale = 1.0
+            if solver.clip_norm is not None:
+                square = sum(
+                    float(np.vdot(g, g)) for k, g in shard.grads.items() if k in shard.hidden or shard.draws.first
+                )
+                norm = float(np.sqrt((yield np.array([square]))[0]))
+                scale = min(1.0, solver.clip_norm / norm) if norm > 0 else 1.0
+            for name, p in shard.params.items():
+                decay = self.decay if p.ndim > 1 else 0.0
+                update(solver.rule, p, shard.grads[name], shard.arrays[name], c, scale, decay)
+            if after_step is not None:
+                after_step(shard.params)
+
+    def value_and_gradient(self, params, X, seed):
+        """The loss on all rows and its gradient; the same draws for the same seed."""
+        shards = self._cut(params, {}, len(X), seed)
+        losses = np.zeros(len(shards))
+
+        def program(shard):
+            losses[shard.index] = yield from _gradient(self.objective, shard, X)
+
+        with one_blas_thread():
+            run_together([program(shard) for shard in shards], n_threads() if len(shards) > 1 else 1)
+        grads = {
+            k: np.concatenate([s.grads[k] for s in shards]) if k in self.objective.hidden else shards[0].grads[k]
+            for k in params
+        }
+        return float(losses.sum()), grads
+
+    def evaluate(self, params, X, seed, ready):
+        """The mean loss of rows that are not learned from, made ``ready`` block by block."""
+        total = 0.0
+        for part in blocks(X.shape[0], EVALUATED_ROWS):
+            rows = ready(X[part])
+            total += len(rows) * self.value_and_gradient(params, rows, [*seed, part.start])[0]
+        return total / X.shape[0]
+
+
+def run_together(programs: list[Generator], threads: int) -> None:
+    """Run generators side by side; each array they yield is answered by the sum of all, added in their order.
+
+    The sums do not depend on the number of threads. A RuntimeError if some yield more often than others.
+    """
+    threads = min(threads, len(programs))
+    if threads == 1:
+        _run_on(programs, _summed)
+        return
+    barrier = threading.Barrier(threads)
+    boards: list[list] = [[None] * len(programs), [None] * len(programs)]
+    failures: list[BaseException] = []
+
+    def worker(index):
+        mine = range(index, len(programs), threads)
+        turn = 0
+
+        def exchange(values):
+            nonlocal turn
+            # Two boards in turn: nobody writes one that another may still be reading.
+            board = boards[turn % 2]
+            turn += 1
+            for i, value in zip(mine, values, strict=True):
+                board[i] = value
+            barrier.wait()
+            if any(value is None for value in board):
+                if any(value is not None for value in board):
+                    raise RuntimeError(UNEQUAL)
+                return None
+            return _summed(board)
+
+        try:
+            _run_on([programs[i] for i in mine], exchange)
+            exchange([None] * len(mine))  # the others must have ended too, or they would wait forever
+        except threading.BrokenBarrierError:
+            pass
+        except BaseException as failure:
+            failures.append(failure)
+            barrier.abort()
+
+    others = [threading.Thread(target=worker, args=(i,), name=f"featlearn_{i}") for i in range(1, threads)]
+    try:
+        for thread in others:
+            thread.start()
+        worker(0)
+    except BaseException:
+        barrier.abort()  # a thread that did not start, say: the others would wait for it forever
+        raise
+    finally:
+        for thread in others:
+            if thread.is_alive():
+                thread.join()
+    if failures:
+        raise failures[0]
+
+
+def _run_on(programs, exchange):
+    """Run the programs of one thread to their end."""
+    total = None
+    # Set in each thread, which inherits nothing; what overflows is found by `minimize` and named.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        while values := _advance(programs, total):
+            total = exchange(values)
+
+
+def _advance(programs, total):
+    """Hand every program the sum it waits for; what they yield next, or nothing once all have ended."""
+    values = []
+    for program in programs:
+        try:
+            values.append(program.send(total))
+        except StopIteration:
+            continue
+    if values and len(values) < len(programs):
+        raise RuntimeError(UNEQUAL)
+    return values
+
+
+def _summed(values):
+    if len(values) == 1:
+        return values[0]
+    total = values[0] + values[1]
+    for value in values[2:]:
+        total += value
+    return total
