@@ -1,24 +1,24 @@
 """Progress bars and early stopping, on scikit-learn's callback API; the one place that touches that API.
 
-A learner opens its fit with `begin_fit`, reports every iteration with `end_iteration` (True means stop) and closes with
-`end_fit`. A meta-estimator such as `Stage` wraps the fit of its learner in `sub_fit`. So a bar set on a GridSearchCV
-shows the search, its pipelines, their stages and the learner inside.
+`fitting.fitting` opens and closes a fit with `begin_fit` and `end_fit`; the learner reports every iteration with
+`end_iteration` (True means stop). A meta-estimator such as `Stage` wraps the fit of its learner in `sub_fit`. So a bar
+set on a GridSearchCV shows the search, its pipelines, their stages and the learner inside.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from math import isfinite
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 from sklearn.callback import CallbackContext, CallbackSupportMixin, with_callbacks
 from sklearn.callback import ProgressBar as _ProgressBar
 
 from featlearn.notices import notify
-from featlearn.validation import check_parameters, integer, one_of, real
+from featlearn.validation import check_parameters, instance, integer, one_of, optional, real
 
 __all__ = ["CallbackSupportMixin", "EarlyStopping", "ProgressBar", "begin_fit", "end_fit", "end_iteration", "sub_fit"]
-__all__ += ["with_callbacks"]
+__all__ += ["sub_task", "with_callbacks"]
 RISING = ("log_likelihood", "bound", "score")  # metrics of which more is better
 
 
@@ -30,18 +30,18 @@ def begin_fit(estimator: Any, n_tasks: int | None, X: Any = None, y: Any = None)
 
 
 def end_iteration(
-    context: CallbackContext,
     estimator: Any,
     metrics: dict[str, float],
     fitted: Callable[[], dict[str, Any]] | None = None,
     name: str = "iteration",
 ) -> bool:
-    """Report one finished iteration; True asks the learner to stop.
+    """Report one finished iteration of a fit; True asks the learner to stop. Outside of a fit nobody listens.
 
     ``metrics`` (for instance ``{"inertia": 12.3}``) reach the callbacks as ``metadata``; ``fitted`` gives the
     attributes that would make a fitted estimator now, computed only if a callback asks.
     """
-    if not context._callbacks:  # nobody listens: a tree of tasks would cost small fits more than their arithmetic
+    context = getattr(estimator, "_callback_fit_ctx", None)
+    if context is None or not context._callbacks:  # a tree of tasks would cost small fits more than their arithmetic
         return False
     task = context.subcontext(task_name=name)
     task.call_on_fit_task_begin(estimator=estimator)
@@ -54,9 +54,22 @@ def end_fit(context: CallbackContext, estimator: Any) -> None:
 
 
 @contextmanager
-def sub_fit(context: CallbackContext, estimator: Any, sub_estimator: Any, name: str) -> Iterator[None]:
-    """Around the fit of a sub-estimator: its tasks hang below ``context``, and callbacks reach it."""
-    task = context.subcontext(task_name=name)
+def sub_task(estimator: Any, name: str, n_tasks: int | None) -> Iterator[None]:
+    """Around a part of a fit that has iterations of its own: what is reported hangs below it."""
+    context = estimator._callback_fit_ctx
+    task = estimator._callback_fit_ctx = context.subcontext(task_name=name, max_subtasks=n_tasks)
+    try:
+        task.call_on_fit_task_begin(estimator=estimator)
+        yield
+        task.call_on_fit_task_end(estimator=estimator)
+    finally:
+        estimator._callback_fit_ctx = context
+
+
+@contextmanager
+def sub_fit(estimator: Any, sub_estimator: Any, name: str) -> Iterator[None]:
+    """Around the fit of a sub-estimator: its tasks hang below those of ``estimator``, and callbacks reach it."""
+    task = estimator._callback_fit_ctx.subcontext(task_name=name)
     below = task.propagate_callback_context(sub_estimator) if hasattr(sub_estimator, "set_callbacks") else nullcontext()
     with below:
         # This task and the fit of the sub-estimator are one; only callbacks that stay up here hear of it from us.
@@ -134,6 +147,14 @@ class EarlyStopping:
     True
     """
 
+    _rules: ClassVar = {
+        "monitor": instance(str),
+        "patience": integer(1),
+        "tol": real(0),
+        "mode": one_of("auto", "min", "max"),
+        "max_propagation_depth": optional(integer(0)),
+    }
+
     def __init__(
         self,
         monitor: str = "inertia",
@@ -144,7 +165,7 @@ class EarlyStopping:
     ):
         self.monitor, self.patience, self.tol, self.mode = monitor, patience, tol, mode
         self.max_propagation_depth = max_propagation_depth
-        check_parameters(self, patience=integer(1), tol=real(0), mode=one_of("auto", "min", "max"))
+        check_parameters(self)
         self.stopped_: list[tuple[str, int, float]] = []
         self._best: dict[tuple, tuple[float, int, int]] = {}
         self._reported: dict[str, str] = {}

@@ -129,14 +129,22 @@ def _workers(value):
 COMMON: dict[str, Rule] = {"random_state": _seed, "n_jobs": _workers}
 
 
-def check_parameters(estimator: Any, **rules: Rule) -> None:
-    """Check constructor parameters against rules; a ValueError names the estimator, the value and what is expected.
+def parameter_rules(kind: type) -> dict[str, Rule]:
+    """The rules of an estimator's parameters: its ``_rules``, and those of ``random_state`` and ``n_jobs``."""
+    return COMMON | getattr(kind, "_rules", {})
 
-    ``random_state`` and ``n_jobs`` are checked wherever an estimator has them.
+
+def check_parameters(estimator: Any, *names: str) -> None:
+    """Check constructor parameters against the rules of their class, all or those named.
+
+    A ValueError names the estimator, the value and what is expected. What no rule of one parameter can say is refused
+    by the estimator's ``_check_together()``, where it has one.
     """
-    common = {name: rule for name, rule in COMMON.items() if name in vars(estimator)}
-    for name, rule in (common | rules).items():
-        check_argument(type(estimator).__name__, name, getattr(estimator, name), rule)
+    for name, rule in parameter_rules(type(estimator)).items():
+        if name in (names or vars(estimator)):
+            check_argument(type(estimator).__name__, name, getattr(estimator, name), rule)
+    if not names and hasattr(estimator, "_check_together"):
+        estimator._check_together()
 
 
 def check_fitted(who: str, estimator: Any, takes: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sklearn.base import BaseEstimator, clone
 
 import featlearn
+from featlearn.validation import COMMON
 from tests.images.test_battery import CASES
 from tests.test_battery import ESTIMATORS_2D
 
@@ -101,6 +102,13 @@ def defaults(estimator):
 def test_all_public_estimators_are_here():
     public = {n for n in featlearn.__all__ if inspect.isclass(getattr(featlearn, n))}
     assert set(ALL) == {n for n in public if issubclass(getattr(featlearn, n), BaseEstimator)}
+
+
+def test_every_parameter_has_a_rule_and_every_rule_a_parameter():
+    for name, (estimator, _) in ALL.items():
+        own = getattr(type(estimator), "_rules", {})
+        assert set(estimator.get_params(deep=False)) - set(COMMON) <= set(own), name
+        assert set(own) <= set(estimator.get_params(deep=False)), name
 
 
 @pytest.mark.parametrize(("name", "parameter"), PARAMETERS, ids=ids)

@@ -14,7 +14,7 @@ CountVectorizer in a FeatureUnion.
 
 from collections.abc import Iterable, Iterator
 from copy import copy
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -22,9 +22,10 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
+from featlearn.fitting import guarded
 from featlearn.grammar.tree import Tree
 from featlearn.text.vocabulary import count_matrix, learn_vocabulary, share_or_count
-from featlearn.validation import check_parameters, has, integer, optional, unchanged_on_failure
+from featlearn.validation import has, integer, optional
 
 KINDS = ("label", "rule", "span", "tag", "depth")
 STEPS = ((1, "1"), (2, "2"), (4, "3-4"), (8, "5-8"), (16, "9-16"), (32, "17-32"))
@@ -65,6 +66,12 @@ def tree_features(tree: Tree, kinds: tuple[str, ...]) -> Iterator[str]:
         yield from (f"tag:{tag}" for tag in tree.tags())
     if "depth" in kinds:
         yield f"depth:{step(tree.height())}"
+
+
+def _kinds(value: Any) -> str | None:
+    if isinstance(value, (tuple, list)) and value and all(kind in KINDS for kind in value):
+        return None
+    return f"a tuple of one or more of {', '.join(map(repr, KINDS))}"
 
 
 class ConstituentVectorizer(TransformerMixin, BaseEstimator):
@@ -118,6 +125,14 @@ class ConstituentVectorizer(TransformerMixin, BaseEstimator):
     array(['label:NP', 'label:S', 'label:VP'], dtype=object)
     """
 
+    _rules: ClassVar = {
+        "parser": optional(has("predict")),
+        "features": _kinds,
+        "min_df": share_or_count,
+        "max_df": share_or_count,
+        "max_features": optional(integer(1)),
+    }
+
     def __init__(
         self,
         parser=None,
@@ -145,7 +160,7 @@ class ConstituentVectorizer(TransformerMixin, BaseEstimator):
         tags.requires_fit = True
         return tags
 
-    @unchanged_on_failure
+    @guarded
     def fit(self, X, y=None):
         """Learn which features there are.
 
@@ -163,7 +178,7 @@ class ConstituentVectorizer(TransformerMixin, BaseEstimator):
         self.fit_transform(X, y)
         return self
 
-    @unchanged_on_failure
+    @guarded
     def fit_transform(self, X, y=None) -> sp.csr_array:
         """Learn which features there are, and count them: every document is parsed once.
 
@@ -178,14 +193,6 @@ class ConstituentVectorizer(TransformerMixin, BaseEstimator):
         -------
         counts : csr_array (n_documents, n_features) of float32
         """
-        check_parameters(
-            self,
-            parser=optional(has("predict")),
-            features=_kinds,
-            min_df=share_or_count,
-            max_df=share_or_count,
-            max_features=optional(integer(1)),
-        )
         found = self._features(X)
         names = learn_vocabulary(found, min_df=self.min_df, max_df=self.max_df, max_features=self.max_features)
         self.feature_names_ = names
@@ -268,9 +275,3 @@ class ConstituentVectorizer(TransformerMixin, BaseEstimator):
                 "ConstituentVectorizer needs a parser that is fitted already, and does not fit one: "
                 "ConstituentVectorizer(PCFGParser().fit(trees))."
             ) from error
-
-
-def _kinds(value: Any) -> str | None:
-    if isinstance(value, (tuple, list)) and value and all(kind in KINDS for kind in value):
-        return None
-    return f"a tuple of one or more of {', '.join(map(repr, KINDS))}"

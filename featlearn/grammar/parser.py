@@ -16,13 +16,14 @@ unlexicalized parsing".
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin, end_iteration
+from featlearn.fitting import fitting
 from featlearn.grammar.annotations import ANNOTATIONS
 from featlearn.grammar.cfg import CFG, PCFG, as_pcfg, is_nltk
 from featlearn.grammar.chart import Parse, inside, k_best, parse_batch
@@ -39,12 +40,10 @@ from featlearn.validation import (
     COMMON,
     boolean,
     check_argument,
-    check_parameters,
     integer,
     one_of,
     optional,
     real,
-    unchanged_on_failure,
 )
 
 SENTENCES = 32  # of a chunk for inside-outside
@@ -54,6 +53,25 @@ FAILED = 0.1  # share of sentences without a tree that a score is silent about, 
 def expect(chunk: Any, grammar: CompiledGrammar, cut: Callable[[str], list[str]]) -> ExpectedCounts:
     """The statistic of one chunk of sentences for inside-outside."""
     return e_step(as_sentences(chunk, cut), grammar)
+
+
+def _annotation_names(value: Any) -> str | None:
+    if isinstance(value, str):
+        return one_of("all")(value)
+    if isinstance(value, (tuple, list)) and all(name in ANNOTATIONS for name in value):
+        return None
+    return f"'all' or a tuple of {', '.join(map(repr, ANNOTATIONS))}"
+
+
+def _grammar(value: Any) -> str | None:
+    good = isinstance(value, (CFG, str)) or (is_nltk(value) and not isinstance(value, type))
+    return None if good else "a PCFG or CFG, the text of one (PCFG.from_text says how it is written), or one of NLTK"
+
+
+def _tokenizer(value: Any) -> str | None:
+    return (
+        None if callable(value) or one_of("treebank", "blanks")(value) is None else "'treebank', 'blanks' or a callable"
+    )
 
 
 class PCFGParser(CallbackSupportMixin, BaseEstimator):
@@ -165,6 +183,25 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
     1.512e-05
     """
 
+    _rules: ClassVar = {
+        "horizontal": optional(integer(0)),
+        "vertical": integer(1),
+        "factor": one_of("right", "left"),
+        "unaries": one_of("keep", "collapse"),
+        "annotate_tags": boolean(),
+        "annotations": _annotation_names,
+        "unknown": one_of("morphology", "shape", "single"),
+        "rare": integer(1),
+        "prior": real(above=0),
+        "tag_prior": real(above=0),
+        "method": one_of("count", "em"),
+        "grammar": optional(_grammar),
+        "beam": optional(real(above=0)),
+        "max_iter": integer(1),
+        "tol": real(0),
+        "tokenizer": _tokenizer,
+    }
+
     def __init__(
         self,
         horizontal: int | None = 2,
@@ -212,27 +249,8 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_") or (self.grammar is not None and self.method == "count")
 
-    def _check(self) -> PCFG | None:
+    def _given(self) -> PCFG | None:
         """The grammar that is given, or None."""
-        check_parameters(
-            self,
-            horizontal=optional(integer(0)),
-            vertical=integer(1),
-            factor=one_of("right", "left"),
-            unaries=one_of("keep", "collapse"),
-            annotate_tags=boolean(),
-            annotations=_annotation_names,
-            unknown=one_of("morphology", "shape", "single"),
-            rare=integer(1),
-            prior=real(above=0),
-            tag_prior=real(above=0),
-            method=one_of("count", "em"),
-            grammar=optional(_grammar),
-            beam=optional(real(above=0)),
-            max_iter=integer(1),
-            tol=real(0),
-            tokenizer=_tokenizer,
-        )
         try:
             return None if self.grammar is None else as_pcfg(self.grammar)
         except ValueError as error:
@@ -240,8 +258,7 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
             shown = shown if len(shown) <= 40 else f"{shown[:40]}..."
             raise ValueError(f"PCFGParser: grammar={shown!r} is not valid. {error}") from error
 
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting(lambda self, X: self.max_iter if self.method == "em" else 1)
     def fit(self, X=None, y=None):
         """Learn the grammar.
 
@@ -258,7 +275,7 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         -------
         self
         """
-        pcfg = self._check()
+        pcfg = self._given()
         if self.method == "em":
             return self._fit_em(X, pcfg)
         if X is None:
@@ -273,7 +290,6 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
                 "PCFGParser: with method='count' a grammar is either given or learned from trees. Call fit() without "
                 "trees to adopt the one given, drop grammar=, or pass method='em' to improve it on sentences."
             )
-        context = begin_fit(self, 1, X=None)
         options = {
             "horizontal": self.horizontal,
             "vertical": self.vertical,
@@ -287,9 +303,8 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         model = TreebankModel.of(
             counts, unknown=self.unknown, rare=self.rare, prior=self.prior, tag_prior=self.tag_prior
         )
-        end_iteration(context, self, {"n_rules": float(len(counts.rules.rules))})
+        end_iteration(self, {"n_rules": float(len(counts.rules.rules))})
         self._adopt(model, None)
-        end_fit(context, self)
         return self
 
     def _fit_em(self, X, pcfg):
@@ -302,7 +317,6 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         grammar = compile_grammar(pcfg)
         cut = cutter(self.tokenizer, frozenset(grammar.words))
         X = X if is_out_of_core(X) else as_sentences(X, cut)
-        context = begin_fit(self, self.max_iter, X=None)
         counts = accumulate(partial(expect, grammar=grammar, cut=cut), X, n_jobs=self.n_jobs, rows=SENTENCES)
         if counts.n_sentences == 0:
             raise ValueError(
@@ -317,9 +331,7 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
                 counts = accumulate(partial(expect, grammar=grammar, cut=cut), X, n_jobs=self.n_jobs, rows=SENTENCES)
                 kept = grammar, counts, [*kept[2], counts.log_likelihood]
                 before, now = kept[2][-2:]
-                settled = end_iteration(context, self, {"log_likelihood": now}) or now - before <= self.tol * abs(
-                    before
-                )
+                settled = end_iteration(self, {"log_likelihood": now}) or now - before <= self.tol * abs(before)
                 if settled:
                     break
         grammar, counts, curve = kept
@@ -330,7 +342,6 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         self._adopt(WrittenModel(grammar, pcfg.start), pcfg_of(grammar))
         self.log_likelihood_curve_, self.n_iter_ = np.array(curve), len(curve) - 1
         self.n_left_out_ = counts.n_left_out
-        end_fit(context, self)
         if counts.n_left_out:
             notify(
                 f"PCFGParser: the grammar does not generate {counts.n_left_out:,} of "
@@ -350,7 +361,7 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
             return self.model_
         if self.grammar is None or not self.__sklearn_is_fitted__():
             raise NotFittedError("This PCFGParser is not fitted yet; call fit with trees, or pass it a grammar.")
-        pcfg = self._check()
+        pcfg = self._given()
         assert pcfg is not None
         return WrittenModel(compile_grammar(pcfg), pcfg.start)
 
@@ -498,22 +509,3 @@ def _report(model: TreebankModel | WrittenModel, sentences: list[list[str]], par
     """Warn of the sentences that have no tree."""
     failed = [words for words, parse in zip(sentences, parses, strict=True) if parse.tree is None]
     report_failures(model, failed, len(sentences))
-
-
-def _tokenizer(value: Any) -> str | None:
-    return (
-        None if callable(value) or one_of("treebank", "blanks")(value) is None else "'treebank', 'blanks' or a callable"
-    )
-
-
-def _grammar(value: Any) -> str | None:
-    good = isinstance(value, (CFG, str)) or (is_nltk(value) and not isinstance(value, type))
-    return None if good else "a PCFG or CFG, the text of one (PCFG.from_text says how it is written), or one of NLTK"
-
-
-def _annotation_names(value: Any) -> str | None:
-    if isinstance(value, str):
-        return one_of("all")(value)
-    if isinstance(value, (tuple, list)) and all(name in ANNOTATIONS for name in value):
-        return None
-    return f"'all' or a tuple of {', '.join(map(repr, ANNOTATIONS))}"

@@ -14,13 +14,16 @@ numbers a patch; here each patch is added to its cell at once, by the few compon
 Perronnin, Sanchez & Mensink (2010), "Improving the Fisher kernel for large-scale image classification".
 """
 
+from typing import ClassVar
+
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, sub_fit, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin, sub_fit
+from featlearn.fitting import fitting
 from featlearn.images.maps import axes_rule, check_images, place_names
 from featlearn.images.patches import extract_patches
 from featlearn.images.pools import MeanPool
@@ -28,7 +31,7 @@ from featlearn.images.stage import Stage
 from featlearn.kernels.encoding.encode import map_size
 from featlearn.kernels.encoding.posteriors import Mixture, fisher_sums, prepared
 from featlearn.streaming import is_out_of_core, map_chunks
-from featlearn.validation import boolean, check_parameters, either, has, integer, optional, real, unchanged_on_failure
+from featlearn.validation import boolean, check_parameters, either, has, integer, optional, real
 from featlearn.vectors.dictionary import unit_rows
 from featlearn.vectors.mixture import GaussianMixtureEncoder
 
@@ -107,6 +110,20 @@ class FisherVector(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_w
     (100, 2, 2, 40)
     """
 
+    _rules: ClassVar = {
+        "n_components": integer(1),
+        "patch_size": either(integer(1), axes_rule(2)),
+        "stride": integer(1),
+        "n_patches": optional(integer(1)),
+        "grid": either(integer(1), axes_rule(2)),
+        "pad": integer(0),
+        "preprocess": optional(has("fit", "transform")),
+        "max_iter": integer(1),
+        "tol": real(0),
+        "power": real(high=1, above=0),
+        "l2": boolean(),
+    }
+
     def __init__(
         self,
         n_components: int = 16,
@@ -137,25 +154,7 @@ class FisherVector(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_w
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def _check(self):
-        sides = either(integer(1), axes_rule(2))
-        check_parameters(
-            self,
-            n_components=integer(1),
-            patch_size=sides,
-            stride=integer(1),
-            n_patches=optional(integer(1)),
-            grid=sides,
-            pad=integer(0),
-            preprocess=optional(has("fit", "transform")),
-            max_iter=integer(1),
-            tol=real(0),
-            power=real(high=1, above=0),
-            l2=boolean(),
-        )
-
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting(1)
     def fit(self, X, y=None, groups=None):
         """Learn the mixture from random patches of the images.
 
@@ -172,9 +171,7 @@ class FisherVector(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_w
         -------
         self
         """
-        self._check()
         X = X if is_out_of_core(X) else check_images(X, "FisherVector")
-        context = begin_fit(self, 1, X=X)
         mixture = GaussianMixtureEncoder(self.n_components, max_iter=self.max_iter, tol=self.tol)
         stage = Stage(
             mixture if self.preprocess is None else make_pipeline(self.preprocess, mixture),
@@ -186,12 +183,11 @@ class FisherVector(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_w
             random_state=self.random_state,
             n_jobs=self.n_jobs,
         )
-        with sub_fit(context, self, stage, "fit-stage"):
+        with sub_fit(self, stage, "fit-stage"):
             self.stage_ = stage.fit(X, groups=groups)
         self.mixture_ = stage.learner_ if self.preprocess is None else stage.learner_[-1]
         self.image_shape_ = stage.image_shape_
         self.output_shape_ = (*stage.output_shape_[:2], 2 * self.mixture_.components_.size)
-        end_fit(context, self)
         return self
 
     def transform(self, X):
@@ -209,7 +205,7 @@ class FisherVector(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_w
             images are.
         """
         check_is_fitted(self)
-        self._check()
+        check_parameters(self)
         encode = _FisherEncoder(self)
         return map_chunks(encode, X) if is_out_of_core(X) else encode(X)
 

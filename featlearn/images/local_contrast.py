@@ -13,13 +13,13 @@ everywhere.
 Jarrett, Kavukcuoglu, Ranzato and LeCun, "What is the best multi-stage architecture for object recognition?", ICCV 2009.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.ndimage import correlate1d
 
 from featlearn.images.maps import MapTransformer, finite
-from featlearn.validation import check_parameters, either, integer, one_of, optional, real
+from featlearn.validation import either, integer, one_of, optional, real
 
 ROUNDINGS = 8  # of the largest value: what may be noise
 UNITS = 100  # of the exponents of 2 that a unit may have
@@ -93,6 +93,13 @@ class LocalContrastNormalizer(MapTransformer):
     0.0
     """
 
+    _rules: ClassVar = {
+        "size": _odd,
+        "sigma": optional(real(above=0)),
+        "eps": either(one_of("auto"), real(above=0)),
+        "floor": either(one_of("mean"), real(0)),
+    }
+
     def __init__(
         self, size: int = 9, sigma: float | None = None, eps: float | str = "auto", floor: str | float = "mean"
     ):
@@ -100,15 +107,6 @@ class LocalContrastNormalizer(MapTransformer):
         self.sigma = sigma
         self.eps = eps
         self.floor = floor
-
-    def _check_parameters(self):
-        check_parameters(
-            self,
-            size=_odd,
-            sigma=optional(real(above=0)),
-            eps=either(one_of("auto"), real(above=0)),
-            floor=either(one_of("mean"), real(0)),
-        )
 
     def _apply(self, maps):
         sigma = self.size / (4 * np.sqrt(2)) if self.sigma is None else self.sigma

@@ -15,9 +15,10 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_array
 
 from featlearn.arrays import as_float
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin
+from featlearn.fitting import fitting
 from featlearn.streaming import first_chunk, is_out_of_core, is_stream, map_chunks
-from featlearn.validation import Rule, integer
+from featlearn.validation import Rule, check_parameters, integer
 
 SIDE = 8  # pixels: less could be a map
 
@@ -227,11 +228,11 @@ def place_names(shape: tuple[int, ...]) -> np.ndarray:
 class MapTransformer(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]  # fmt: skip
     """Base of the transformers that learn nothing and treat every map by itself: maps in, maps out.
 
-    A subclass says how: `_check_parameters` refuses bad ones, `_check_size` refuses maps of a wrong height and width,
+    A subclass says how: `_rules` are those of its parameters, `_check_size` refuses maps of a wrong height and width,
     and `_apply` turns maps (n, height, width, channels) into others.
     """
 
-    @with_callbacks
+    @fitting()
     def fit(self, maps: Any = None, y: Any = None) -> "MapTransformer":
         """Check the parameters and the shape of the maps; there is nothing to learn.
 
@@ -245,13 +246,10 @@ class MapTransformer(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto
         -------
         self : estimator
         """
-        context = begin_fit(self, 0, maps)
-        self._check_parameters()
         if maps is not None and (callable(maps) or not is_stream(maps)):
             head = first_chunk(maps) if is_out_of_core(maps) else as_images(maps, type(self).__name__, "maps")
             require_axes(head.shape, type(self).__name__, "maps")
             self._check_size(*check_maps(head[:1], type(self).__name__).shape[1:3])
-        end_fit(context, self)
         return self
 
     def transform(self, maps: Any) -> Any:
@@ -272,7 +270,7 @@ class MapTransformer(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto
         ValueError
             If the maps have another number of axes, are empty, or hold NaN or infinity.
         """
-        self._check_parameters()
+        check_parameters(self)
         if not is_out_of_core(maps):
             maps = as_images(maps, type(self).__name__, "maps")
             require_axes(maps.shape, type(self).__name__, "maps")
@@ -284,9 +282,6 @@ class MapTransformer(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto
         with np.errstate(over="ignore", invalid="ignore"):  # `finite` says it with a cure
             out = self._apply(chunk if chunk.ndim == 4 else chunk[..., np.newaxis])
         return out[..., 0] if chunk.ndim == 3 and out.shape[-1] == 1 else out
-
-    def _check_parameters(self) -> None:
-        pass
 
     def _check_size(self, height: int, width: int) -> None:
         pass

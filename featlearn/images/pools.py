@@ -14,6 +14,7 @@ Boureau, Ponce and LeCun, "A theoretical analysis of feature pooling in visual r
 """
 
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 
@@ -56,6 +57,8 @@ def pool(maps: np.ndarray, cells: Cells, reduce: np.ufunc) -> np.ndarray:
 class _Pool(MapTransformer):
     """What the three pools share: the cells."""
 
+    _rules: ClassVar = dict.fromkeys(("grid", "window", "step"), optional(either(integer(1), axes_rule(2))))
+
     def __init__(
         self,
         grid: int | tuple[int, int] | None = None,
@@ -66,9 +69,7 @@ class _Pool(MapTransformer):
         self.window = window
         self.step = step
 
-    def _check_parameters(self):
-        rule = optional(either(integer(1), axes_rule(2)))
-        check_parameters(self, grid=rule, window=rule, step=rule)
+    def _check_together(self):
         who = type(self).__name__
         if self.grid is not None and self.window is not None:
             raise ValueError(
@@ -107,7 +108,7 @@ class _Pool(MapTransformer):
         ValueError
             If a parameter is not valid, or the grid or the window is larger than the map.
         """
-        self._check_parameters()
+        check_parameters(self)
         self._check_size(height, width)
         if self.window is None:
             rows, columns = pair(self._cells_asked())

@@ -12,10 +12,12 @@ Jarrett, Kavukcuoglu, Ranzato and LeCun, "What is the best multi-stage architect
 quantization", ICML 2011 (thresholds, split signs).
 """
 
+from typing import ClassVar
+
 import numpy as np
 
 from featlearn.images.maps import MapTransformer
-from featlearn.validation import check_parameters, real
+from featlearn.validation import real
 
 
 def split_sign(z: np.ndarray, threshold: float) -> np.ndarray:
@@ -97,11 +99,12 @@ class SplitSign(_Rectifier):
     array([[[[0. , 2.5, 1.5, 0. ]]]])
     """
 
+    _rules: ClassVar = {
+        "threshold": real(0),
+    }
+
     def __init__(self, threshold: float = 0.0):
         self.threshold = threshold
-
-    def _check_parameters(self):
-        check_parameters(self, threshold=real(0))
 
     def n_channels(self, k: int) -> int:
         """Number of channels that come out of ``k``: twice as many.
@@ -136,11 +139,12 @@ class SoftThreshold(_Rectifier):
     array([[[[-1.5,  0. ,  2.5]]]])
     """
 
+    _rules: ClassVar = {
+        "threshold": real(0),
+    }
+
     def __init__(self, threshold: float = 0.1):
         self.threshold = threshold
-
-    def _check_parameters(self):
-        check_parameters(self, threshold=real(0))
 
     def _apply(self, maps):
         # A NumPy float64 from a parameter grid would turn float32 maps into float64.

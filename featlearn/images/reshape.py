@@ -5,16 +5,17 @@ being read.
 """
 
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin
+from featlearn.fitting import fitting
 from featlearn.images.maps import as_images, axes_rule, infer_shape, place_names
 from featlearn.streaming import first_chunk, is_out_of_core, map_chunks, require_many_passes
-from featlearn.validation import check_parameters, check_rows, one_of, optional, unchanged_on_failure
+from featlearn.validation import check_rows, one_of, optional
 
 
 class Flatten(CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -40,8 +41,7 @@ class Flatten(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     ['y0_x0_0', 'y0_x0_1', 'y0_x1_0']
     """
 
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting()
     def fit(self, X: Any, y: Any = None) -> "Flatten":
         """Remember the shape of a sample.
 
@@ -59,14 +59,12 @@ class Flatten(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         ValueError
             If X has fewer than two axes or no sample.
         """
-        context = begin_fit(self, 0, X)
         if is_out_of_core(X):
             require_many_passes(X, "Flatten.fit, which looks at the first chunk,")
             X = first_chunk(X)
         for name in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)
         self.shape_ = self._check(X, reset=True).shape[1:]
-        end_fit(context, self)
         return self
 
     def transform(self, X: Any) -> Any:
@@ -195,12 +193,16 @@ class ToImages(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_
     array([0., 4., 8.])
     """
 
+    _rules: ClassVar = {
+        "shape": optional(axes_rule(2, 3)),
+        "order": one_of("hwc", "chw"),
+    }
+
     def __init__(self, shape: tuple[int, ...] | None = None, order: str = "hwc"):
         self.shape = shape
         self.order = order
 
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting()
     def fit(self, X: Any, y: Any = None) -> "ToImages":
         """Check that the columns make images of the shape asked.
 
@@ -218,8 +220,6 @@ class ToImages(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_
         ValueError
             If a parameter is not valid, or the number of columns does not make an image of this shape.
         """
-        check_parameters(self, shape=optional(axes_rule(2, 3)), order=one_of("hwc", "chw"))
-        context = begin_fit(self, 0, X)
         if isinstance(X, np.ndarray) and X.ndim > 2:
             raise ValueError(
                 f"ToImages takes flat rows (n, n_features) and got an array with dim {X.ndim}, of shape {X.shape}. "
@@ -235,7 +235,6 @@ class ToImages(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_
                 "Pass the shape that the rows have."
             )
         self.shape_ = shape
-        end_fit(context, self)
         return self
 
     def transform(self, X: Any) -> Any:

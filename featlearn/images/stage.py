@@ -11,7 +11,7 @@ local normalization, the stages of Jarrett, Kavukcuoglu, Ranzato & LeCun (2009),
 from contextlib import nullcontext
 from dataclasses import replace
 from os import PathLike
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn import config_context
@@ -21,7 +21,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, check_memory
 
 from featlearn.arrays import as_float
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, sub_fit, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin, sub_fit
+from featlearn.fitting import fitting
 from featlearn.images.fusion import encoder_plan, fusible_cells
 from featlearn.images.maps import axes_rule, check_images, pair, place_names
 from featlearn.images.patches import count_patches, extract_patches, sample_patches, sample_runs
@@ -39,7 +40,6 @@ from featlearn.validation import (
     integer,
     one_of,
     optional,
-    unchanged_on_failure,
 )
 from featlearn.vectors.contrast import ContrastNormalizer, Extent, scaled_eps
 
@@ -97,11 +97,11 @@ def check_groups(groups: Any, n_images: int) -> np.ndarray:
     return groups
 
 
-def _fit_learner(learner, patches, fit_params, stage, context):
+def _fit_learner(learner, patches, fit_params, stage):
     """Fit the learner; a function of its own so that joblib can remember it."""
     # Routing would refuse what no step has asked for; these are from us, not from the user.
     routing = config_context(enable_metadata_routing=False) if fit_params else nullcontext()
-    with sub_fit(context, stage, learner, "fit-learner"), routing:
+    with sub_fit(stage, learner, "fit-learner"), routing:
         return learner.fit(patches, **fit_params)
 
 
@@ -184,6 +184,17 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
     (1797, 2, 2, 20)
     """
 
+    _rules: ClassVar = {
+        "learner": has("fit", "transform"),
+        "patch_size": either(integer(1), axes_rule(2)),
+        "stride": integer(1),
+        "n_patches": optional(integer(1)),
+        "pad": integer(0),
+        **dict.fromkeys(("rectify", "normalize", "pool"), optional(has("transform"))),
+        "memory": optional(either(instance(str, PathLike), has("cache"))),
+        "device": one_of("auto", "cpu", "gpu"),
+    }
+
     def __init__(
         self,
         learner,
@@ -212,24 +223,7 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         self.memory = memory
         self.device = device
 
-    def _check(self):
-        maps = optional(has("transform"))
-        check_parameters(
-            self,
-            learner=has("fit", "transform"),
-            patch_size=either(integer(1), axes_rule(2)),
-            stride=integer(1),
-            n_patches=optional(integer(1)),
-            pad=integer(0),
-            rectify=maps,
-            normalize=maps,
-            pool=maps,
-            memory=optional(either(instance(str, PathLike), has("cache"))),
-            device=one_of("auto", "cpu", "gpu"),
-        )
-
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting(1)
     def fit(self, X, y=None, groups=None):
         """Learn from random patches of the images.
 
@@ -247,14 +241,12 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         -------
         self
         """
-        self._check()
         if is_out_of_core(X):
             raise ValueError(
                 "Stage.fit draws patches anywhere in the images, so it needs them in an array or an np.memmap. Fit on "
                 "a sample of the images; transform takes streams and Dask arrays."
             )
         X = check_images(X, "Stage")
-        context = begin_fit(self, 1, X=X)
         images = X if X.ndim == 4 else X[..., None]
         patch = pair(self.patch_size)
         if patch[0] > X.shape[1] or patch[1] > X.shape[2]:
@@ -270,8 +262,8 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         patches, fit_params = self._draw(images, patch, groups, rng)
         learner = scaled(seeded(self.learner, rng), images, self.n_jobs)
         memory = str(self.memory) if isinstance(self.memory, PathLike) else self.memory
-        remember = check_memory(memory).cache(_fit_learner, ignore=["stage", "context"])
-        self.learner_ = remember(learner, patches, fit_params, stage=self, context=context)
+        remember = check_memory(memory).cache(_fit_learner, ignore=["stage"])
+        self.learner_ = remember(learner, patches, fit_params, stage=self)
         self.n_patches_, self.patch_dtype_ = len(patches), patches.dtype
         self.image_shape_ = X.shape[1:]
         self.patch_shape_ = patch + X.shape[3:]
@@ -284,7 +276,6 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
                 "threshold may be above all responses of the learner."
             )
         self.output_shape_ = maps.shape[1:]
-        end_fit(context, self)
         return self
 
     def _draw(self, images, patch, groups, rng):
@@ -319,7 +310,7 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
             The features; float32, or float64 if the images are.
         """
         check_is_fitted(self)
-        self._check()
+        check_parameters(self)
         encode = _ChunkEncoder(self)
         return map_chunks(encode, X) if is_out_of_core(X) else encode(X)
 

@@ -14,7 +14,7 @@ machine with C = 100 reads the features; Newton's method of Keerthi and DeCoste 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.sparse import issparse
@@ -25,7 +25,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from featlearn.arrays import as_float
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin, end_iteration
+from featlearn.fitting import fitting
 from featlearn.kernels.svm.newton import Problem, Solution, minimize, row_mean
 from featlearn.kernels.svm.newton_sparse import SparseRows
 from featlearn.kernels.svm.newton_systems import newton_system
@@ -35,7 +36,6 @@ from featlearn.streaming import is_out_of_core, map_chunks
 from featlearn.validation import (
     Rule,
     boolean,
-    check_parameters,
     check_rows,
     either,
     instance,
@@ -43,7 +43,6 @@ from featlearn.validation import (
     one_of,
     optional,
     real,
-    unchanged_on_failure,
 )
 
 ONE_THREAD = 8_192  # multiplications, too few for BLAS to take another thread
@@ -368,6 +367,8 @@ class LinearSVM(LinearPredictor):
     ['a', 'b']
     """
 
+    _rules: ClassVar = RULES | {"C": real(above=0), "warm_start": boolean()}
+
     def __init__(
         self,
         C: float = 100.0,
@@ -390,8 +391,7 @@ class LinearSVM(LinearPredictor):
         self.warm_start = warm_start
         self.n_jobs = n_jobs
 
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting("max_iter")
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "LinearSVM":
         """Fit one machine per class.
 
@@ -408,11 +408,9 @@ class LinearSVM(LinearPredictor):
         -------
         self : LinearSVM
         """
-        check_parameters(self, C=real(above=0), warm_start=boolean(), **RULES)
         earlier = dict(vars(self)) if self.warm_start else {}
         X, y, s = check_targets(self, X, y, sample_weight)
         classes = check_classes(self, y, s)
-        context = begin_fit(self, self.max_iter, X, y)
 
         machines, C = build(self, X, y, s, classes), float(self.C)
         problem = machines.problem
@@ -423,7 +421,7 @@ class LinearSVM(LinearPredictor):
             return {"classes_": classes, "coef_": coef, "intercept_": intercept}
 
         def report(V, objective):
-            return end_iteration(context, self, {"objective": float(objective.sum())}, lambda: fitted(V()))
+            return end_iteration(self, {"objective": float(objective.sum())}, lambda: fitted(V()))
 
         start = None
         shape = (problem.Y.shape[1], X.shape[1])
@@ -437,5 +435,4 @@ class LinearSVM(LinearPredictor):
         self.coef_, self.intercept_ = machines.coefficients(solution.V)
         self.objective_, self.n_iter_ = solution.objective, solution.n_iter
         self.n_passes_ = solution.n_passes + machines.walks
-        end_fit(context, self)
         return self

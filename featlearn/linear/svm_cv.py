@@ -6,13 +6,14 @@ walks from small to large C, starting where it stood, and so does the last fit, 
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_consistent_length
 
-from featlearn.callbacks import begin_fit, end_fit, end_iteration, with_callbacks
+from featlearn.callbacks import end_iteration
+from featlearn.fitting import fitting
 from featlearn.kernels.svm.newton import Problem, minimize
 from featlearn.kernels.svm.newton_systems import newton_system
 from featlearn.linear.svm import (
@@ -27,24 +28,28 @@ from featlearn.linear.svm import (
     warn_unless_converged,
 )
 from featlearn.notices import interruptible
-from featlearn.validation import check_argument, check_parameters, unchanged_on_failure
 
 
 def _is_integer(value):
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def check_path(Cs: Any) -> np.ndarray:
-    """The values of C, increasing: as given, or so many between 1e-2 and 1e4 on a logarithmic scale."""
-    if _is_integer(Cs) and Cs >= 1:
-        return np.logspace(-2, 4, int(Cs)) if Cs > 1 else np.array([100.0])
+def _path_rule(Cs):
+    if _is_integer(Cs):
+        return None if Cs >= 1 else "an integer >= 1 or a list of numbers above 0"
     try:
         path = np.asarray(Cs)
     except ValueError:  # a ragged list
         path = np.asarray([])
-    if path.ndim != 1 or path.size == 0 or path.dtype.kind not in "iuf" or not (np.isfinite(path) & (path > 0)).all():
-        raise ValueError(f"LinearSVMCV: Cs={Cs!r} is not valid; pass an integer >= 1 or a list of numbers above 0.")
-    return np.unique(path.astype(np.float64))
+    good = path.ndim == 1 and path.size and path.dtype.kind in "iuf" and (np.isfinite(path) & (path > 0)).all()
+    return None if good else "an integer >= 1 or a list of numbers above 0"
+
+
+def path_of(Cs: Any) -> np.ndarray:
+    """The values of C, increasing: as given, or so many between 1e-2 and 1e4 on a logarithmic scale."""
+    if _is_integer(Cs):
+        return np.logspace(-2, 4, int(Cs)) if Cs > 1 else np.array([100.0])
+    return np.unique(np.asarray(Cs, np.float64))
 
 
 def _folds_rule(cv):
@@ -224,6 +229,8 @@ class LinearSVMCV(LinearPredictor):
     ((5, 3), True)
     """
 
+    _rules: ClassVar = RULES | {"Cs": _path_rule, "cv": _folds_rule}
+
     def __init__(
         self,
         Cs: Any = 10,
@@ -246,8 +253,7 @@ class LinearSVMCV(LinearPredictor):
         self.class_weight = class_weight
         self.n_jobs = n_jobs
 
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting(lambda self, X: len(path_of(self.Cs)))
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> "LinearSVMCV":
         """Choose C on the folds, then fit all rows.
 
@@ -266,15 +272,12 @@ class LinearSVMCV(LinearPredictor):
         -------
         self : LinearSVMCV
         """
-        check_parameters(self, **RULES)
-        check_argument(type(self).__name__, "cv", self.cv, _folds_rule)
-        Cs = check_path(self.Cs)
+        Cs = path_of(self.Cs)
         X, y, s = check_targets(self, X, y, sample_weight)
         classes = check_classes(self, y, s)
         pairs = cut(self, y, s, groups)
         for i, (train, test) in enumerate(pairs):
             check_fold(self, f"fold {i + 1} of {len(pairs)}", y, s, train, test)
-        context = begin_fit(self, len(Cs), X, y)
 
         machines = build(self, X, y, s, classes)
         problem = machines.problem
@@ -292,7 +295,7 @@ class LinearSVMCV(LinearPredictor):
                     column.append(fold.accuracy(solution.M, y, s))
                 starts.append(_mean([fold.position(problem.Y.shape[1]) for fold in folds]))
                 scores.append(column)
-                if end_iteration(context, self, {"score": float(np.mean(column)), "C": C}, name="C"):
+                if end_iteration(self, {"score": float(np.mean(column)), "C": C}, name="C"):
                     break
         means = np.mean(scores, axis=1)
         best = int(np.argmax(means > means.max() - 1e-9))  # a tie to rounding takes the smaller
@@ -305,7 +308,6 @@ class LinearSVMCV(LinearPredictor):
         self.coef_, self.intercept_ = machines.coefficients(solution.V)
         self.objective_, self.n_iter_ = solution.objective, solution.n_iter
         self.n_passes_ = passes + solution.n_passes
-        end_fit(context, self)
         return self
 
     def _fold(self, problem, system, y, s, classes, train, test):

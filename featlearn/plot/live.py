@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from multiprocessing import parent_process
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
@@ -78,6 +78,13 @@ def _in_main_thread():
     return threading.current_thread() is threading.main_thread()
 
 
+def _names(monitor):
+    """The rule for names of metrics."""
+    names = [monitor] if isinstance(monitor, str) or not isinstance(monitor, Sequence) else monitor
+    good = monitor is None or all(isinstance(name, str) for name in names)
+    return None if good else "None, a name or a sequence of names"
+
+
 class LivePlot:
     """A callback that draws the curve of a metric, and the learner's filters, while the fit goes on.
 
@@ -142,6 +149,15 @@ class LivePlot:
     (True, '16 filters, 8 × 8')
     """
 
+    _rules: ClassVar = {
+        "monitor": _names,
+        "every": integer(1),
+        "filters": boolean(),
+        "shape": optional(axes_rule(2, 3)),
+        "n_filters": optional(integer(1)),
+        "log_scale": boolean(),
+    }
+
     def __init__(
         self,
         monitor: str | Sequence[str] | None = None,
@@ -156,15 +172,7 @@ class LivePlot:
         self.monitor, self.every, self.filters, self.shape = monitor, every, filters, shape
         self.n_filters, self.log_scale, self.path = n_filters, log_scale, path
         self.max_propagation_depth = max_propagation_depth
-        check_parameters(
-            self,
-            monitor=_names,
-            every=integer(1),
-            filters=boolean(),
-            shape=optional(axes_rule(2, 3)),
-            n_filters=optional(integer(1)),
-            log_scale=boolean(),
-        )
+        check_parameters(self)
         pyplot("LivePlot")
         if path is not None:
             _check_path(Path(path))
@@ -306,13 +314,6 @@ class LivePlot:
             except OSError as error:  # a full disk must not cost a night of training
                 self._writes = False
                 warnings.warn(f"LivePlot stops writing {self.path}: {error}", UserWarning, stacklevel=2)
-
-
-def _names(monitor):
-    """The rule for names of metrics."""
-    names = [monitor] if isinstance(monitor, str) or not isinstance(monitor, Sequence) else monitor
-    good = monitor is None or all(isinstance(name, str) for name in names)
-    return None if good else "None, a name or a sequence of names"
 
 
 def _check_path(path: Path) -> None:

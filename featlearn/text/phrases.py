@@ -7,15 +7,23 @@ Mikolov et al. (2013), "Distributed representations of words and phrases and the
 and scores are gensim's.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from featlearn.fitting import guarded
 from featlearn.streaming import is_dask, is_out_of_core, map_chunks
 from featlearn.text.documents import check_documents
 from featlearn.text.terms import a_set_of_words, require_tokens
-from featlearn.validation import check_parameters, either, integer, one_of, optional, real, unchanged_on_failure
+from featlearn.validation import (
+    check_argument,
+    either,
+    integer,
+    one_of,
+    optional,
+    real,
+)
 
 # Joins words while gensim counts: it splits pairs at the delimiter again, so none may be inside a word.
 SEPARATOR = "\x1f"
@@ -115,6 +123,15 @@ class Phrases(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
     {'new_york': 2.5}
     """
 
+    _rules: ClassVar = {
+        "min_count": integer(1),
+        "threshold": real(),
+        "scoring": one_of("default", "npmi"),
+        "delimiter": lambda value: None if isinstance(value, str) and value else "a string that is not empty",
+        "n_passes": integer(1),
+        "connector_words": optional(either(one_of("english"), a_set_of_words)),
+    }
+
     def __init__(
         self,
         min_count: int = 5,
@@ -131,16 +148,9 @@ class Phrases(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
         self.n_passes = n_passes
         self.connector_words = connector_words
 
-    def _check(self):
-        check_parameters(
-            self,
-            min_count=integer(1),
-            threshold=real(-1, 1) if self.scoring == "npmi" else real(above=0),
-            scoring=one_of("default", "npmi"),
-            delimiter=lambda value: None if isinstance(value, str) and value else "a string that is not empty",
-            n_passes=integer(1),
-            connector_words=optional(either(one_of("english"), a_set_of_words)),
-        )
+    def _check_together(self):
+        rule = real(-1, 1) if self.scoring == "npmi" else real(above=0)
+        check_argument("Phrases", "threshold", self.threshold, rule)
 
     def _new_model(self):
         gensim = gensim_phrases()
@@ -163,7 +173,7 @@ class Phrases(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
         }
         return phraser
 
-    @unchanged_on_failure
+    @guarded
     def fit(self, X: Any, y: Any = None) -> "Phrases":
         """Count words and pairs, and keep the pairs that score.
 
@@ -179,7 +189,6 @@ class Phrases(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
         -------
         self
         """
-        self._check()
         X = check_documents(X, "Phrases", passes=self.n_passes)
         models: list = []
         phrasers: list = []
@@ -203,7 +212,7 @@ class Phrases(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
         self._keep(models, phrasers, n_documents)
         return self
 
-    @unchanged_on_failure
+    @guarded
     def partial_fit(self, X: Any, y: Any = None) -> "Phrases":
         """Count one more batch of documents.
 
@@ -218,7 +227,6 @@ class Phrases(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
         -------
         self
         """
-        self._check()
         if is_out_of_core(X):
             raise ValueError(
                 "Phrases.partial_fit takes one batch, a list of documents; fit takes streams of such lists. Pass "

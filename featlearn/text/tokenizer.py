@@ -6,7 +6,7 @@
 import re
 from collections.abc import Callable
 from itertools import compress, islice
-from typing import Any
+from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator, TransformerMixin
 
@@ -119,6 +119,15 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     [['हिन्दी', 'भाषा'], ["l'été"]]
     """
 
+    _rules: ClassVar = {
+        "language": optional(known_language),
+        "lowercase": boolean(),
+        "stop_words": optional(either(one_of("auto"), instance(list, tuple, set, frozenset))),
+        "pattern": optional(instance(str)),
+        "min_length": optional(integer(1)),
+        "segmenter": optional(lambda value: None if callable(value) else "a function from a text to its words"),
+    }
+
     def __init__(
         self,
         language: str | None = "english",
@@ -135,16 +144,7 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         self.min_length = min_length
         self.segmenter = segmenter
 
-    def _check(self):
-        check_parameters(
-            self,
-            language=optional(known_language),
-            lowercase=boolean(),
-            stop_words=optional(either(one_of("auto"), instance(list, tuple, set, frozenset))),
-            pattern=optional(instance(str)),
-            min_length=optional(integer(1)),
-            segmenter=optional(lambda value: None if callable(value) else "a function from a text to its words"),
-        )
+    def _check_together(self):
         if self.pattern is not None and self.segmenter is not None:
             raise ValueError("Tokenizer: pattern and segmenter both say how texts are cut; set one of them to None.")
         if self.language in UNPARTED_LANGUAGES and self.pattern is None and self.segmenter is None:
@@ -170,7 +170,7 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         -------
         self
         """
-        self._check()
+        check_parameters(self)
         return self
 
     def transform(self, X: Any) -> Any:
@@ -200,7 +200,7 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         cut : callable
             From a list of documents to their lists of tokens; picklable.
         """
-        self._check()
+        check_parameters(self)
         return _Cut(self)
 
     def __sklearn_is_fitted__(self):

@@ -10,7 +10,7 @@ the model.
 from collections import Counter
 from functools import partial
 from itertools import chain, islice
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,7 +20,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, sub_fit, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin, end_iteration, sub_fit
+from featlearn.fitting import fitting, guarded
 from featlearn.notices import notify
 from featlearn.streaming import is_dask, is_out_of_core, map_chunks
 from featlearn.text.documents import check_documents
@@ -31,11 +32,9 @@ from featlearn.text.vocabulary import count_matrix, learn_vocabulary, share_or_c
 from featlearn.topics.tables import Topics, as_proportions
 from featlearn.topics.topic_model import TopicModelMixin
 from featlearn.validation import (
-    check_parameters,
     has,
     integer,
     optional,
-    unchanged_on_failure,
 )
 
 LOOK = 200  # documents whose tokens are looked at, for what a user should know
@@ -231,6 +230,16 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
     (2, 2)
     """
 
+    _rules: ClassVar = {
+        "model": optional(has("fit", "transform")),
+        "tokenizer": optional(has("fit", "transform")),
+        "phrases": optional(has("fit", "transform")),
+        "min_df": share_or_count,
+        "max_df": share_or_count,
+        "max_features": optional(integer(1)),
+        "vocabulary": optional(has("__iter__")),
+    }
+
     def __init__(
         self,
         model: Any = None,
@@ -249,21 +258,11 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
         self.max_features = max_features
         self.vocabulary = vocabulary
 
-    def _check(self):
-        check_parameters(
-            self,
-            model=optional(has("fit", "transform")),
-            tokenizer=optional(has("fit", "transform")),
-            phrases=optional(has("fit", "transform")),
-            min_df=share_or_count,
-            max_df=share_or_count,
-            max_features=optional(integer(1)),
-        )
+    def _check_together(self):
         if self.vocabulary is not None:
             check_terms(self.vocabulary, None, "TopicExtractor", name="vocabulary")
 
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting(2)
     def fit(self, X: Any, y: Any = None) -> "TopicExtractor":
         """Learn the vocabulary and the topics.
 
@@ -279,15 +278,13 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
         -------
         self
         """
-        self._check()
         X = self._documents(X, passes=3)
-        context = begin_fit(self, 2, X=X)
         tokens, X_tokens = self._fit_tokens(X)
         terms = self._vocabulary(X_tokens)
-        end_iteration(context, self, {}, name="vocabulary")
+        end_iteration(self, {}, name="vocabulary")
         X_counts = mapped(partial(count_matrix, columns=_columns(terms)), X_tokens)
         model = new_model(self.model)
-        with sub_fit(context, self, model, "fit-model"):
+        with sub_fit(self, model, "fit-model"):
             try:
                 model.fit(X_counts)
             except TypeError as error:
@@ -302,10 +299,9 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
             lengths = np.asarray(X_counts.sum(axis=1, dtype=np.float64)).ravel()
             training = (np.asarray(model.transform(X_counts)), lengths, X)
         self._keep(tokens, terms, model, training)
-        end_fit(context, self)
         return self
 
-    @unchanged_on_failure
+    @guarded
     def partial_fit(self, X: Any, y: Any = None) -> "TopicExtractor":
         """Learn from one more batch of documents.
 
@@ -323,7 +319,6 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
         -------
         self
         """
-        self._check()
         X = self._documents(X, passes=1)
         if is_out_of_core(X):
             raise ValueError(

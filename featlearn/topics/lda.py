@@ -13,14 +13,15 @@ Blei, Ng & Jordan (2003), "Latent Dirichlet allocation".
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin, end_iteration
+from featlearn.fitting import fitting, guarded
 from featlearn.notices import interruptible
 from featlearn.streaming import is_out_of_core
 from featlearn.text.batches import batches, dtype_of, require_words, whole
@@ -34,19 +35,26 @@ from featlearn.topics.topic_model import Inference, TopicModelMixin, has_settled
 from featlearn.topics.variational import column_sums, expected_topics, infer, passes, topic_bound, walk
 from featlearn.validation import (
     boolean,
-    check_parameters,
     either,
     instance,
     integer,
     one_of,
     optional,
     real,
-    unchanged_on_failure,
 )
 
 MAX_ITER = {"gibbs": 300, "vb": 100, "online": 10}
 PART = 0.1  # of the words of first topics that count in lambda: online learning is slow to forget more
 EVALUATE_EVERY = {"gibbs": 10, "vb": 1, "online": 1}
+
+
+def _n_tasks(lda: "LDA", X: Any) -> int | None:
+    """Sweeps, passes or batches to come at most; None where nobody knows."""
+    if lda.method != "online":
+        return lda.max_iter or MAX_ITER[lda.method]
+    length = getattr(X, "shape", (0,))[0]  # a Dask array may not know its own
+    total = 0 if np.isnan(length) else int(length)
+    return (lda.max_iter or MAX_ITER["online"]) * -(-total // lda.batch_size) or None
 
 
 class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
@@ -185,6 +193,27 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
     True
     """
 
+    _rules: ClassVar = {
+        "n_components": integer(1),
+        "method": one_of("gibbs", "vb", "online"),
+        "alpha": either(one_of("learned", "symmetric", "asymmetric"), real(LEAST), instance(np.ndarray, list, tuple)),
+        "eta": either(one_of("learned", "symmetric"), real(LEAST), instance(np.ndarray, list, tuple)),
+        "max_iter": optional(integer(1)),
+        "batch_size": integer(1),
+        "decay": real(0, 1),
+        "offset": real(0),
+        "max_doc_iter": integer(1),
+        "doc_tol": real(0),
+        "total_documents": optional(integer(1)),
+        "n_samples": integer(1),
+        "evaluate_every": optional(integer(1)),
+        "early_stopping": boolean(),
+        "validation_fraction": real(above=0, high=0.9),
+        "n_iter_no_change": integer(1),
+        "tol": real(0),
+        "warm_start": boolean(),
+    }
+
     def __init__(
         self,
         n_components: int = 10,
@@ -229,31 +258,7 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _check(self):
-        check_parameters(
-            self,
-            n_components=integer(1),
-            method=one_of("gibbs", "vb", "online"),
-            alpha=either(one_of("learned", "symmetric", "asymmetric"), real(LEAST), instance(np.ndarray, list, tuple)),
-            eta=either(one_of("learned", "symmetric"), real(LEAST), instance(np.ndarray, list, tuple)),
-            max_iter=optional(integer(1)),
-            batch_size=integer(1),
-            decay=real(0, 1),
-            offset=real(0),
-            max_doc_iter=integer(1),
-            doc_tol=real(0),
-            total_documents=optional(integer(1)),
-            n_samples=integer(1),
-            evaluate_every=optional(integer(1)),
-            early_stopping=boolean(),
-            validation_fraction=real(above=0, high=0.9),
-            n_iter_no_change=integer(1),
-            tol=real(0),
-            warm_start=boolean(),
-        )
-
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting(_n_tasks)
     def fit(self, X, y=None):
         """Learn the topics.
 
@@ -268,7 +273,6 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         -------
         self
         """
-        self._check()
         rng = check_random_state(self.random_state)
         warm = self.warm_start and hasattr(self, "components_")
         one_walk = isinstance(X, Iterator)
@@ -340,7 +344,6 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
 
     def _fit_gibbs(self, X, alpha, eta, max_iter, rng, warm, held):
         seed = int(rng.randint(2**31 - 1))
-        context = begin_fit(self, max_iter, X=X)
         run = GibbsRun(self, X, alpha, eta, max_iter, seed, self.topic_counts_ if warm else None)
         fitted = partial(run.fitted, X.dtype)
         # Between two sweeps, or within one, every word has a topic: the counts are a state of the sampler's.
@@ -353,15 +356,13 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
                     metrics["perplexity"] = held.look(inference, components, None)
                     if held.stop:
                         run.settle()
-                if end_iteration(context, self, metrics, fitted):
+                if end_iteration(self, metrics, fitted):
                     break
         self.__dict__.update(fitted())
         self._count(X.shape[0], X.sum(dtype=np.float64), run.n_sweeps, 1)
-        end_fit(context, self)
 
     def _fit_vb(self, X, lam, alpha, eta, max_iter, held):
         lam = np.ascontiguousarray(lam, dtype_of(X))
-        context = begin_fit(self, max_iter, X=X)
         bounds: list[float] = []
         settled = False
         kept: Any = None, [0.0]  # topics and priors of the last whole pass; the bounds of it and those before
@@ -377,7 +378,7 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
                 kept = state, bounds
                 if iteration == 0:
                     continue
-                stop = end_iteration(context, self, metrics, partial(fitted_posterior, lam, alpha, eta))
+                stop = end_iteration(self, metrics, partial(fitted_posterior, lam, alpha, eta))
                 settled = stop or (self.tol > 0 and has_settled(bounds, self.tol) if held is None else held.stop)
                 if last or settled:
                     break
@@ -388,12 +389,10 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
             lam, alpha, eta, bound = held.best or kept[0][:4]
         self.__dict__.update(fitted_posterior(lam, alpha, eta), bound_=bound, bound_curve_=np.array(bounds))
         self._count(statistic.documents, statistic.tokens, len(bounds) - 1, 1)
-        end_fit(context, self)
 
     def _fit_online(self, X, start, alpha, eta, max_iter, t, held):
         length = getattr(X, "shape", (0,))[0]
         total = 0 if np.isnan(length) else int(length)  # a Dask array may not know
-        context = begin_fit(self, max_iter * -(-total // self.batch_size) or None, X=X)
         learner: Any = None
         corpus, stop = (0, 0.0), False
         with interruptible("LDA", lambda: learner.t - t if learner and corpus[1] else 0):
@@ -406,7 +405,7 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
                     documents, tokens = documents + batch.shape[0], tokens + statistic.tokens
                     corpus = max(corpus, (documents, tokens))
                     metrics = {"documents": float(documents), "bound": statistic.bound / max(statistic.tokens, 1)}
-                    stop = end_iteration(context, self, metrics, learner.fitted, "batch")
+                    stop = end_iteration(self, metrics, learner.fitted, "batch")
                     if stop:
                         break
                 require_words("LDA", *corpus)
@@ -417,9 +416,8 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         best = held.best if held is not None else None
         self.__dict__.update(fitted_posterior(*best) if best else learner.fitted())
         self._count(*corpus, iteration, learner.t)
-        end_fit(context, self)
 
-    @unchanged_on_failure
+    @guarded
     def partial_fit(self, X, y=None):
         """Learn from one more batch: a step of ``online``, or ``gibbs`` sweeps over the batch that keep earlier counts.
 
@@ -434,7 +432,6 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         -------
         self
         """
-        self._check()
         first = not hasattr(self, "components_")
         rng = check_random_state(self.random_state)
         X = whole(check_counts(self, X, reset=first))

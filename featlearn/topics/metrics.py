@@ -10,7 +10,7 @@ measure wants words in order, those of the vectorizer.
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -103,20 +103,22 @@ def term_names(steps: list) -> Any:
 class TopicScorer:
     """What `topic_scorer` returns: a picklable function (estimator, X, y=None) -> float."""
 
+    _rules: ClassVar = {
+        "measure": one_of("perplexity", "diversity", *WINDOWS),
+        "top": integer(1),
+        "window": optional(either(integer(low=1), one_of("document"))),
+        # A search would turn what scoring refuses into scores of NaN, and read an iterator up in the first fold.
+        "reference": lambda value: "documents that can be read again" if isinstance(value, Iterator) else None,
+    }
+
     def __init__(self, measure: str, *, top: int = 10, window: Any = None, reference: Any = None, terms: Any = None):
         self.measure = measure
         self.top = top
         self.window = window
         self.reference = reference
         self.terms = terms
-        check_parameters(
-            self,
-            measure=one_of("perplexity", "diversity", *WINDOWS),
-            top=integer(low=1 if measure == "diversity" else 2),
-            window=optional(either(integer(low=1), one_of("document"))),
-            # A search would turn what scoring refuses into scores of NaN, and read an iterator up in the first fold.
-            reference=lambda value: "documents that can be read again" if isinstance(value, Iterator) else None,
-        )
+        check_parameters(self)
+        check_argument("TopicScorer", "top", top, integer(1 if measure == "diversity" else 2))
         if terms is not None:
             check_terms(terms, None, "topic_scorer")
 

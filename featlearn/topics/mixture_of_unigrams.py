@@ -20,7 +20,7 @@ for unsupervised models".
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -28,7 +28,8 @@ from scipy.special import xlogy
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin, end_iteration
+from featlearn.fitting import fitting, guarded
 from featlearn.kernels.topics.aspects import (
     add_words,
     posteriors,
@@ -42,7 +43,7 @@ from featlearn.text.counts import DOCUMENTS, check_counts
 from featlearn.topics.first_topics import first_topics
 from featlearn.topics.topic_model import Inference, TopicModelMixin, has_settled
 from featlearn.topics.unigram import corpus_counts
-from featlearn.validation import boolean, check_parameters, integer, real, unchanged_on_failure
+from featlearn.validation import boolean, integer, real
 
 BLEND = 0.1  # share of the whole corpus in a first topic
 
@@ -203,6 +204,20 @@ class MixtureOfUnigrams(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
     True
     """
 
+    _rules: ClassVar = {
+        "n_components": integer(1),
+        "eta": real(0),
+        "alpha": real(0),
+        "max_iter": integer(1),
+        "tol": real(0),
+        "decay": real(0, 1),
+        "offset": real(1),
+        "early_stopping": boolean(),
+        "validation_fraction": real(above=0, high=0.9),
+        "n_iter_no_change": integer(1),
+        "warm_start": boolean(),
+    }
+
     def __init__(
         self,
         n_components: int = 10,
@@ -233,24 +248,7 @@ class MixtureOfUnigrams(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _check(self):
-        check_parameters(
-            self,
-            n_components=integer(1),
-            eta=real(0),
-            alpha=real(0),
-            max_iter=integer(1),
-            tol=real(0),
-            decay=real(0, 1),
-            offset=real(1),
-            early_stopping=boolean(),
-            validation_fraction=real(above=0, high=0.9),
-            n_iter_no_change=integer(1),
-            warm_start=boolean(),
-        )
-
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting("max_iter")
     def fit(self, X, y=None):
         """Learn the topics by EM.
 
@@ -265,7 +263,6 @@ class MixtureOfUnigrams(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         -------
         self
         """
-        self._check()
         rng = check_random_state(self.random_state)
         warm = self.warm_start and hasattr(self, "components_")
         X = check_counts(self, X, reset=not warm, passes=3)
@@ -275,7 +272,6 @@ class MixtureOfUnigrams(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         curve: list[float] = []
         settled = False
         kept: Any = None  # of the last whole iteration
-        context = begin_fit(self, self.max_iter, X=X)
         with interruptible("MixtureOfUnigrams", lambda: 0 if kept is None else len(kept[-1])):
             for _ in range(self.max_iter):
                 sums = self._walk(X, topics, weights)
@@ -291,7 +287,7 @@ class MixtureOfUnigrams(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
                     infer = TopicPosteriors(now["components_"], weights)
                     metrics["perplexity"] = held.look(infer, now["components_"], (topics, weights, sums))
                 kept = topics, weights, sums, curve
-                stop = end_iteration(context, self, metrics, fitted)
+                stop = end_iteration(self, metrics, fitted)
                 settled = stop or (has_settled(curve, self.tol) if held is None else held.stop)
                 if settled:
                     break
@@ -308,7 +304,6 @@ class MixtureOfUnigrams(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         self.mean_length_ = float(corpus.counts.sum() / corpus.documents)
         self.n_documents_seen_ = corpus.documents
         self.n_iter_, self.n_batch_iter_ = len(curve), 1
-        end_fit(context, self)
         return self
 
     def _walk(self, X, topics, weights):
@@ -337,7 +332,7 @@ class MixtureOfUnigrams(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         self.topic_counts_ = np.ascontiguousarray(means.words.T)
         self._topic_documents = means.documents
 
-    @unchanged_on_failure
+    @guarded
     def partial_fit(self, X, y=None):
         """Learn from one more batch by stepwise EM; the first one also sets the first topics.
 
@@ -352,7 +347,6 @@ class MixtureOfUnigrams(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         -------
         self
         """
-        self._check()
         first = not hasattr(self, "components_")
         X = check_counts(self, X, reset=first, passes=3 if first else 1)
         corpus = corpus_counts(X, "MixtureOfUnigrams", self.n_jobs, empty=not first)

@@ -24,14 +24,15 @@ latent semantic analysis", Machine Learning 42. Liang & Klein (2009), "Online EM
 from dataclasses import dataclass
 from functools import partial
 from math import inf
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin, end_iteration
+from featlearn.fitting import fitting, guarded
 from featlearn.kernels.sample import RowSample
 from featlearn.kernels.topics.aspects import aspect_step, document_uniforms, safe_log, updated_topics, with_new_words
 from featlearn.kernels.topics.fold_in import fold_in
@@ -41,7 +42,7 @@ from featlearn.text.counts import DOCUMENTS, check_counts
 from featlearn.topics.first_topics import first_topics
 from featlearn.topics.topic_model import Inference, TopicModelMixin, has_settled
 from featlearn.topics.unigram import corpus_counts
-from featlearn.validation import boolean, check_parameters, either, integer, one_of, real, unchanged_on_failure
+from featlearn.validation import boolean, either, integer, one_of, real
 
 KEPT = 10_000  # documents of a stream whose proportions are kept, for `sample`
 SLOW = 1e-3  # fraction by which the held-out perplexity should fall in an iteration, or beta is lowered
@@ -215,6 +216,23 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
            [0.5, 0.5]], dtype=float32)
     """
 
+    _rules: ClassVar = {
+        "n_components": integer(1),
+        "eta": real(0),
+        "beta": either(one_of("held_out"), real(above=0, high=1)),
+        "beta_factor": real(above=0, high=0.999),
+        "max_iter": integer(1),
+        "tol": real(0),
+        "max_doc_iter": integer(1),
+        "doc_tol": real(0),
+        "decay": real(0, 1),
+        "offset": real(1),
+        "early_stopping": boolean(),
+        "validation_fraction": real(above=0, high=0.9),
+        "n_iter_no_change": integer(1),
+        "warm_start": boolean(),
+    }
+
     def __init__(
         self,
         n_components: int = 10,
@@ -251,27 +269,7 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _check(self):
-        check_parameters(
-            self,
-            n_components=integer(1),
-            eta=real(0),
-            beta=either(one_of("held_out"), real(above=0, high=1)),
-            beta_factor=real(above=0, high=0.999),
-            max_iter=integer(1),
-            tol=real(0),
-            max_doc_iter=integer(1),
-            doc_tol=real(0),
-            decay=real(0, 1),
-            offset=real(1),
-            early_stopping=boolean(),
-            validation_fraction=real(above=0, high=0.9),
-            n_iter_no_change=integer(1),
-            warm_start=boolean(),
-        )
-
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting("max_iter")
     def fit(self, X, y=None):
         """Learn the topics by EM.
 
@@ -286,7 +284,6 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         -------
         self
         """
-        self._check()
         rng = check_random_state(self.random_state)
         warm = self.warm_start and hasattr(self, "components_")
         X = check_counts(self, X, reset=not warm, passes=3)
@@ -306,7 +303,6 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         # Of the last whole iteration. An interrupt within one leaves some documents' proportions updated, and the
         # likelihood no lower for it.
         kept: Any = None
-        context = begin_fit(self, self.max_iter, X=X)
         with interruptible("PLSA", lambda: 0 if kept is None else len(kept[-1])):
             for _ in range(self.max_iter):
                 words, objective = self._step(X, theta, topics, beta)
@@ -318,7 +314,7 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
                     state = (topics, theta.copy(), words, beta)
                     metrics["perplexity"] = held.look(self._fold(topics, beta), components, state)
                 kept = topics, theta, words, beta, curve
-                stop = end_iteration(context, self, metrics, partial(dict, components_=components, beta_=beta))
+                stop = end_iteration(self, metrics, partial(dict, components_=components, beta_=beta))
                 settled = stop or (held is None and has_settled(curve, self.tol))
                 if settled:
                     break
@@ -346,7 +342,6 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         self.mean_length_ = float(corpus.counts.sum() / corpus.documents)
         self.n_documents_seen_ = corpus.documents
         self.n_iter_, self.n_batch_iter_ = len(curve), 1
-        end_fit(context, self)
         return self
 
     def _fold(self, topics, beta) -> Inference:
@@ -390,7 +385,7 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         self.topic_counts_ = np.ascontiguousarray(means.T)
         self.proportions_, self.beta_ = theta, beta
 
-    @unchanged_on_failure
+    @guarded
     def partial_fit(self, X, y=None):
         """Learn from one more batch by stepwise EM with folding-in; the first one also sets the first topics.
 
@@ -405,7 +400,6 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         -------
         self
         """
-        self._check()
         first = not hasattr(self, "components_")
         X = check_counts(self, X, reset=first, passes=3)
         corpus = corpus_counts(X, "PLSA", self.n_jobs, empty=not first)

@@ -10,18 +10,19 @@ Blei, Ng & Jordan (2003), "Latent Dirichlet allocation", section 4.1.
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.special import xlogy
 from sklearn.base import BaseEstimator
 
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin, end_iteration
+from featlearn.fitting import fitting, guarded
 from featlearn.streaming import accumulate
 from featlearn.text.counts import DOCUMENTS, check_counts
 from featlearn.topics.topic_model import Inference, TopicModelMixin
-from featlearn.validation import check_parameters, real, unchanged_on_failure
+from featlearn.validation import real
 
 
 @dataclass(frozen=True)
@@ -114,12 +115,15 @@ class UnigramModel(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
     array([[0.5, 0.5, 0. ]], dtype=float32)
     """
 
+    _rules: ClassVar = {
+        "eta": real(0),
+    }
+
     def __init__(self, eta: float = 0.01, n_jobs: int | None = None):
         self.eta = eta
         self.n_jobs = n_jobs
 
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting(1)
     def fit(self, X, y=None):
         """Count the words.
 
@@ -134,15 +138,12 @@ class UnigramModel(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         -------
         self
         """
-        check_parameters(self, eta=real(0))
         X = check_counts(self, X, reset=True)
-        context = begin_fit(self, 1, X=X)
         self._learn(corpus_counts(X, "UnigramModel", self.n_jobs), n_iter=1)
-        end_iteration(context, self, {"log_likelihood": self.log_likelihood_})
-        end_fit(context, self)
+        end_iteration(self, {"log_likelihood": self.log_likelihood_})
         return self
 
-    @unchanged_on_failure
+    @guarded
     def partial_fit(self, X, y=None):
         """Count the words of one more batch; batches in any order give what one `fit` of them all gives.
 
@@ -157,7 +158,6 @@ class UnigramModel(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         -------
         self
         """
-        check_parameters(self, eta=real(0))
         first = not hasattr(self, "components_")
         X = check_counts(self, X, reset=first)
         batch = corpus_counts(X, "UnigramModel", self.n_jobs, empty=not first)

@@ -2,7 +2,7 @@
 
 from featlearn.training.loop import Objective, Trained, minimize
 from featlearn.training.shards import Draws, Memory, Params
-from featlearn.training.solvers import LBFGS, GradientDescent, make_solver, training_rules
+from featlearn.training.solvers import LBFGS, GradientDescent, make_solver
 
 __all__ = [
     "LBFGS",
@@ -14,5 +14,4 @@ __all__ = [
     "Trained",
     "make_solver",
     "minimize",
-    "training_rules",
 ]

@@ -6,15 +6,16 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from featlearn.arrays import as_float
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin, end_iteration
+from featlearn.fitting import fitting, guarded
 from featlearn.notices import notify, warn_at_limit
 from featlearn.streaming import is_out_of_core
 from featlearn.training.loop import Trained, minimize
 from featlearn.training.shards import Params
-from featlearn.training.solvers import LBFGS, make_solver, training_rules
+from featlearn.training.solvers import LBFGS, make_solver
 from featlearn.training.standardizer import Standardizer
 from featlearn.usefulness import warn_of_outliers
-from featlearn.validation import check_parameters, check_rows, unchanged_on_failure
+from featlearn.validation import check_rows
 
 FEW = 10  # rows that tell too little of means and scales
 
@@ -26,7 +27,7 @@ class GradientLearnerMixin(CallbackSupportMixin):
     ``tol``, ``n_iter_no_change``, ``early_stopping``, ``validation_fraction``, ``warm_start``, ``engine`` and
     ``random_state``, and provides
 
-    ``_rules()``             rules for its own parameters;
+    ``_rules``               `solvers.TRAINING_RULES` and those of its own parameters;
     ``_objective()``         a `training.Objective`;
     ``_attributes(params)``  the fitted attributes that parameters of the objective become, a dict;
     ``_parameters()``        the parameters, from the fitted attributes;
@@ -38,8 +39,7 @@ class GradientLearnerMixin(CallbackSupportMixin):
     ``_judge(X)``            optional: warns after `fit` if what was learned is of no use on training rows ``X``.
     """
 
-    def _check(self):
-        check_parameters(self, **training_rules(), **self._rules())
+    def _solver(self):
         return make_solver(self.solver, self.learning_rate, type(self).__name__)
 
     def _check_values(self, X):
@@ -63,8 +63,7 @@ class GradientLearnerMixin(CallbackSupportMixin):
         self._check_values(X)
         return X
 
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting("max_iter")
     def fit(self, X, y=None):
         """Learn from samples.
 
@@ -79,7 +78,7 @@ class GradientLearnerMixin(CallbackSupportMixin):
         -------
         self
         """
-        solver = self._check()
+        solver = self._solver()
         if self.early_stopping and isinstance(solver, LBFGS):
             raise ValueError(
                 f"{type(self).__name__}: early_stopping=True judges epochs of gradient descent, which solver='lbfgs' "
@@ -89,13 +88,12 @@ class GradientLearnerMixin(CallbackSupportMixin):
         X = self._rows(X, reset=True)
         objective = self._objective()
         go_on = self.warm_start and hasattr(self, "loss_curve_")
-        context = begin_fit(self, self.max_iter, X=X)
         X, validation = self._split(X, rng)
         prepare = self._standardizer(None if go_on else X)
         first = self._first_parameters(objective, X, rng, go_on)
 
         def on_epoch(metrics, params):
-            return end_iteration(context, self, metrics, lambda: self._attributes(params()), name="epoch")
+            return end_iteration(self, metrics, lambda: self._attributes(params()), name="epoch")
 
         trained = minimize(
             objective,
@@ -129,10 +127,9 @@ class GradientLearnerMixin(CallbackSupportMixin):
         self._judge(X)
         if prepare is not None:
             warn_of_outliers(type(self).__name__, X, "features are measured by their deviations")
-        end_fit(context, self)
         return self
 
-    @unchanged_on_failure
+    @guarded
     def partial_fit(self, X, y=None):
         """Learn from one more part of the data, in one pass over it.
 
@@ -149,7 +146,7 @@ class GradientLearnerMixin(CallbackSupportMixin):
         -------
         self
         """
-        solver = self._check()
+        solver = self._solver()
         go_on = hasattr(self, "loss_curve_")
         rng = check_random_state(self.random_state)
         X = self._rows(X, reset=not go_on)

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from featlearn.training.optimizers import RULES
-from featlearn.validation import boolean, either, has, integer, one_of, optional, real
+from featlearn.validation import Rule, boolean, either, has, instance, integer, one_of, optional, real
 
 LEARNING_RATES = {
     "sgd": 0.1,
@@ -187,17 +187,17 @@ def make_solver(solver: Any, learning_rate: float | None, who: str) -> "Gradient
     return made
 
 
-def training_rules() -> dict[str, Any]:
-    """Rules for the parameters that all learners by gradient share, for `check_parameters`."""
-    return {
-        "learning_rate": optional(real(above=0)),
-        "batch_size": optional(integer(1)),
-        "max_iter": integer(1),
-        "weight_decay": real(0),
-        "tol": real(0),
-        "n_iter_no_change": integer(1),
-        "early_stopping": boolean(),
-        "validation_fraction": real(above=0, high=0.9),
-        "warm_start": boolean(),
-        "engine": one_of("auto", "numpy", "keras"),
-    }
+# Of the parameters that all learners by gradient share.
+TRAINING_RULES: dict[str, Rule] = {
+    "solver": either(one_of(*RULES, "lbfgs"), instance(GradientDescent, LBFGS)),
+    "learning_rate": optional(real(above=0)),
+    "batch_size": optional(integer(1)),
+    "max_iter": integer(1),
+    "weight_decay": real(0),
+    "tol": real(0),
+    "n_iter_no_change": integer(1),
+    "early_stopping": boolean(),
+    "validation_fraction": real(above=0, high=0.9),
+    "warm_start": boolean(),
+    "engine": one_of("auto", "numpy", "keras"),
+}

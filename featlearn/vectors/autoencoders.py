@@ -16,6 +16,7 @@ from featlearn.kernels.encoding.encode import AffineCode
 from featlearn.notices import notify
 from featlearn.streaming import accumulate, map_chunks
 from featlearn.training.learner import GradientLearnerMixin
+from featlearn.training.solvers import TRAINING_RULES
 from featlearn.training.standardizer import STANDARDIZE, choose_standardizer
 from featlearn.usefulness import probe, warn_of_idle_units
 from featlearn.validation import Rule, boolean, check_codes, check_parameters, check_rows, either, integer, one_of
@@ -32,7 +33,7 @@ def _widths(value):
     return None if good else "a list of such integers, the widths of the encoder's layers, the code last"
 
 
-LAYERS: dict[str, Rule] = {
+LAYERS: dict[str, Rule] = TRAINING_RULES | {
     "n_components": either(integer(1), _widths),
     "activation": one_of(*ACTIVATIONS),
     "output": one_of(*ACTIVATIONS),
@@ -210,7 +211,7 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
         return params
 
     def _layers(self):
-        check_parameters(self, activation=LAYERS["activation"], output=LAYERS["output"])
+        check_parameters(self, "activation", "output")
         return self.coefs_, self.intercepts_, [*[self.activation] * (len(self.coefs_) - 1), self.output]
 
     def _origin(self) -> np.ndarray | None:

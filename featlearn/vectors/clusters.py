@@ -4,6 +4,7 @@ The experiment of the lecture notes: 25 clusters of MNIST by cosine, 50 steps, 7
 """
 
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,10 +13,11 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from featlearn.arrays import as_float
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, sub_fit, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin, sub_fit
+from featlearn.fitting import fitting
 from featlearn.kernels.encoding.assign import nearest
 from featlearn.sparse import sound_csr
-from featlearn.validation import check_parameters, check_rows, integer, one_of, optional, real, unchanged_on_failure
+from featlearn.validation import check_rows, integer, one_of, optional, real
 from featlearn.vectors.dictionary import accumulate_dense, map_dense
 from featlearn.vectors.kmeans import INIT, KMeansDictionary, _sample
 
@@ -95,6 +97,15 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     True
     """
 
+    _rules: ClassVar = {
+        "n_components": optional(integer(1)),
+        "metric": one_of("euclidean", "cosine"),
+        "max_iter": integer(1),
+        "tol": real(0),
+        "init": INIT,
+        "n_init": integer(1),
+    }
+
     def __init__(
         self,
         n_components: int | None = None,
@@ -113,8 +124,7 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         self.n_init = n_init
         self.random_state = random_state
 
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting(1)
     def fit(self, X, y):
         """Cluster the samples, then label the clusters.
 
@@ -129,15 +139,6 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         -------
         self
         """
-        check_parameters(
-            self,
-            n_components=optional(integer(1)),
-            metric=one_of("euclidean", "cosine"),
-            max_iter=integer(1),
-            tol=real(0),
-            init=INIT,
-            n_init=integer(1),
-        )
         X = sound_csr("ClusterClassifier", X) if sp.issparse(X) else X
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32])
         check_classification_targets(y)
@@ -147,7 +148,6 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
                 f"ClusterClassifier: n_samples={X.shape[0]} is fewer than n_components={self.n_components} clusters. "
                 "Pass at least as many samples, or n_components=None."
             )
-        context = begin_fit(self, 1, X=X, y=y)
         dictionary = KMeansDictionary(
             n_distinct(X, self.metric, CLUSTERS) if self.n_components is None else self.n_components,
             assignment=self.metric,
@@ -158,7 +158,7 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
             n_init=self.n_init,
             random_state=self.random_state,
         )
-        with sub_fit(context, self, dictionary, "cluster"):
+        with sub_fit(self, dictionary, "cluster"):
             dictionary.fit(X)
         count = partial(count_classes, atoms=dictionary.components_, assignment=self.metric, n_classes=len(classes))
         counts = accumulate_dense(count, X, y)
@@ -166,7 +166,6 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         self.cluster_labels_ = classes[majority_labels(counts)]
         self.distance_curve_ = dictionary.inertia_curve_ / dictionary.n_samples_seen_
         self.n_iter_ = dictionary.n_iter_
-        end_fit(context, self)
         return self
 
     def predict(self, X):

@@ -10,10 +10,18 @@ Jacobian of the code; f' = h (1 - h) for sigmoid and 1 - h^2 for tanh. Formulas 
 Rifai, Vincent, Muller, Glorot & Bengio (2011), "Contractive auto-encoders", ICML.
 """
 
+from typing import ClassVar
+
 from sklearn.base import BaseEstimator
 
 from featlearn.validation import integer, real
 from featlearn.vectors.autoencoders import LAYERS, AutoencoderMixin
+
+
+def _one_width(value):
+    if isinstance(value, (list, tuple)):
+        return "one integer: the penalty is that of one hidden layer; for a deep encoder stack several estimators"
+    return integer(1)(value)
 
 
 class ContractiveAutoencoder(AutoencoderMixin, BaseEstimator):
@@ -122,6 +130,8 @@ class ContractiveAutoencoder(AutoencoderMixin, BaseEstimator):
     True
     """
 
+    _rules: ClassVar = LAYERS | {"n_components": _one_width, "contraction": real(0)}
+
     def __init__(
         self,
         n_components: int = 8,
@@ -164,12 +174,6 @@ class ContractiveAutoencoder(AutoencoderMixin, BaseEstimator):
         self.engine = engine
         self.random_state = random_state
 
-    def _rules(self):
-        return LAYERS | {
-            "n_components": _one_width,
-            "contraction": real(0),
-        }
-
     def _settings(self):
         if self.contraction > 0 and self.activation == "relu":
             raise ValueError(
@@ -177,9 +181,3 @@ class ContractiveAutoencoder(AutoencoderMixin, BaseEstimator):
                 "activation='relu' jumps. Pass activation='sigmoid', 'tanh' or 'linear', or contraction=0."
             )
         return {"contraction": float(self.contraction)}
-
-
-def _one_width(value):
-    if isinstance(value, (list, tuple)):
-        return "one integer: the penalty is that of one hidden layer; for a deep encoder stack several estimators"
-    return integer(1)(value)

@@ -8,13 +8,15 @@ The demo works on pixels 0..255 with eps = 10 and MATLAB's divisor d - 1; on dat
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin
+from featlearn.fitting import fitting
 from featlearn.kernels.encoding.encode import FLAT
 from featlearn.notices import notify
 from featlearn.streaming import accumulate, first_chunk, is_out_of_core, map_chunks
@@ -27,7 +29,6 @@ from featlearn.validation import (
     integer,
     one_of,
     real,
-    unchanged_on_failure,
 )
 
 PAPER = 10.0  # the demo's eps, for pixels 0..255
@@ -132,15 +133,16 @@ class ContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, CallbackSupport
     10.0
     """
 
+    _rules: ClassVar = {
+        "eps": either(one_of("auto", "paper"), real(0)),
+        "ddof": integer(0, 1),
+    }
+
     def __init__(self, eps: float | str = "auto", ddof: int = 1):
         self.eps = eps
         self.ddof = ddof
 
-    def _check(self):
-        check_parameters(self, eps=either(one_of("auto", "paper"), real(0)), ddof=integer(0, 1))
-
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting()
     def fit(self, X, y=None):
         """Learn the range of the data, where eps is "auto"; otherwise only check them.
 
@@ -155,12 +157,9 @@ class ContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, CallbackSupport
         -------
         self
         """
-        self._check()
-        context = begin_fit(self, 0, X=X)
         X = check_rows(self, X, reset=True, passes=2)  # looking at an iterator would use up its first chunk
         self.eps_ = self._learned_eps(X)
         self._warn(as_float(probe(X)))
-        end_fit(context, self)
         return self
 
     def _learned_eps(self, X):
@@ -214,7 +213,7 @@ class ContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, CallbackSupport
         X : array (n_samples, n_features), a generator of chunks, or a Dask array
             Each row with zero mean and, for eps = 0, unit variance.
         """
-        self._check()
+        check_parameters(self)
         check_is_fitted(self)
         fitted = hasattr(self, "eps_")
         eps = self.eps_ if fitted else self._learned_eps(X)

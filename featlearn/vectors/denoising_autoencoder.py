@@ -10,9 +10,11 @@ entropy: the input is corrupted, the target never. Formulas and gradient: autoen
 Vincent, Larochelle, Lajoie, Bengio & Manzagol (2010), "Stacked denoising autoencoders", JMLR 11.
 """
 
+from typing import ClassVar
+
 from sklearn.base import BaseEstimator
 
-from featlearn.validation import one_of, real
+from featlearn.validation import check_argument, one_of, real
 from featlearn.vectors.autoencoder_core import CORRUPTIONS
 from featlearn.vectors.autoencoders import LAYERS, AutoencoderMixin, check_unit_interval
 
@@ -125,6 +127,8 @@ class DenoisingAutoencoder(AutoencoderMixin, BaseEstimator):
     True
     """
 
+    _rules: ClassVar = LAYERS | {"corruption": one_of(*CORRUPTIONS), "corruption_level": real(0)}
+
     def __init__(
         self,
         n_components: int | list[int] = 8,
@@ -169,9 +173,9 @@ class DenoisingAutoencoder(AutoencoderMixin, BaseEstimator):
         self.engine = engine
         self.random_state = random_state
 
-    def _rules(self):
-        share = self.corruption in ("masking", "salt_and_pepper")
-        return LAYERS | {"corruption": one_of(*CORRUPTIONS), "corruption_level": real(0, 1) if share else real(0)}
+    def _check_together(self):
+        if self.corruption in ("masking", "salt_and_pepper"):
+            check_argument("DenoisingAutoencoder", "corruption_level", self.corruption_level, real(0, 1))
 
     def _settings(self):
         return {"corruption": self.corruption, "corruption_level": float(self.corruption_level)}

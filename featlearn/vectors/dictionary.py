@@ -23,7 +23,7 @@ from featlearn.kernels.encoding.encode import EncoderPlan, encode_images
 from featlearn.notices import notify
 from featlearn.streaming import CHUNK_BYTES, accumulate, map_chunks
 from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_far_origin, warn_of_idle_units
-from featlearn.validation import check_codes, check_parameters, check_rows, one_of, real
+from featlearn.validation import check_codes, check_parameters, check_rows, one_of
 
 LONG = 1e4  # times the length of unit atoms beyond which float32 sees no atom in a distance
 ENCODE = one_of("triangle", "hard", "threshold", "split", "omp")
@@ -141,7 +141,7 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             ``n_outputs`` is n_components, and twice that for ``encode="split"``. float32 if X is.
         """
         check_is_fitted(self)
-        check_parameters(self, encode=ENCODE, threshold=real(0))
+        check_parameters(self, "encode", "threshold")
         X = check_rows(self, X, reset=False, accept_sparse=True)
         return map_dense(_Encode(self.components_, self.encode, self.threshold, self._rule()), X)
 
@@ -189,7 +189,7 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         array([-0., -9.])
         """
         check_is_fitted(self)
-        check_parameters(self, encode=ENCODE, threshold=real(0))
+        check_parameters(self, "encode", "threshold")
         X = check_rows(self, X, reset=False, accept_sparse=True)
         return map_dense(_Score(self.components_, self.encode, self.threshold, self._rule()), X)
 

@@ -19,6 +19,7 @@ Only directions that vary are whitened, so none of the sources is a direction wi
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import ClassVar
 
 import numpy as np
 from scipy import integrate
@@ -27,7 +28,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float, cache_rows
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin, end_iteration
+from featlearn.fitting import fitting
 from featlearn.kernels.encoding.encode import AffineCode
 from featlearn.kernels.encoding.sparseness import logcosh_rows, smooth_l1_rows
 from featlearn.notices import interruptible, notify, warn_at_limit
@@ -44,7 +46,6 @@ from featlearn.validation import (
     one_of,
     optional,
     real,
-    unchanged_on_failure,
 )
 from featlearn.vectors.affine import AffineCodesMixin
 from featlearn.vectors.whitening import (
@@ -273,6 +274,15 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
     array([ True,  True])
     """
 
+    _rules: ClassVar = {
+        "n_components": optional(integer(1)),
+        "whiten": boolean(),
+        "sparsity": one_of("logcosh", "smooth_l1"),
+        "eps": real(0),
+        "max_iter": integer(1),
+        "tol": real(0),
+    }
+
     def __init__(
         self,
         n_components: int | None = None,
@@ -291,19 +301,7 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         self.tol = tol
         self.random_state = random_state
 
-    def _check(self):
-        check_parameters(
-            self,
-            n_components=optional(integer(1)),
-            whiten=boolean(),
-            sparsity=one_of("logcosh", "smooth_l1"),
-            eps=real(0),
-            max_iter=integer(1),
-            tol=real(0),
-        )
-
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting("max_iter")
     def fit(self, X, y=None):
         """Learn the filters.
 
@@ -319,10 +317,8 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         -------
         self
         """
-        self._check()
         rng, rounding = check_random_state(self.random_state), coarse_rounding(X)
         X = check_rows(self, X, reset=True, min_samples=2, passes=2, squared=not self.whiten)
-        context = begin_fit(self, self.max_iter, X=X)
         with one_blas_thread():
             moments = moments_of(X, rounding)
             check_moments("ICA", moments)
@@ -330,7 +326,7 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
             K = P.shape[1] if self.n_components is None else self.n_components
             # Drawn among the features: axes of equal variance are turned by mere rounding, and B turns with them.
             W = orthonormal(rng.standard_normal((K, len(B))) @ B)[0]
-            W, curve, ended = self._climb(X, moments, P, W, context)
+            W, curve, ended = self._climb(X, moments, P, W)
             for name in {"mean_", "whitening_"} & vars(self).keys():
                 delattr(self, name)  # of an earlier fit that whitened
             for name, value in self._fitted(W, moments, P, as_float(np.asarray(first_chunk(X))[:0]).dtype).items():
@@ -339,10 +335,9 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         if ended == "max_iter" and self.tol > 0:
             gain = (curve[-2] - curve[-1]) / abs(curve[-1]) if len(curve) > 1 else np.inf
             warn_at_limit("ICA", len(curve), self.tol, f"the objective still grew by {gain:.2g} of itself")
-        end_fit(context, self)
         return self
 
-    def _climb(self, X, moments, P, W, context):
+    def _climb(self, X, moments, P, W):
         """Filters (K, k) of the samples whitened by P, from the first ones W; the loss curve, and why it ended."""
         before, rows = _Affine(P, before=moments.mean) if self.whiten else None, cache_rows(8 * sum(W.shape))
         in_memory = isinstance(X, np.ndarray) and not isinstance(X, np.memmap)
@@ -361,7 +356,7 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
             nonlocal last
             last = V
             curve.append(-objective)
-            return end_iteration(context, self, {"loss": -objective}, lambda: self._fitted(V, moments, P, V.dtype))
+            return end_iteration(self, {"loss": -objective}, lambda: self._fitted(V, moments, P, V.dtype))
 
         with interruptible("ICA", lambda: len(curve)):
             last, ended = climb(
@@ -512,7 +507,7 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
             Larger is better.
         """
         check_is_fitted(self)
-        self._check()
+        check_parameters(self)
         X = check_rows(self, X, reset=False, squared=False)
         known = {"g": self.sparsity, "eps": self.eps, "before": self._encoder()}
         sums = accumulate(partial(sparseness, W=np.eye(len(self.components_)), **known), X)

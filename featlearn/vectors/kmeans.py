@@ -16,7 +16,7 @@ dictionary (the rule of k-means++). Samples are told apart by what they hold, so
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -26,7 +26,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin, end_iteration
+from featlearn.fitting import fitting, guarded
 from featlearn.kernels.encoding.assign import cluster_sums, fits
 from featlearn.kernels.encoding.bounds import RememberingSearch
 from featlearn.kernels.encoding.direct import direct_step, is_direct
@@ -36,7 +37,6 @@ from featlearn.notices import interruptible, notify, warn_at_limit
 from featlearn.streaming import CHUNK_BYTES, accumulate, chunk_rows, first_chunk, is_out_of_core
 from featlearn.threads import one_blas_thread
 from featlearn.validation import (
-    check_parameters,
     check_rows,
     check_weights,
     chunk_weights,
@@ -45,7 +45,6 @@ from featlearn.validation import (
     integer,
     one_of,
     real,
-    unchanged_on_failure,
 )
 from featlearn.vectors.dictionary import ENCODE, DictionaryMixin, accumulate_dense, unit_rows
 
@@ -300,6 +299,18 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
     array([5., 5.])
     """
 
+    _rules: ClassVar = {
+        "n_components": integer(1),
+        "assignment": one_of("euclidean", "spherical", "cosine"),
+        "encode": ENCODE,
+        "threshold": real(0),
+        "max_iter": integer(1),
+        "tol": real(0),
+        "init": INIT,
+        "n_init": integer(1),
+        "damping": real(0),
+    }
+
     def __init__(
         self,
         n_components: int = 8,
@@ -327,22 +338,7 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
     def _rule(self) -> str:
         return self.assignment
 
-    def _check(self):
-        check_parameters(
-            self,
-            n_components=integer(1),
-            assignment=one_of("euclidean", "spherical", "cosine"),
-            encode=ENCODE,
-            threshold=real(0),
-            max_iter=integer(1),
-            tol=real(0),
-            init=INIT,
-            n_init=integer(1),
-            damping=real(0),
-        )
-
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting(lambda self, X: int(self.n_init) * int(self.max_iter))
     def fit(self, X, y=None, sample_weight=None):
         """Learn the atoms.
 
@@ -359,21 +355,18 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
         -------
         self
         """
-        self._check()
         rng = check_random_state(self.random_state)
         X, weights, dtype = self._gate(X, sample_weight, reset=True, passes=3)
-        context = begin_fit(self, int(self.n_init) * int(self.max_iter), X=X)
         runs: list[Run] = []
         with one_blas_thread():  # entered here once: every walk enters it
             with interruptible("KMeansDictionary", lambda: sum(len(run.state[1]) for run in runs)):
                 for _ in range(self.n_init):
                     runs.append(Run(self._first_atoms(X, weights, rng), self._memory(X, weights, dtype)))
-                    self._iterate(runs[-1], X, weights, dtype, rng, context)
+                    self._iterate(runs[-1], X, weights, dtype, rng)
                     runs[:] = [self._best(runs, X, weights)]
             best = self._best(runs, X, weights)
             self._warn_of_idle_atoms(best, X, weights, rng)
         self._keep(best)
-        end_fit(context, self)
         self._warn_at_limit(best)
         if self.assignment == "euclidean" and not sp.issparse(X):
             self._warn_of_outliers(best)
@@ -420,7 +413,7 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
         many = self.assignment == "euclidean" and self.n_components >= REMEMBER
         return RememberedRows(X, weights) if many and worth_remembering(X, dtype) else None
 
-    def _iterate(self, run, X, weights, dtype, rng, context):
+    def _iterate(self, run, X, weights, dtype, rng):
         """The iterations of one run."""
         for _ in range(self.max_iter):
             atoms, curve = run.state
@@ -433,7 +426,7 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
             new = updated_atoms(stats, atoms, self.assignment, self.damping).astype(dtype)
             new = self._revived(X, weights, new, stats.weights <= 0, rng)
             run.state = new, [*curve, stats.inertia]
-            stop = end_iteration(context, self, {"inertia": stats.inertia}, partial(dict, components_=new))
+            stop = end_iteration(self, {"inertia": stats.inertia}, partial(dict, components_=new))
             small = bool(curve) and abs(curve[-1] - stats.inertia) <= self.tol * abs(curve[-1])
             small = self.tol > 0 and (small or only_rounding(stats, atoms, self.assignment))
             if stop or small or np.array_equal(new, atoms):
@@ -575,7 +568,7 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
             atoms[np.flatnonzero(dead)[: len(rows)]] = rows
         return atoms
 
-    @unchanged_on_failure
+    @guarded
     def partial_fit(self, X, y=None, sample_weight=None):
         """Learn from one more batch; the first one also sets the first atoms.
 
@@ -595,7 +588,6 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
         -------
         self
         """
-        self._check()
         first = not hasattr(self, "components_")
         rng = check_random_state(self.random_state)
         X, weights, dtype = self._gate(X, sample_weight, reset=first, passes=2)

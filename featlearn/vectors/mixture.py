@@ -22,6 +22,7 @@ Mensink (2010), "Improving the Fisher kernel for large-scale image classificatio
 
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -30,7 +31,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float, cache_rows
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin, end_iteration
+from featlearn.fitting import fitting
 from featlearn.kernels.encoding.assign import nearest
 from featlearn.kernels.encoding.encode import AffineCode
 from featlearn.kernels.encoding.posteriors import (
@@ -69,7 +71,6 @@ from featlearn.validation import (
     integer,
     one_of,
     real,
-    unchanged_on_failure,
 )
 from featlearn.vectors.kmeans import KMeansDictionary
 
@@ -298,6 +299,17 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     array([0.5, 0.5])
     """
 
+    _rules: ClassVar = {
+        "n_components": integer(1),
+        "covariance": COVARIANCE,
+        "encode": ENCODE,
+        "max_iter": integer(1),
+        "tol": real(0),
+        "init": either(one_of("kmeans", "random"), instance(np.ndarray, list)),
+        "reg_covar": either(one_of("auto"), real(0)),
+        "warm_start": boolean(),
+    }
+
     def __init__(
         self,
         n_components: int = 8,
@@ -320,22 +332,11 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.warm_start = warm_start
         self.random_state = random_state
 
-    def _check(self):
-        check_parameters(
-            self,
-            n_components=integer(1),
-            covariance=COVARIANCE,
-            encode=ENCODE,
-            max_iter=integer(1),
-            tol=real(0),
-            init=either(one_of("kmeans", "random"), instance(np.ndarray, list)),
-            reg_covar=either(one_of("auto"), real(0)),
-            warm_start=boolean(),
-        )
+    def _check_together(self):
         self._check_encode(self.covariance)
 
     def _check_encode(self, covariance):
-        check_parameters(self, encode=ENCODE)
+        check_parameters(self, "encode")
         if self.encode == "fisher" and covariance in ("full", "tied"):
             raise ValueError(
                 f"GaussianMixtureEncoder: encode='fisher' is defined for variances, not for {covariance!r}. Pass "
@@ -360,8 +361,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         (K, d), shape = self.components_.shape, self.covariances_.shape
         return shape == (d, d) and (d != K or self.covariance == "tied")
 
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting("max_iter")
     def fit(self, X, y=None, sample_weight=None):
         """Learn the mixture.
 
@@ -378,12 +378,10 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         -------
         self
         """
-        self._check()
         rng = check_random_state(self.random_state)
         warm = self.warm_start and hasattr(self, "components_")
         X, weights = self._gate(X, sample_weight, reset=True, passes=3)
         dtype = as_float(np.asarray(first_chunk(X))[:0]).dtype
-        context = begin_fit(self, self.max_iter, X=X)
         mixture, floor = self._start(X, weights, rng, dtype, warm)
         state: tuple[Mixture, list[float]] = mixture, []  # of whole iterations: an interrupt finds the two in step
         stop = converged = False
@@ -398,7 +396,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
                 self._check_variances(mixture)
                 state = mixture, [*curve, stats.log_likelihood / stats.total]
                 now = partial(self._fitted, *state, dtype, floor)
-                stop = end_iteration(context, self, {"log_likelihood": state[1][-1]}, now)
+                stop = end_iteration(self, {"log_likelihood": state[1][-1]}, now)
                 converged = len(curve) > 0 and abs(state[1][-1] - curve[-1]) < self.tol
         mixture, curve = state
         if len(curve) == self.max_iter and not (converged or stop) and self.tol > 0:
@@ -411,7 +409,6 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             setattr(self, name, value)
         self.converged_ = converged
         self._warn_if_idle(X)
-        end_fit(context, self)
         return self
 
     def _warn_if_idle(self, X):

@@ -20,7 +20,7 @@ hierarchies for visual recognition".
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -32,6 +32,7 @@ from featlearn.kernels.encoding.sparse_codes import ProximalEncoder, lasso_objec
 from featlearn.streaming import accumulate, map_chunks
 from featlearn.training import LBFGS, Params
 from featlearn.training.learner import GradientLearnerMixin
+from featlearn.training.solvers import TRAINING_RULES
 from featlearn.training.standardizer import STANDARDIZE, Standardizer, choose_standardizer
 from featlearn.usefulness import probe, warn_of_idle_units
 from featlearn.validation import check_codes, check_rows, integer, real
@@ -225,6 +226,15 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
     True
     """
 
+    _rules: ClassVar = TRAINING_RULES | {
+        "n_components": integer(1),
+        "alpha": real(0),
+        "beta": real(0),
+        "encode_iter": integer(1),
+        "encode_tol": real(0),
+        "standardize": STANDARDIZE,
+    }
+
     def __init__(
         self,
         n_components: int = 8,
@@ -264,16 +274,6 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         self.warm_start = warm_start
         self.engine = engine
         self.random_state = random_state
-
-    def _rules(self):
-        return {
-            "n_components": integer(1),
-            "alpha": real(0),
-            "beta": real(0),
-            "encode_iter": integer(1),
-            "encode_tol": real(0),
-            "standardize": STANDARDIZE,
-        }
 
     def _objective(self):
         if self.engine == "keras":

@@ -6,14 +6,16 @@ Coates & Ng (2011), "The importance of encoding versus training with sparse codi
 """
 
 from functools import partial
+from typing import ClassVar
 
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from featlearn.arrays import as_float
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin
+from featlearn.fitting import fitting
 from featlearn.kernels.sample import RowSample
-from featlearn.validation import check_parameters, check_rows, integer, real, unchanged_on_failure
+from featlearn.validation import check_rows, integer, real
 from featlearn.vectors.dictionary import ENCODE, DictionaryMixin, accumulate_dense, unit_rows
 
 
@@ -68,14 +70,19 @@ class RandomPatches(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
     (50, 10)
     """
 
+    _rules: ClassVar = {
+        "n_components": integer(1),
+        "encode": ENCODE,
+        "threshold": real(0),
+    }
+
     def __init__(self, n_components: int = 8, encode: str = "triangle", threshold: float = 0.25, random_state=None):
         self.n_components = n_components
         self.encode = encode
         self.threshold = threshold
         self.random_state = random_state
 
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting()
     def fit(self, X, y=None):
         """Draw the atoms.
 
@@ -90,9 +97,7 @@ class RandomPatches(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
         -------
         self
         """
-        check_parameters(self, n_components=integer(1), encode=ENCODE, threshold=real(0))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        context = begin_fit(self, 0, X=X)
         X = check_rows(self, X, reset=True, accept_sparse=True)
         rows = accumulate_dense(partial(_sample, size=self.n_components, seed=seed), X).rows
         if len(rows) < self.n_components:
@@ -102,6 +107,5 @@ class RandomPatches(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
                 "components."
             )
         self.components_ = unit_rows(rows) if self.encode in ("threshold", "split", "omp") else rows
-        end_fit(context, self)
         self._warn_of_scale(X)
         return self

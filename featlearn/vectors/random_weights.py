@@ -12,18 +12,21 @@ decides (`standardizer`); or 0 and 1, for inputs that have these already. Jarret
 random filters, rectified, normalized and pooled, close to learned ones; Saxe et al. (2011) explain it by pooling.
 """
 
+from typing import ClassVar
+
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from featlearn.arrays import as_float
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin
+from featlearn.fitting import fitting
 from featlearn.kernels.encoding.encode import AffineCode
 from featlearn.streaming import first_chunk
 from featlearn.threads import one_blas_thread
 from featlearn.training.standardizer import Standardizer
 from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_idle_units, warn_of_outliers
-from featlearn.validation import boolean, check_parameters, check_rows, integer, one_of, real, unchanged_on_failure
+from featlearn.validation import boolean, check_parameters, check_rows, integer, one_of, real
 from featlearn.vectors.affine import AffineCodesMixin, _Affine
 from featlearn.vectors.dictionary import unit_rows
 
@@ -107,6 +110,15 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
     True
     """
 
+    _rules: ClassVar = {
+        "n_components": integer(1),
+        "activation": ACTIVATION,
+        "distribution": one_of("normal", "uniform", "unit", "orthogonal"),
+        "scale": real(above=0),
+        "bias": real(0),
+        "standardize": boolean(),
+    }
+
     def __init__(
         self,
         n_components: int = 8,
@@ -125,8 +137,7 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         self.standardize = standardize
         self.random_state = random_state
 
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting()
     def fit(self, X, y=None):
         """Draw the filters, whatever the data, and learn the scale of each feature.
 
@@ -141,17 +152,7 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         -------
         self
         """
-        check_parameters(
-            self,
-            n_components=integer(1),
-            activation=ACTIVATION,
-            distribution=one_of("normal", "uniform", "unit", "orthogonal"),
-            scale=real(above=0),
-            bias=real(0),
-            standardize=boolean(),
-        )
         rng = check_random_state(self.random_state)
-        context = begin_fit(self, 0, X=X)
         X = check_rows(self, X, reset=True, passes=2)  # looking at an iterator would use up its first chunk
         dtype = as_float(np.asarray(first_chunk(X))[:0]).dtype
         with one_blas_thread():
@@ -163,7 +164,6 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         if self.standardize:
             warn_of_outliers("RandomWeights", X, "features are measured by their deviations")
         self._warn(as_float(probe(X)))
-        end_fit(context, self)
         return self
 
     def _warn(self, rows):
@@ -181,7 +181,7 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         )
 
     def _affine_code(self):
-        check_parameters(self, activation=ACTIVATION)
+        check_parameters(self, "activation")
         origin = self.mean_ if self.mean_.any() else None
         weights = self.components_ / self.scale_.astype(np.float64)
         return AffineCode(weights, self.intercept_, self.activation, origin=origin)

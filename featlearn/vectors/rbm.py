@@ -17,6 +17,7 @@ would cancel.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -29,7 +30,7 @@ from featlearn.kernels.encoding.encode import AffineCode
 from featlearn.streaming import accumulate, dense, dense_rows, is_out_of_core, map_chunks
 from featlearn.threads import map_in_order, n_threads
 from featlearn.training.learner import GradientLearnerMixin
-from featlearn.training.solvers import LBFGS, LEARNING_RATES
+from featlearn.training.solvers import LBFGS, LEARNING_RATES, TRAINING_RULES
 from featlearn.training.standardizer import STANDARDIZE, Standardizer, choose_standardizer
 from featlearn.usefulness import probe, warn_of_idle_units
 from featlearn.validation import boolean, check_argument, check_codes, check_rows, integer, one_of, optional, real
@@ -298,6 +299,22 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
     True
     """
 
+    _rules: ClassVar = TRAINING_RULES | {
+        "n_components": integer(1),
+        "visible": one_of("binary", "gaussian"),
+        "hidden": one_of("binary", "relu"),
+        "k": integer(1),
+        "persistent": boolean(),
+        "n_chains": integer(1),
+        "learn_variance": boolean(),
+        "standardize": STANDARDIZE,
+        "sparsity_target": optional(real(above=0)),
+        "sparsity_cost": real(0),
+        "sparsity_weights": boolean(),
+        "init_scale": optional(real(0)),
+        "init_visible": one_of("zeros", "data"),
+    }
+
     def __init__(
         self,
         n_components: int = 256,
@@ -354,26 +371,8 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
 
     # --- learning ---
 
-    def _rules(self):
-        return {
-            "n_components": integer(1),
-            "visible": one_of("binary", "gaussian"),
-            "hidden": one_of("binary", "relu"),
-            "k": integer(1),
-            "persistent": boolean(),
-            "n_chains": integer(1),
-            "learn_variance": boolean(),
-            "standardize": STANDARDIZE,
-            "sparsity_target": optional(real(above=0)),
-            "sparsity_cost": real(0),
-            "sparsity_weights": boolean(),
-            "init_scale": optional(real(0)),
-            "init_visible": one_of("zeros", "data"),
-        }
-
-    def _check(self):
-        solver = super()._check()
-        if isinstance(solver, LBFGS):
+    def _check_together(self):
+        if self.solver == "lbfgs" or isinstance(self.solver, LBFGS):
             raise ValueError(
                 f"RBM: solver={self.solver!r} needs an objective with a value; contrastive divergence has only a noisy "
                 'gradient. Pass solver="momentum" or another rule of GradientDescent.'
@@ -400,6 +399,9 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
                 f"RBM: sparsity_target={self.sparsity_target} is the mean activation of binary units; pass a number "
                 "between 0 and 1."
             )
+
+    def _solver(self):
+        solver = super()._solver()
         if solver.learning_rate is None and LEARNING_RATES[solver.rule] == LEARNING_RATES["momentum"]:
             if self.hidden == "relu":
                 solver.learning_rate = 0.001
@@ -438,7 +440,7 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
 
     def _log_variance(self):
         """The bounds of learned log variances."""
-        solver = self._check()
+        solver = self._solver()
         steps = solver.rate_at(0, self.max_iter) if solver.rule in ("sgd", "momentum", "nesterov") else 0.0
         least = np.clip(0.5 * steps * (1 + self.n_components / 4), LEAST_VARIANCE, 1.0)
         return float(np.log(least)), float(np.log(MOST_VARIANCE)) if self.standardize else np.inf

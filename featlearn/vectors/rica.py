@@ -17,6 +17,7 @@ The mean and the unit are learned first, so that lambda and eps mean the same fo
 
 from collections.abc import Callable
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -25,7 +26,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float, cache_rows
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin, end_iteration
+from featlearn.fitting import fitting
 from featlearn.kernels.encoding.encode import AffineCode
 from featlearn.notices import notify, warn_at_limit
 from featlearn.streaming import accumulate, first_chunk, map_chunks
@@ -41,7 +43,6 @@ from featlearn.validation import (
     one_of,
     optional,
     real,
-    unchanged_on_failure,
 )
 from featlearn.vectors.affine import AffineCodesMixin
 from featlearn.vectors.ica import sparseness
@@ -159,6 +160,16 @@ class RICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
     ((6, 4), True)
     """
 
+    _rules: ClassVar = {
+        "n_components": optional(integer(1)),
+        "reconstruction_cost": real(0),
+        "sparsity": one_of("smooth_l1", "logcosh"),
+        "eps": real(0),
+        "normalize_rows": boolean(),
+        "max_iter": integer(1),
+        "tol": real(0),
+    }
+
     def __init__(
         self,
         n_components: int | None = 8,
@@ -179,20 +190,7 @@ class RICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         self.tol = tol
         self.random_state = random_state
 
-    def _check(self):
-        check_parameters(
-            self,
-            n_components=optional(integer(1)),
-            reconstruction_cost=real(0),
-            sparsity=one_of("smooth_l1", "logcosh"),
-            eps=real(0),
-            normalize_rows=boolean(),
-            max_iter=integer(1),
-            tol=real(0),
-        )
-
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting("max_iter")
     def fit(self, X, y=None):
         """Learn the filters.
 
@@ -207,10 +205,8 @@ class RICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         -------
         self
         """
-        self._check()
         rng, rounding = check_random_state(self.random_state), coarse_rounding(X)
         X = check_rows(self, X, reset=True, min_samples=2, passes=2, squared=False)
-        context = begin_fit(self, self.max_iter, X=X)
         d = self.n_features_in_
         shape = (d if self.n_components is None else self.n_components, d)
         dtype = as_float(np.asarray(first_chunk(X))[:0]).dtype
@@ -230,7 +226,7 @@ class RICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
             return {"components_": self._constrained(v.reshape(shape))[0].astype(dtype), **known}
 
         def report(value, v):
-            return end_iteration(context, self, {"loss": value}, lambda: fitted(v))
+            return end_iteration(self, {"loss": value}, lambda: fitted(v))
 
         # V is float64 whatever the data, so that small steps are not lost; only the walk is in the data's precision.
         end = lbfgs(evaluate, start, max_iter=self.max_iter, tol=self.tol, on_iteration=report, who="RICA")
@@ -240,7 +236,6 @@ class RICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         self._judge(end)
         warn_of_outliers("RICA", X, "samples are measured by their deviations")
         warn_of_drowned_features("RICA", probe(X), "it rebuilds the samples in their own units", share=0.1)
-        end_fit(context, self)
         return self
 
     def _constrained(self, V):
@@ -357,7 +352,7 @@ class RICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
             Larger is better.
         """
         check_is_fitted(self)
-        self._check()
+        check_parameters(self)
         X = check_rows(self, X, reset=False, passes=2, squared=False)
         with one_blas_thread():
             return -self._objective(X, moments_of(X), self.mean_, self.scale_)(self.components_.astype(np.float64))[0]

@@ -14,6 +14,7 @@ divide by n - 1; differences never cross from one sequence to the next.
 
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 from scipy import linalg
@@ -21,17 +22,16 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from featlearn.arrays import cache_rows
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin
+from featlearn.fitting import fitting
 from featlearn.streaming import accumulate, is_out_of_core, map_chunks
 from featlearn.threads import one_blas_thread
 from featlearn.validation import (
     check_codes,
-    check_parameters,
     check_rows,
     integer,
     optional,
     real,
-    unchanged_on_failure,
 )
 from featlearn.vectors.whitening import (
     Moments,
@@ -169,14 +169,20 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
 
     _needs_order = True  # for `Stage`, which draws patches: in time, and with their sequence as groups
 
+    _rules: ClassVar = {
+        "n_components": optional(integer(1)),
+        "degree": integer(1, 2),
+        "lag": integer(1),
+        "eps": real(0),
+    }
+
     def __init__(self, n_components: int | None = None, degree: int = 1, lag: int = 1, eps: float = 1e-9):
         self.n_components = n_components
         self.degree = degree
         self.lag = lag
         self.eps = eps
 
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting()
     def fit(self, X, y=None, lengths=None, groups=None):
         """Learn the slowest functions.
 
@@ -197,13 +203,12 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
         -------
         self
         """
-        check_parameters(self, n_components=optional(integer(1)), degree=integer(1, 2), lag=integer(1), eps=real(0))
         if is_out_of_core(X):
             raise ValueError(
                 "SlowFeatureAnalysis.fit compares every row with the one after it, so it needs them in an array or an "
                 "np.memmap. Fit on one of these; transform takes streams and Dask arrays."
             )
-        context, rounding = begin_fit(self, 0, X=X), coarse_rounding(X)
+        rounding = coarse_rounding(X)
         X = check_rows(self, X, reset=True, min_samples=2, squared=False)
         now, after = pairs(self._sequences(lengths, groups, len(X)), int(self.lag))
         if len(now) == 0:
@@ -213,7 +218,6 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
             )
         with one_blas_thread():
             self._learn(X, now, after, rounding)
-        end_fit(context, self)
         return self
 
     def _sequences(self, lengths, groups, n):

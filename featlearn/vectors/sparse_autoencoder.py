@@ -10,6 +10,8 @@ and KL(rho || r) = rho log(rho / r) + (1 - rho) log((1 - rho) / (1 - r)). Formul
 Ng (2011), "Sparse autoencoder", CS294A lecture notes.
 """
 
+from typing import ClassVar
+
 from sklearn.base import BaseEstimator
 
 from featlearn.validation import real
@@ -123,6 +125,8 @@ class SparseAutoencoder(AutoencoderMixin, BaseEstimator):
     True
     """
 
+    _rules: ClassVar = LAYERS | {"sparsity_target": real(above=0, high=0.999), "sparsity_cost": real(0)}
+
     def __init__(
         self,
         n_components: int | list[int] = 8,
@@ -166,9 +170,6 @@ class SparseAutoencoder(AutoencoderMixin, BaseEstimator):
         self.warm_start = warm_start
         self.engine = engine
         self.random_state = random_state
-
-    def _rules(self):
-        return LAYERS | {"sparsity_target": real(above=0, high=0.999), "sparsity_cost": real(0)}
 
     def _rarest(self):
         return min(RAREST, self.sparsity_target / 4) if self.sparsity_cost > 0 else RAREST

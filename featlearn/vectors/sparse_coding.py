@@ -16,7 +16,7 @@ omp, an atom that does what another does as well (Aharon, Elad & Bruckstein 2006
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -25,7 +25,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin, end_iteration
+from featlearn.fitting import fitting, guarded
 from featlearn.kernels.encoding.sparse_codes import OMP, ProximalEncoder, fitted_atoms, lasso_objective, sparse_sums
 from featlearn.kernels.sample import RowSample
 from featlearn.notices import interruptible, notify, warn_at_limit
@@ -43,7 +44,6 @@ from featlearn.validation import (
     one_of,
     optional,
     real,
-    unchanged_on_failure,
 )
 from featlearn.vectors.dictionary import unit_rows
 
@@ -252,6 +252,19 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
     True
     """
 
+    _rules: ClassVar = {
+        "n_components": integer(1),
+        "algorithm": one_of("omp", "ista", "fista"),
+        "n_nonzero": optional(integer(1)),
+        "alpha": either(one_of("auto"), real(0)),
+        "max_iter": integer(1),
+        "encode_iter": integer(1),
+        "encode_tol": real(0),
+        "tol": real(0),
+        "split_sign": boolean(),
+        "init": either(one_of("random", "normal"), instance(np.ndarray, list)),
+    }
+
     def __init__(
         self,
         n_components: int = 8,
@@ -278,20 +291,7 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
         self.init = init
         self.random_state = random_state
 
-    def _check(self):
-        check_parameters(
-            self,
-            n_components=integer(1),
-            algorithm=one_of("omp", "ista", "fista"),
-            n_nonzero=optional(integer(1)),
-            alpha=either(one_of("auto"), real(0)),
-            max_iter=integer(1),
-            encode_iter=integer(1),
-            encode_tol=real(0),
-            tol=real(0),
-            split_sign=boolean(),
-            init=either(one_of("random", "normal"), instance(np.ndarray, list)),
-        )
+    def _check_together(self):
         if self.n_nonzero is not None and self.n_nonzero > self.n_components:
             raise ValueError(
                 f"SparseCoding: n_nonzero={self.n_nonzero} atoms in a code are more than n_components="
@@ -320,8 +320,7 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
         # The sums are K x K, so that chunks of 4 K rows at least keep adding them cheap beside coding.
         return accumulate(f, X, rows=max(ROWS, 4 * self.n_components))
 
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting("max_iter")
     def fit(self, X, y=None):
         """Learn the atoms.
 
@@ -336,10 +335,8 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
         -------
         self
         """
-        self._check()
         rng = check_random_state(self.random_state)
         X, dtype = self._gate(X, reset=True, passes=4)
-        context = begin_fit(self, self.max_iter, X=X)
         self._set_alpha(X)
         # Of whole iterations: an interrupt finds the three in step.
         state: tuple[np.ndarray, Any, list[float]] = self._first_atoms(X, dtype, rng), None, []
@@ -351,7 +348,7 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
                 loss = _mean(sums, dtype)
                 state = self._updated(X, sums, atoms, rng), sums, [*curve, loss]
                 now: dict[str, Any] = {"components_": state[0], "alpha_": self.alpha_}
-                stop = end_iteration(context, self, {"loss": loss}, partial(dict, now))
+                stop = end_iteration(self, {"loss": loss}, partial(dict, now))
                 done = loss == 0 or (len(curve) > 0 and abs(curve[-1] - loss) < self.tol * curve[-1])
         atoms, sums, curve = state
         if len(curve) == self.max_iter and not (done or stop) and self.tol > 0:
@@ -375,7 +372,6 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
             self._warn_if_useless(X, atoms)
         self.components_, self.sums_ = atoms, sums
         self.loss_curve_, self.n_iter_ = np.array(curve), len(curve)
-        end_fit(context, self)
         return self
 
     def _warn_if_useless(self, X, atoms):
@@ -429,7 +425,7 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
             atoms[dead[: len(rows)]] = directions(rows, atoms.dtype)
         return atoms
 
-    @unchanged_on_failure
+    @guarded
     def partial_fit(self, X, y=None):
         """Learn from one more batch; the first one also sets the first atoms.
 
@@ -447,7 +443,6 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
         -------
         self
         """
-        self._check()
         first = not hasattr(self, "components_")
         rng = check_random_state(self.random_state)
         X, dtype = self._gate(X, reset=first, passes=4)
@@ -485,7 +480,7 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
             float32 if X is. The positive part first with ``split_sign``.
         """
         check_is_fitted(self)
-        self._check()
+        check_parameters(self)
         X = check_rows(self, X, reset=False)
         return map_chunks(self._coder(self.components_, self.split_sign), X, rows=ROWS)
 
@@ -523,7 +518,7 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
             At most 0, which is a perfect reconstruction.
         """
         check_is_fitted(self)
-        self._check()
+        check_parameters(self)
         X = check_rows(self, X, reset=False)
         return map_chunks(_MinusError(self._coder(self.components_)), X, rows=ROWS)
 
@@ -543,7 +538,7 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
             Larger is better; 0 is a perfect fit.
         """
         check_is_fitted(self)
-        self._check()
+        check_parameters(self)
         X, _ = self._gate(X, reset=False, passes=1)
         total, n = self._walk(partial(_errors, coder=self._coder(self.components_)), X)
         return float(-total / n)

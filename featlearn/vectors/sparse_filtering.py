@@ -17,7 +17,7 @@ Ngiam, Koh, Chen, Bhaskar & Ng (2011), "Sparse filtering", NIPS.
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -26,7 +26,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin, end_iteration, sub_task
+from featlearn.fitting import fitting
 from featlearn.kernels.encoding.norm_ratios import codes, gram, loss_and_pull, square, squares_and_slopes
 from featlearn.notices import notify, warn_at_limit
 from featlearn.streaming import accumulate, chunk_rows, first_chunk, is_out_of_core, map_chunks
@@ -40,7 +41,6 @@ from featlearn.validation import (
     integer,
     one_of,
     real,
-    unchanged_on_failure,
 )
 
 WALK_ROWS = 4096  # rows in a chunk of an array: enough chunks for every thread
@@ -276,6 +276,18 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
     True
     """
 
+    _rules: ClassVar = {
+        "n_components": either(integer(1), _list_of_widths),
+        "activation": one_of("softabs", "log"),
+        "n_layers": integer(1),
+        "solver": one_of("lbfgs"),
+        "max_iter": integer(1),
+        "tol": real(0),
+        "eps": real(above=0),
+        "center": boolean(),
+        "warm_start": boolean(),
+    }
+
     def __init__(
         self,
         n_components: int | list[int] = 8,
@@ -300,19 +312,10 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
         self.warm_start = warm_start
         self.random_state = random_state
 
-    def _checked_widths(self) -> list[int]:
-        check_parameters(
-            self,
-            n_components=either(integer(1), _list_of_widths),
-            activation=one_of("softabs", "log"),
-            n_layers=integer(1),
-            solver=one_of("lbfgs"),
-            max_iter=integer(1),
-            tol=real(0),
-            eps=real(above=0),
-            center=boolean(),
-            warm_start=boolean(),
-        )
+    def _check_together(self):
+        self._widths()
+
+    def _widths(self) -> list[int]:
         if not isinstance(self.n_components, (list, tuple)):
             return [self.n_components] * self.n_layers
         if self.n_layers not in (1, len(self.n_components)):
@@ -322,8 +325,7 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
             )
         return list(self.n_components)
 
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting(lambda self, X: len(self._widths()))
     def fit(self, X, y=None):
         """Learn the features.
 
@@ -338,10 +340,9 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
         -------
         self
         """
-        widths = self._checked_widths()
+        widths = self._widths()
         rng = check_random_state(self.random_state)
         X = check_rows(self, X, reset=True, passes=2)
-        context = begin_fit(self, len(widths), X=X)
         dtype = as_float(np.asarray(first_chunk(X))[:0]).dtype
         layers: list[SparseLayer] = []
         data, left = X, self.max_iter
@@ -350,17 +351,14 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
                 data = map_chunks(self._encoder(layers[-1:]), data, rows=walk_rows(data))
             encoder = self._encoder([] if data is not X else layers)
             W = first.astype(dtype)
-            task = context.subcontext(task_name="layer", max_subtasks=self.max_iter)
-            task.call_on_fit_task_begin(estimator=self)
-            layer, interrupted = self._layer(Objective(data, encoder, W.shape), W, task, layers, left)
+            with sub_task(self, "layer", self.max_iter):
+                layer, interrupted = self._layer(Objective(data, encoder, W.shape), W, layers, left)
             layers.append(layer)
             left = 1 if interrupted else left  # further layers must be there, and are not worked on
-            task.call_on_fit_task_end(estimator=self)
         self.layers_, self.components_ = layers, layers[0].weights
         self.objective_, self.loss_curve_ = layers[-1].objective, np.concatenate([one.loss_curve for one in layers])
         self.n_iter_ = len(self.loss_curve_)
         self._warn_if_useless(X)
-        end_fit(context, self)
         return self
 
     def _encoder(self, layers) -> Encoder:
@@ -379,7 +377,7 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
             )
         return [layer.weights for layer in self.layers_]
 
-    def _layer(self, objective, W, task, before, max_iter) -> tuple[SparseLayer, bool]:
+    def _layer(self, objective, W, before, max_iter) -> tuple[SparseLayer, bool]:
         """Minimize the objective of one layer from W (K, d); whether that was interrupted, too."""
         n = objective.gram.n
         scale = 1.0 if before else objective.scale
@@ -402,7 +400,7 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
 
         def after(loss, v):
             curve.append(n * loss)
-            return end_iteration(task, self, {"loss": curve[-1]}, partial(attributes, v))
+            return end_iteration(self, {"loss": curve[-1]}, partial(attributes, v))
 
         start = (W * W.dtype.type(scale)).ravel()
         end = lbfgs(evaluate, start, max_iter=max_iter, tol=self.tol, on_iteration=after, who="SparseFiltering")
@@ -449,7 +447,7 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
             Rows of length 1 in the features of the last layer, all at least 0; float32 if X is.
         """
         check_is_fitted(self)
-        self._checked_widths()
+        check_parameters(self)
         X = check_rows(self, X, reset=False)
         return map_chunks(self._encoder(self.layers_), X, rows=walk_rows(X))
 

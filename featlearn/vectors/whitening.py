@@ -15,7 +15,7 @@ float64's precision: a direction whose variance is below what its features' roun
 
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import linalg
@@ -23,20 +23,19 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OneToOn
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float, blocks, cache_rows
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin
+from featlearn.fitting import fitting, guarded
 from featlearn.notices import notify
 from featlearn.streaming import accumulate, chunk_rows, is_out_of_core, map_chunks
 from featlearn.threads import one_blas_thread
 from featlearn.validation import (
     check_codes,
-    check_parameters,
     check_rows,
     either,
     integer,
     one_of,
     optional,
     real,
-    unchanged_on_failure,
 )
 
 EXACT, SINGLE = float(np.finfo(np.float64).eps), float(np.finfo(np.float32).eps)
@@ -328,8 +327,11 @@ class _Scores:
 class _Whitening(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     """What the two whitenings share: learning the moments, eps, and scores."""
 
-    @with_callbacks
-    @unchanged_on_failure
+    _rules: ClassVar = {
+        "eps": either(real(0), one_of("auto", "paper")),
+    }
+
+    @fitting()
     def fit(self, X, y=None):
         """Learn the mean and the whitening from the samples, in one walk.
 
@@ -344,17 +346,14 @@ class _Whitening(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         -------
         self
         """
-        self._check()
-        context = begin_fit(self, 0, X=X)
         with one_blas_thread():
             self._learn(self._moments(X, first=True))
         n, d, least = self.moments_.n, len(self.mean_), self.explained_variance_[-1]
         if len(self.explained_variance_) == n - 1 and n - 1 <= d and least > max(self.eps_, self._floor):
             warn_of_too_few(type(self).__name__, n, d, "PCAWhitening(n_components) for far fewer, or a larger eps")
-        end_fit(context, self)
         return self
 
-    @unchanged_on_failure
+    @guarded
     def partial_fit(self, X, y=None):
         """Add more samples to what was learned; the result equals one `fit` on all of them.
 
@@ -369,13 +368,9 @@ class _Whitening(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         -------
         self
         """
-        self._check()
         first = not hasattr(self, "moments_")
         moments = self._moments(X, first)
         return self._learn(moments if first else self.moments_ + moments)
-
-    def _check(self):
-        check_parameters(self, eps=either(real(0), one_of("auto", "paper")))
 
     def _moments(self, X, first):
         rounding = coarse_rounding(X)
@@ -654,13 +649,11 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
     (500, 2)
     """
 
+    _rules: ClassVar = _Whitening._rules | {"n_components": optional(integer(1))}
+
     def __init__(self, n_components: int | None = None, eps: float | str = "auto"):
         self.n_components = n_components
         self.eps = eps
-
-    def _check(self):
-        super()._check()
-        check_parameters(self, n_components=optional(integer(1)))
 
     def _check_rank(self, n, d):
         if self.n_components is not None and self.n_components > d:

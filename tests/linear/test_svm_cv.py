@@ -26,7 +26,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from featlearn import LinearSVM, LinearSVMCV
 from featlearn.kernels.svm import newton
 from featlearn.linear import svm_cv
-from featlearn.linear.svm_cv import check_path
+from featlearn.linear.svm_cv import path_of
 
 
 @parametrize_with_checks([LinearSVMCV(Cs=3)])
@@ -97,7 +97,7 @@ def test_path_is_sorted_and_ties_take_the_smaller():
     assert model.Cs_.tolist() == [9.99, 10.0]
     assert model.C_ == 9.99
     assert model.scores_.shape == (5, 2)
-    np.testing.assert_allclose(check_path(4), [1e-2, 1, 1e2, 1e4])
+    np.testing.assert_allclose(path_of(4), [1e-2, 1, 1e2, 1e4])
 
 
 def test_the_path_costs_fewer_walks_than_cold_fits():
