@@ -1,4 +1,7 @@
-"""The Gibbs sampler against the enumerated posterior of a tiny corpus, and the learning of priors."""
+"""The Gibbs sampler against the enumerated posterior of a tiny corpus, and the learning of priors.
+
+Tests topics/gibbs, kernels/topics/topic_blocks.
+"""
 
 from itertools import product
 

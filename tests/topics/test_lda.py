@@ -1,4 +1,7 @@
-"""LDA by variational Bayes, whole and online: known answers, the peer's bound, bad input. Gibbs has its own file."""
+"""LDA by variational Bayes, whole and online: known answers, the peer's bound, bad input. Gibbs has its own file.
+
+Tests topics/lda, topics/online, topics/variational, topics/priors.
+"""
 
 import itertools
 import pickle

@@ -1,4 +1,7 @@
-"""LDA behind Gibbs sampling: what the estimator makes of the sampler."""
+"""LDA behind Gibbs sampling: what the estimator makes of the sampler.
+
+Tests topics/lda, topics/gibbs (its run), topics/priors.
+"""
 
 import pickle
 

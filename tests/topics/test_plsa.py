@@ -1,4 +1,7 @@
-"""PLSA against EM by four loops, non-negative factorization, and the corpora it must explain."""
+"""PLSA against EM by four loops, non-negative factorization, and the corpora it must explain.
+
+Tests topics/plsa, kernels/topics/aspects, kernels/topics/fold_in.
+"""
 
 import pickle
 

@@ -1,4 +1,7 @@
-"""Fits of topic models and grammars that max_iter or Ctrl-C ended: they say so, and keep the best; and n_jobs."""
+"""Fits of topic models and grammars that max_iter or Ctrl-C ended: they say so, and keep the best; and n_jobs.
+
+Tests topics/em, topics/lda, topics/online, grammar/parser.
+"""
 
 import warnings
 

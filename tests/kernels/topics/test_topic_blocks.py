@@ -1,4 +1,7 @@
-"""Blocks of tokens, and the draw of one topic against its formula."""
+"""Blocks of tokens, and the draw of one topic against its formula.
+
+Tests kernels/topics/topic_blocks, kernels/topics/topic_draw.
+"""
 
 import numpy as np
 import pytest
