@@ -23,7 +23,7 @@ from sklearn.utils.validation import check_is_fitted, check_memory
 from featlearn.arrays import as_float
 from featlearn.callbacks import CallbackSupportMixin, sub_fit
 from featlearn.fitting import fitting
-from featlearn.images.fusion import encoder_plan, fusible_cells
+from featlearn.images.fusion import fused_plan, fusible_cells
 from featlearn.images.maps import axes_rule, check_images, pair, place_names
 from featlearn.images.patches import count_patches, extract_patches, sample_patches, sample_runs
 from featlearn.images.pools import MeanPool
@@ -387,7 +387,7 @@ class _StageEncoder:
         self.stride, self.pad, self.patch_dtype = int(stage.stride), int(stage.pad), stage.patch_dtype_
         height, width = (side + 2 * self.pad for side in stage.image_shape_[:2])
         shape = map_size(height, width, self.patch, self.stride)
-        plan = encoder_plan(self.learner, self.patch, self.stride)
+        plan = fused_plan(self.learner, self.patch, self.stride)
         self.after = [step for step in (stage.rectify, stage.normalize, stage.pool) if step is not None]
         self.divisor: Any = None
         cells = fusible_cells(stage.pool, *shape) if len(self.after) == 1 else None

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
 from featlearn.kernels.activations import ACTIVATIONS
-from featlearn.kernels.encoding.encode import AffineCode
+from featlearn.kernels.encoding.encode import EncoderPlan
 from featlearn.notices import notify
 from featlearn.streaming import accumulate, map_chunks
 from featlearn.training.learner import GradientLearnerMixin
@@ -243,10 +243,16 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
         encoder = self._encoder()
         return map_chunks(encoder, check_rows(self, X, reset=False))
 
-    def _affine_code(self) -> AffineCode | None:
-        """The codes of one layer, for the fused image encoder; None for a deep encoder."""
+    def encoder_plan(self) -> EncoderPlan | None:
+        """The codes as a plan, by which `Stage` encodes and pools in one pass; see `featlearn.images.fusion.Fusible`.
+
+        Returns
+        -------
+        plan : EncoderPlan or None
+            None for an encoder of several layers.
+        """
         (weights, *_), (bias, *_), (activation, *_) = self._layers()
-        return AffineCode(weights.T, bias, activation, origin=self._origin()) if len(self.coefs_) == 2 else None
+        return EncoderPlan(weights.T, activation, bias=bias, mean=self._origin()) if len(self.coefs_) == 2 else None
 
     def inverse_transform(self, X):
         """Decode codes.

@@ -27,7 +27,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
-from featlearn.kernels.encoding.encode import AffineCode
+from featlearn.kernels.encoding.encode import EncoderPlan
 from featlearn.kernels.encoding.sparse_codes import ProximalEncoder, lasso_objective
 from featlearn.streaming import accumulate, map_chunks
 from featlearn.training import LBFGS, Params
@@ -315,9 +315,9 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         D, W = self.components_ / self.scale_, self.coef_ * self.scale_
         return {"D": D, "W": W, "b": self.intercept_, "g": self.gain_}
 
-    def _affine_code(self):
+    def encoder_plan(self) -> EncoderPlan:
         origin = self.mean_ if self.mean_.any() else None
-        return AffineCode(self.coef_, self.intercept_, "tanh", origin=origin, scale=self.gain_)
+        return EncoderPlan(self.coef_, "tanh", bias=self.intercept_, mean=origin, scale=self.gain_)
 
     def inverse_transform(self, X):
         """Samples from codes, ``codes @ components_ + mean_``.

@@ -26,7 +26,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float, blocks
 from featlearn.kernels.bernoulli import flip_rectified_rows, flip_rows
-from featlearn.kernels.encoding.encode import AffineCode
+from featlearn.kernels.encoding.encode import EncoderPlan
 from featlearn.streaming import accumulate, dense, dense_rows, is_out_of_core, map_chunks
 from featlearn.threads import map_in_order, n_threads
 from featlearn.training.learner import GradientLearnerMixin
@@ -540,14 +540,14 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         tags.input_tags.sparse = self._takes_sparse()
         return tags
 
-    def _affine_code(self):
+    def encoder_plan(self) -> EncoderPlan:
         params, standardizer = self._parameters(), self._learned_standardizer()
         weights = scaled(params["W"], params)
-        return AffineCode(
-            weights=weights if standardizer is None else weights / standardizer.scale,
+        return EncoderPlan(
+            weights if standardizer is None else weights / standardizer.scale,
+            "sigmoid" if self.hidden == "binary" else "relu",
             bias=params["b"],
-            activation="sigmoid" if self.hidden == "binary" else "relu",
-            origin=None if standardizer is None else standardizer.mean,
+            mean=None if standardizer is None else standardizer.mean,
         )
 
     def _machine(self):
