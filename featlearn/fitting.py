@@ -11,7 +11,7 @@ In between it reports iterations with `callbacks.end_iteration` and runs them wi
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from featlearn.callbacks import begin_fit, end_fit, with_callbacks
 from featlearn.validation import check_parameters
@@ -46,7 +46,7 @@ def guarded(method: Callable[P, R]) -> Callable[P, R]:
             self.__dict__.update(before | kept)
             raise
 
-    return checked
+    return cast(Callable[P, R], checked)
 
 
 def fitting(
