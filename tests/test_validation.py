@@ -190,7 +190,7 @@ def test_text_and_complex_rows_are_refused(learner):
 
 
 def test_more_atoms_than_samples_are_refused_with_both_numbers():
-    message = "n_samples=40 is fewer than n_components=41 atoms. Pass at least 41 samples"
+    message = "n_samples=40 is fewer than n_components=41. Pass at least 41 samples"
     for fit in (KMeansDictionary(41).fit, KMeansDictionary(41).partial_fit):
         with pytest.raises(ValueError, match=message):
             fit(X)
@@ -209,9 +209,9 @@ def test_one_sample():
 
 
 def test_first_atoms_of_another_shape_are_refused_with_both_shapes():
-    with pytest.raises(ValueError, match=r"init has shape \(3, 5\); pass 3 atoms of 4 features"):
+    with pytest.raises(ValueError, match=r"init has shape \(3, 5\); pass 3 rows of 4 features"):
         KMeansDictionary(3, init=np.ones((3, 5))).fit(X)
-    with pytest.raises(ValueError, match=r"init has shape \(2, 4\); pass 3 atoms of 4 features"):
+    with pytest.raises(ValueError, match=r"init has shape \(2, 4\); pass 3 rows of 4 features"):
         KMeansDictionary(3, init=np.ones((2, 4))).fit(X)
     with pytest.raises(ValueError, match="init contains NaN or infinity"):
         KMeansDictionary(3, init=np.full((3, 4), np.nan)).fit(X)
