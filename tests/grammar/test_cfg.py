@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featlearn.grammar.brackets import parse_tree
-from featlearn.grammar.cfg import CFG, PCFG, Rule, RuleCounts, Word, tree_rules
+from featlearn.grammar.cfg import CFG, PCFG
+from featlearn.grammar.rules import Rule, RuleCounts, Word, tree_rules
 from featlearn.grammar.toys import load_toy_grammar
 from featlearn.grammar.tree import Tree
 

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from featlearn.grammar.brackets import parse_tree
 from featlearn.grammar.drawing import columns, layout
-from featlearn.grammar.tree import Tree, escape, fold, make_tree, unescape
+from featlearn.grammar.escapes import escape, unescape
+from featlearn.grammar.tree import Tree, make_tree
+from featlearn.grammar.walks import fold
 
 DEPTH = 10_000
 DEEP = "(A " * DEPTH + "x" + ")" * DEPTH
