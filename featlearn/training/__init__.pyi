@@ -1,0 +1,9 @@
+from .loop import Objective as Objective
+from .loop import Trained as Trained
+from .loop import minimize as minimize
+from .shards import Draws as Draws
+from .shards import Memory as Memory
+from .shards import Params as Params
+from .solvers import LBFGS as LBFGS
+from .solvers import GradientDescent as GradientDescent
+from .solvers import make_solver as make_solver
