@@ -8,7 +8,7 @@ from sklearn.utils import estimator_checks
 
 from tests.registry import ESTIMATORS, instances
 
-# Images and texts have batteries of their own: tests/images/test_battery.py, tests/text, tests/topics and tests/grammar.
+# tests/images/test_battery.py is that of images; tests/text, tests/topics and tests/grammar check what reads texts.
 ESTIMATORS_2D = [e for name, kind in ESTIMATORS.items() if kind in ("rows", "counts") for e in instances(name)]
 EXTRA_CHECKS = [
     estimator_checks.check_transformer_get_feature_names_out,

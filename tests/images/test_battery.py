@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_parameters_default_constructible
 
 import featlearn
-from featlearn import ZCA, ContrastNormalizer, KMeansDictionary, RandomPatches, Stage
+from featlearn import ContrastNormalizer, RandomPatches, Stage
 from tests.registry import ESTIMATORS, instances
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, size=(30, 9, 8, 3))
