@@ -1,6 +1,6 @@
 """Coherence against the formulas worked by hand, windows counted one by one, and gensim.
 
-Tests topics/coherence, kernels/topics/windows.
+Also tests featlearn.kernels.topics.windows.
 """
 
 import warnings

@@ -1,7 +1,4 @@
-"""The Gibbs sampler against the enumerated posterior of a tiny corpus, and the learning of priors.
-
-Tests topics/gibbs, kernels/topics/topic_blocks.
-"""
+"""The Gibbs sampler against the enumerated posterior of a tiny corpus, and the learning of priors."""
 
 from itertools import product
 

@@ -1,6 +1,6 @@
 """LDA by variational Bayes, whole and online: known answers, the peer's bound, bad input. Gibbs has its own file.
 
-Tests topics/lda, topics/online, topics/variational, topics/priors.
+Also tests featlearn.topics.online, featlearn.topics.priors and featlearn.topics.variational.
 """
 
 import itertools

@@ -1,7 +1,4 @@
-"""LDA behind Gibbs sampling: what the estimator makes of the sampler.
-
-Tests topics/lda, topics/gibbs (its run), topics/priors.
-"""
+"""LDA behind Gibbs sampling: what the estimator makes of the sampler."""
 
 import pickle
 

@@ -1,6 +1,6 @@
 """The mixture of unigrams against enumeration and a slow dense EM; and what the three models of counts share.
 
-Tests topics/mixture_of_unigrams, topics/unigram, topics/plsa, kernels/topics/aspects.
+Also tests featlearn.kernels.topics.aspects.
 """
 
 import itertools

@@ -1,7 +1,4 @@
-"""PLSA against EM by four loops, non-negative factorization, and the corpora it must explain.
-
-Tests topics/plsa, kernels/topics/aspects, kernels/topics/fold_in.
-"""
+"""PLSA against EM by four loops, non-negative factorization, and the corpora it must explain."""
 
 import pickle
 

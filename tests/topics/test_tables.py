@@ -1,6 +1,6 @@
 """Tables of topics against loops over their formulas, pandas and SciPy.
 
-Tests topics/tables, topics/groups.
+Also tests featlearn.topics.groups.
 """
 
 import pickle

@@ -1,6 +1,6 @@
 """Fits of topic models and grammars that max_iter or Ctrl-C ended: they say so, and keep the best; and n_jobs.
 
-Tests topics/em, topics/lda, topics/online, grammar/parser.
+Also tests featlearn.topics.em and featlearn.grammar.parser.
 """
 
 import warnings

@@ -1,6 +1,6 @@
 """Blocks of tokens, and the draw of one topic against its formula.
 
-Tests kernels/topics/topic_blocks, kernels/topics/topic_draw.
+Also tests featlearn.kernels.topics.topic_draw.
 """
 
 import numpy as np
