@@ -1,7 +1,4 @@
-"""Fits of topic models and grammars that max_iter or Ctrl-C ended: they say so, and keep the best; and n_jobs.
-
-Also tests featlearn.topics.em and featlearn.grammar.parser.
-"""
+"""Fits of topic models and grammars that max_iter or Ctrl-C ended: they say so, and keep the best; and n_jobs."""
 
 import warnings
 
