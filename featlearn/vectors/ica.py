@@ -30,7 +30,7 @@ from sklearn.utils.validation import check_is_fitted
 from featlearn.arrays import as_float, cache_rows
 from featlearn.callbacks import CallbackSupportMixin, end_iteration
 from featlearn.fitting import fitting
-from featlearn.kernels.encoding.encode import AffineCode
+from featlearn.kernels.encoding.encode import EncoderPlan
 from featlearn.kernels.encoding.sparseness import logcosh_rows, smooth_l1_rows
 from featlearn.notices import interruptible, notify, warn_at_limit
 from featlearn.streaming import accumulate, first_chunk, map_chunks
@@ -429,13 +429,13 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
             )
         return np.eye(d), np.eye(d)
 
-    def _affine_code(self):
+    def encoder_plan(self) -> EncoderPlan:
         W = self.components_
         if not hasattr(self, "mean_"):
-            return AffineCode(weights=W, bias=np.zeros(len(W), W.dtype), activation="linear")
+            return EncoderPlan(W, "linear", bias=np.zeros(len(W), W.dtype))
         origin = self.mean_.astype(np.float32).astype(np.float64)  # the same in either precision; the bias has the rest
         bias = ((origin - self.mean_) @ W.T).astype(W.dtype)
-        return AffineCode(weights=W, bias=bias, activation="linear", origin=origin)
+        return EncoderPlan(W, "linear", bias=bias, mean=origin)
 
     def transform(self, X: Any) -> Any:
         """The sources of samples.

@@ -34,7 +34,7 @@ from featlearn.arrays import as_float, cache_rows
 from featlearn.callbacks import CallbackSupportMixin
 from featlearn.fitting import fitting
 from featlearn.kernels.encoding.assign import nearest
-from featlearn.kernels.encoding.encode import AffineCode
+from featlearn.kernels.encoding.encode import EncoderPlan
 from featlearn.kernels.encoding.posteriors import (
     DIRECT_ROWS,
     DirectPlan,
@@ -575,14 +575,20 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self._check_encode("full" if self.covariances_.ndim == 3 else "tied" if self._tied else "diag")
         return self._map(X, self.encode)
 
-    def _affine_code(self) -> AffineCode | None:
-        """The posteriors as a softmax of affine responses, for the fused image encoder; None where that would err."""
+    def encoder_plan(self) -> EncoderPlan | None:
+        """The codes as a plan, by which `Stage` encodes and pools in one pass; see `featlearn.images.fusion.Fusible`.
+
+        Returns
+        -------
+        plan : EncoderPlan or None
+            Posteriors as a softmax of affine responses; None for other codes, and where that would err.
+        """
         mixture = self._mixture
         if self.encode != "posterior" or not affine(mixture):
             return None
         origin = mixture.means.mean(axis=0, dtype=np.float64)
         A, c = affine_logits(mixture.means - origin, mixture.covariances, mixture.weights, np.float64)
-        return AffineCode(A, c, "softmax", squares=True, origin=origin)
+        return EncoderPlan(A, "softmax", bias=c, squares=True, mean=origin)
 
     def predict_proba(self, X: Any) -> Any:
         """Posteriors p(k | x), whatever ``encode`` is.

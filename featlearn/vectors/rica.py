@@ -28,7 +28,7 @@ from sklearn.utils.validation import check_is_fitted
 from featlearn.arrays import as_float, cache_rows
 from featlearn.callbacks import CallbackSupportMixin, end_iteration
 from featlearn.fitting import fitting
-from featlearn.kernels.encoding.encode import AffineCode
+from featlearn.kernels.encoding.encode import EncoderPlan
 from featlearn.notices import notify, warn_at_limit
 from featlearn.streaming import accumulate, first_chunk, map_chunks
 from featlearn.threads import one_blas_thread
@@ -277,11 +277,11 @@ class RICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
             gain = (curve[-2] - curve[-1]) / abs(curve[-1]) if len(curve) > 1 else np.inf
             warn_at_limit("RICA", end.n_iter, self.tol, f"the loss still fell by {gain:.2g} of itself")
 
-    def _affine_code(self):
+    def encoder_plan(self) -> EncoderPlan:
         W = (self.components_ / self.scale_).astype(self.components_.dtype)
         origin = self.mean_.astype(np.float32).astype(np.float64)  # the same in either precision; the bias has the rest
         bias = ((origin - self.mean_) @ W.T).astype(W.dtype)
-        return AffineCode(weights=W, bias=bias, activation="linear", origin=origin)
+        return EncoderPlan(W, "linear", bias=bias, mean=origin)
 
     def transform(self, X: Any) -> Any:
         """The responses to samples.
