@@ -77,6 +77,7 @@ _HOME = {
     "training": [],
     "streaming": ["accumulate", "map_chunks"],
     "callbacks": ["EarlyStopping", "ProgressBar"],
+    "persistence": ["load", "save"],
     "plot": [
         "DocumentTopicDisplay",
         "FilterGridDisplay",

@@ -20,6 +20,13 @@ def blas_threads():
     return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
 
 
+@pytest.fixture(autouse=True)
+def two_blas_threads():
+    """Every BLAS pool has two threads (the suite runs on one), so that one is a limit and two are given back."""
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        yield
+
+
 def test_n_threads(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(joblib, "cpu_count", lambda: 8)
@@ -79,6 +86,7 @@ def test_a_block_within_a_block_takes_one_thread():
 @pytest.mark.parametrize("threads", [1, 3])
 def test_an_error_comes_through_and_frees_the_blas(threads):
     before = blas_threads()
+    assert before == {2}
 
     def fail(i):
         if i == 3:
@@ -95,6 +103,7 @@ def test_an_error_comes_through_and_frees_the_blas(threads):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_every_block_has_one_blas_thread_and_gives_it_back(threads):
     before = blas_threads()
+    assert before == {2}
     seen = list(map_in_order(lambda i: blas_threads(), range(3), threads))
     assert seen == [{1}] * 3
     assert blas_threads() == before
@@ -102,6 +111,7 @@ def test_every_block_has_one_blas_thread_and_gives_it_back(threads):
 
 def test_one_blas_thread_nests_and_overlaps():
     before = blas_threads()
+    assert before == {2}
     with one_blas_thread():
         with one_blas_thread():
             assert blas_threads() == {1}

@@ -86,10 +86,12 @@ class CompiledGrammar:
             )
 
     def __getstate__(self) -> dict:
-        return {name: self.__dict__[name] for name in self.__dataclass_fields__}
+        words = {word: [part.tolist() for part in scores] for word, scores in self.words.items()}
+        return {name: self.__dict__[name] for name in self.__dataclass_fields__} | {"words": words}
 
     def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state)
+        words = {word: (np.array(s, np.int32), np.array(p, float)) for word, (s, p) in state["words"].items()}
+        self.__dict__.update(state | {"words": words})
         self.__post_init__()
 
     def __repr__(self) -> str:

@@ -125,7 +125,7 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """How the winning atom is found; one of the assignments."""
         return "euclidean"
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Encode samples by the dictionary.
 
         Parameters
@@ -155,7 +155,7 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             return None
         return EncoderPlan(self.components_, self.encode, self.threshold)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> Any:
         """The winning atom of each sample.
 
         Parameters
@@ -172,7 +172,7 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X = check_rows(self, X, reset=False, accept_sparse=True)
         return map_dense(_Predict(self.components_, self._rule()), X)
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> Any:
         """Minus the squared reconstruction error of each sample: the higher, the more like the training samples.
 
         The reconstruction is what `inverse_transform` makes of the sample's codes: the nearest atom for triangle and
@@ -203,7 +203,7 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X = check_rows(self, X, reset=False, accept_sparse=True)
         return map_dense(_Score(self.components_, self.encode, self.threshold, self._rule()), X)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Any) -> np.ndarray:
         """Reconstruct samples from their codes.
 
         Exact codes do not exist for a dictionary: hard and omp give the winning atom, scaled for omp; triangle gives

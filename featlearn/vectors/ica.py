@@ -19,7 +19,7 @@ Only directions that vary are whitened, so none of the sources is a direction wi
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy import integrate
@@ -286,6 +286,7 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
     def __init__(
         self,
         n_components: int | None = None,
+        *,
         whiten: bool = True,
         sparsity: str = "logcosh",
         eps: float = 1e-2,
@@ -302,7 +303,7 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         self.random_state = random_state
 
     @fitting("max_iter")
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the filters.
 
         Parameters
@@ -438,7 +439,7 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         bias = ((origin - self.mean_) @ W.T).astype(W.dtype)
         return EncoderPlan(W, "linear", bias=bias, mean=origin)
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """The sources of samples.
 
         Parameters
@@ -458,7 +459,7 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
     def _encoder(self):
         return _Affine(self.components_.T, before=getattr(self, "mean_", None))
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Any) -> Any:
         """Samples from their sources: exact on the directions that were kept, by least squares.
 
         Parameters
@@ -474,7 +475,7 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         return map_chunks(_Affine(self.mixing_.T, after=getattr(self, "mean_", None)), check_codes(self, X))
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> Any:
         """How well each sample is rebuilt: minus the squared error of ``inverse_transform(transform(X))``.
 
         Parameters
@@ -491,7 +492,7 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         X = check_rows(self, X, reset=False, squared=False)
         return map_chunks(_Scores(getattr(self, "mean_", 0.0), _Affine(self.components_.T), _Affine(self.mixing_.T)), X)
 
-    def score(self, X, y=None):
+    def score(self, X: Any, y: Any = None) -> float:
         """The objective on samples.
 
         Parameters

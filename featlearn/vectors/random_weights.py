@@ -12,7 +12,7 @@ decides (`standardizer`); or 0 and 1, for inputs that have these already. Jarret
 random filters, rectified, normalized and pooled, close to learned ones; Saxe et al. (2011) explain it by pooling.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -122,6 +122,7 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
     def __init__(
         self,
         n_components: int = 8,
+        *,
         activation: str = "linear",
         distribution: str = "normal",
         scale: float = 1.0,
@@ -138,7 +139,7 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         self.random_state = random_state
 
     @fitting()
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Draw the filters, whatever the data, and learn the scale of each feature.
 
         Parameters
