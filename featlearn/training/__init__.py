@@ -3,37 +3,6 @@
 This is its public face: everything a learner of your own needs.
 """
 
-from featlearn.training.learner import GradientLearnerMixin
-from featlearn.training.loop import minimize
-from featlearn.training.objective import (
-    Batch,
-    Draws,
-    Engine,
-    Memory,
-    Objective,
-    Params,
-    State,
-    StatefulObjective,
-    Trained,
-)
-from featlearn.training.solvers import LBFGS, TRAINING_RULES, GradientDescent, make_solver
-from featlearn.training.standardizer import Standardizer
+import lazy_loader as _lazy
 
-__all__ = [
-    "LBFGS",
-    "TRAINING_RULES",
-    "Batch",
-    "Draws",
-    "Engine",
-    "GradientDescent",
-    "GradientLearnerMixin",
-    "Memory",
-    "Objective",
-    "Params",
-    "Standardizer",
-    "State",
-    "StatefulObjective",
-    "Trained",
-    "make_solver",
-    "minimize",
-]
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

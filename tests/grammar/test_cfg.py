@@ -1,4 +1,7 @@
-"""Grammars: their text, checks, mass, counts and draws."""
+"""Grammars: their text, checks, mass, counts and draws.
+
+Also tests featlearn.grammar.rules and featlearn.grammar.toys.
+"""
 
 import math
 import pickle

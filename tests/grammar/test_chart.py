@@ -1,4 +1,8 @@
-"""Charts against brute force: all trees of small grammars are written out; their sums, maxima and counts compared."""
+"""Charts against brute force: all trees of small grammars are written out; their sums, maxima and counts compared.
+
+Also tests featlearn.grammar.coarse, featlearn.grammar.compiled, featlearn.grammar.k_best and
+featlearn.kernels.parsing.chart_trees.
+"""
 
 import itertools
 import math

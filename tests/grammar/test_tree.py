@@ -1,4 +1,7 @@
-"""Trees: what they hold, against recursive definitions on small random trees; and trees too deep for recursion."""
+"""Trees: what they hold, against recursive definitions on small random trees; and trees too deep for recursion.
+
+Also tests featlearn.grammar.drawing.
+"""
 
 import copy
 import pickle

@@ -1,4 +1,7 @@
-"""LDA by variational Bayes, whole and online: known answers, the peer's bound, bad input. Gibbs has its own file."""
+"""LDA by variational Bayes, whole and online: known answers, the peer's bound, bad input. Gibbs has its own file.
+
+Also tests featlearn.text.batches, featlearn.topics.online, featlearn.topics.priors and featlearn.topics.variational.
+"""
 
 import itertools
 import pickle
