@@ -79,11 +79,12 @@ def build(variant: str, settings: Settings) -> Any:
     """The pipeline of a variant, from images to classes."""
     from sklearn.pipeline import make_pipeline
 
-    from featlearn import Flatten, LinearSVM, Stage, SumPool
+    from featlearn import Flatten, Stage, SumPool
+    from pipelines.mean_svm import MeanSVM
     from pipelines.scaler import FeatureScaler
 
     # Features are nobody else's and may be overwritten; pixels are the caller's.
-    head = [Flatten(), FeatureScaler(eps=0.01, copy=variant == "raw_pixels"), LinearSVM(C=100.0)]
+    head = [Flatten(), FeatureScaler(eps=0.01, copy=variant == "raw_pixels"), MeanSVM(C=100.0)]
     if variant == "raw_pixels":
         return make_pipeline(*head)
     stage = Stage(
