@@ -250,8 +250,9 @@ def is_trusted(name: str) -> bool:
         found = getattr(import_module(module), kind, None)
     except ImportError:
         return False
-    own = isinstance(found, type) and found.__module__ == module
-    return own and (issubclass(found, BaseEstimator) or dataclasses.is_dataclass(found))
+    if not isinstance(found, type) or found.__module__ != module:
+        return False
+    return issubclass(found, BaseEstimator) or dataclasses.is_dataclass(found)
 
 
 def _untrusted(path):
