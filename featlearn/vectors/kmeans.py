@@ -16,7 +16,7 @@ dictionary (the rule of k-means++). Samples are told apart by what they hold, so
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -339,7 +339,7 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
         return self.assignment
 
     @fitting(lambda self, X: int(self.n_init) * int(self.max_iter))
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn the atoms.
 
         Parameters
