@@ -1,17 +1,22 @@
 # make demo   installs the core into .venv and runs the main job on bundled data
 # make test   installs the rest and passes the tests
+# make docs   builds the site in docs/_build/html, offline; warnings are errors
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint format clean
+.PHONY: demo test docs lint format clean
 
 demo: $(VENV)/.core
 	$(PY) -m pipelines run digits
 
 test: $(VENV)/.dev lint
 	$(PY) -m pytest -q -n 2 --dist worksteal
+
+docs: $(VENV)/.docs
+	$(PY) -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	@echo docs/_build/html/index.html
 
 lint: $(VENV)/.dev
 	$(PY) -m ruff check .
@@ -33,6 +38,10 @@ $(VENV)/.dev: pyproject.toml $(VENV)/.core
 	$(PIP) -e '.[dev]'
 	touch $@
 
+$(VENV)/.docs: pyproject.toml $(VENV)/.core
+	$(PIP) -e '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) results .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) results docs/_build docs/api docs/gallery .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

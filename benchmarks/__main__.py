@@ -20,6 +20,7 @@ BENCHMARKS = {
     "parser": "exact parsing with treebank grammars: sentences a second, and NLTK's ViterbiParser",
     "small": "small fits, and answers for one row, against scikit-learn's, at equal optimum",
     "imports": "`import featlearn` against `import sklearn.base`",
+    "growth": "passes, time and memory of each learner as samples, features and outputs grow",
     "memory": "peak memory of ZCA and K-means out of files, at 1x and 10x the samples",
 }
 

@@ -17,6 +17,7 @@ _HOME = {
         for room in ("vectors", "images", "linear", "text", "topics", "grammar", "plot")
     },
     "callbacks": ["EarlyStopping", "ProgressBar"],
+    "persistence": ["load", "save"],
     "streaming": ["accumulate", "map_chunks"],
     "datasets": [],
     "training": [],

@@ -5,6 +5,8 @@ from .callbacks import ProgressBar as ProgressBar
 from .grammar import *
 from .images import *
 from .linear import *
+from .persistence import load as load
+from .persistence import save as save
 from .plot import *
 from .streaming import accumulate as accumulate
 from .streaming import map_chunks as map_chunks

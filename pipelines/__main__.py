@@ -1,4 +1,4 @@
-"""The command line: ``python -m pipelines list``, ``run NAME`` and ``table``."""
+"""The command line: ``python -m pipelines list``, ``run NAME`` and ``table [--write]``."""
 
 import argparse
 import os
@@ -45,7 +45,13 @@ def parser(experiments: Mapping[str, Experiment]) -> argparse.ArgumentParser:
     command.add_argument("--out", default="results", metavar="DIR", help="where records go (default: results)")
     command.add_argument("--quiet", action="store_true", help="print the table only")
     show = commands.add_parser("table", help="the committed results as Markdown")
-    show.add_argument("--write", metavar="FILE", help="replace the tables between the markers in FILE, say README.md")
+    show.add_argument(
+        "--write",
+        nargs="?",
+        const=published.PAGE,
+        metavar="FILE",
+        help="replace the tables between the markers in FILE (default: docs/results.md)",
+    )
     show.add_argument("--import", dest="folder", metavar="DIR", help="first take the full runs recorded in DIR")
     for each in (command, show):
         each.add_argument("--results", default=published.RESULTS, metavar="FILE", help="the committed results")

@@ -172,7 +172,7 @@ class Experiment:
     notes : dict of str
         Name of a variant -> what a reader of its numbers must know.
     headlines : tuple of str
-        Endings of the rows that the README's table shows; all of them if empty.
+        Endings of the rows that the table of docs/results.md shows; all of them if empty.
     published : bool
         Whether full runs go into the committed results.
     measure : callable

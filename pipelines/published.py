@@ -1,4 +1,4 @@
-"""The committed results: one entry for each variant and seed, and the README's tables made from them.
+"""The committed results: one entry for each variant and seed, and the tables of docs/results.md made from them.
 
 A full run of an experiment's own settings, scored on the test samples of its own data, replaces its entry; runs with
 ``--smoke``, ``--set``, ``--validation`` or bundled data never do.
@@ -14,6 +14,7 @@ from typing import Any
 from pipelines.experiment import Experiment, Settings, parameters_of
 
 RESULTS = Path(__file__).with_name("results.json")
+PAGE = Path(__file__).parent.parent / "docs" / "results.md"
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
 MARKS = {
     "S": "printed in the lecture notes",
@@ -116,7 +117,9 @@ def markdown(entries: Iterable[Entry], experiments: Mapping[str, Experiment]) ->
 
 def _section(experiment: Experiment, entries: list[Entry]) -> str:
     lines = [
-        f"**{experiment.title}** (`python -m pipelines run {experiment.name}`)",
+        f"## {experiment.title}",
+        "",
+        f"`python -m pipelines run {experiment.name}`",
         "",
         "| variant | ours | reported | whole run | peak memory |",
         "|---|---|---|---|---|",
@@ -132,7 +135,8 @@ def _section(experiment: Experiment, entries: list[Entry]) -> str:
             lines.append(f"| {text} | **{_ours(row, experiment)}** | {_reported(row)} | {cost[0]} | {cost[1]} |")
             label, cost = f"`{name}`", ("", "")  # once for each run
     noted = [name for name in dict.fromkeys(e["variant"] for e in entries) if name in experiment.notes]
-    lines += ["", *(f"`{name}`: {experiment.notes[name]}." for name in noted)] if noted else []
+    for name in noted:
+        lines += ["", f"`{name}`: {experiment.notes[name]}."]
     return "\n".join(lines)
 
 

@@ -1,4 +1,7 @@
-"""Every parameter of every estimator: bad values are refused by name, NumPy scalars of the right kind pass."""
+"""Every parameter of every estimator: bad values are refused by name, NumPy scalars of the right kind pass.
+
+Also tests featlearn.fitting.
+"""
 
 import inspect
 import re

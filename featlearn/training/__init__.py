@@ -1,4 +1,7 @@
-"""Training: the one gradient loop, its engines and update rules, and what estimators trained by it share."""
+"""Training: the one gradient loop, its engines and update rules, and what estimators trained by it share.
+
+This is its public face: everything a learner of your own needs.
+"""
 
 import lazy_loader as _lazy
 

@@ -258,8 +258,7 @@ def test_a_failed_fit_changes_nothing(name, error, monkeypatch):
         def interrupted(*_):
             raise KeyboardInterrupt
 
-        for module in ("images.maps", "images.reshape", "images.stage"):
-            monkeypatch.setattr(f"featlearn.{module}.end_fit", interrupted)
+        monkeypatch.setattr("featlearn.fitting.end_fit", interrupted)
     else:
         other = other.astype(complex)
     with pytest.raises(error):

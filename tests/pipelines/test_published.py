@@ -1,4 +1,4 @@
-"""The committed results, how runs get into them, and the README's tables made from them."""
+"""The committed results, how runs get into them, and the tables of docs/results.md made from them."""
 
 import json
 from dataclasses import replace
@@ -159,7 +159,9 @@ def test_table(tmp_path, results_of_the_test, capsys):
     )
     assert main(["table"], FAKES) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "**A fake** (`python -m pipelines run fake`)",
+        "## A fake",
+        "",
+        "`python -m pipelines run fake`",
         "",
         "| variant | ours | reported | whole run | peak memory |",
         "|---|---|---|---|---|",
@@ -191,7 +193,7 @@ def test_write_replaces_what_is_between_the_markers(tmp_path, results_of_the_tes
     page.write_text(f"before\n\n{published.BEGIN}\nold\n{published.END}\n\nafter\n")
     assert main(["table", "--write", str(page)], FAKES) == 0
     text = page.read_text()
-    assert text.startswith(f"before\n\n{published.BEGIN}\n**A fake**")
+    assert text.startswith(f"before\n\n{published.BEGIN}\n## A fake\n")
     assert text.endswith(f"\n{published.END}\n\nafter\n")
     assert "old" not in text
     assert main(["table", "--write", str(page)], FAKES) == 0
@@ -204,11 +206,19 @@ def test_write_replaces_what_is_between_the_markers(tmp_path, results_of_the_tes
     assert main(["table", "--write", str(tmp_path / "absent.md")], FAKES) == 2
 
 
-def test_the_readme_holds_the_committed_results():
-    text = (ROOT / "README.md").read_text()
+def test_write_without_a_name_writes_the_page_of_results(tmp_path, results_of_the_test, monkeypatch):
+    published.add(results_of_the_test, entry())
+    monkeypatch.setattr(published, "PAGE", tmp_path / "results.md")
+    published.PAGE.write_text(f"{published.BEGIN}\n{published.END}\n")
+    assert main(["table", "--write"], FAKES) == 0
+    assert "## A fake" in published.PAGE.read_text()
+
+
+def test_the_page_holds_the_committed_results():
+    text = published.PAGE.read_text()
     block = published.markdown(published.read(COMMITTED), EXPERIMENTS)
     assert text == published.replace_block(text, block), (
-        "run `python -m pipelines table --write README.md`; or, to forget what you ran yourself, "
+        "run `python -m pipelines table --write`; or, to forget what you ran yourself, "
         "`git checkout pipelines/results.json`"
     )
 
@@ -232,7 +242,7 @@ def test_the_first_numbers_are_kept():
     assert {"kmeans_triangle_1600", "kmeans_triangle_4000"} <= set(ours)
     note = EXPERIMENTS["coates2011"].notes["kmeans_triangle_4000"]
     assert "informed by the test images" in note
-    assert note in (ROOT / "README.md").read_text()
+    assert note in published.PAGE.read_text()
 
 
 def test_todays_settings_are_asked_of_the_experiment(tmp_path):

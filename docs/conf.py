@@ -1,0 +1,154 @@
+"""Sphinx's settings. Nothing here needs the network or a data set; `make docs` treats warnings as errors.
+
+The pages of the API are written here from the public names, so that none can be missing.
+"""
+
+import importlib
+import inspect
+import os
+import re
+from pathlib import Path
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("FEATLEARN_DATA", str(Path(__file__).parent / "_no_data"))  # pages look alike wherever built
+
+import featlearn
+
+HERE = Path(__file__).parent
+project, author = "featlearn", "The featlearn developers"
+copyright = author
+version = release = featlearn.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "myst_parser",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "_no_data", "Thumbs.db", "gallery/*.ipynb"]
+default_role = "py:obj"
+myst_heading_anchors = 3
+myst_enable_extensions = ["colon_fence"]
+suppress_warnings = ["config.cache"]
+
+autodoc_typehints = "none"  # numpydoc's sections say them in words
+autosummary_generate = True
+numpydoc_show_class_members = False  # the template lists the methods
+numpydoc_xref_param_type = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"featlearn {version}"
+html_static_path = ["_static"]
+html_css_files = ["house.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "show_prev_next": False,
+    "navbar_align": "left",
+    "navbar_end": ["theme-switcher"],
+    "header_links_before_dropdown": 6,
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+html_sidebars = {"index": [], "growth": [], "results": [], "architecture": [], "changes": [], "contributing": []}
+
+# Examples that a build runs: those that need no data set and take seconds. The others are shown, with a picture of an
+# earlier run where there is one.
+RUN = (
+    "plot_digits_pipeline",
+    "plot_photo_filters",
+    "plot_rbm_digits",
+    "plot_toy_grammar",
+)
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": "/(" + "|".join(RUN) + r")\.py$",
+    "ignore_pattern": r"__init__\.py",
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "show_memory": False,
+    "show_signature": False,
+    "within_subsection_order": "FileNameSortKey",
+    "plot_gallery": os.environ.get("FEATLEARN_GALLERY", "1") == "1",
+}
+
+# What a room of the API reference is called; modules of which only some names are public come last.
+ROOMS = {
+    "vectors": "Learners of vectors",
+    "images": "Images",
+    "linear": "Classifiers",
+    "text": "Text",
+    "topics": "Topics",
+    "grammar": "Grammars and parsers",
+    "datasets": "Data sets",
+    "plot": "Pictures",
+    "streaming": "Walks over data",
+    "training": "The gradient loop",
+    "callbacks": "Callbacks",
+}
+
+
+def public_names() -> dict[str, list[str]]:
+    """The public names of each room: those of `featlearn.__all__`, and of `featlearn.datasets` and `.training`."""
+    homes: dict[str, list[str]] = {room: [] for room in ROOMS}
+    for name in featlearn.__all__:
+        value = getattr(featlearn, name)
+        if inspect.ismodule(value):
+            if name in ("datasets", "training"):
+                described = [each for each in value.__all__ if callable(getattr(value, each)) and each != "Params"]
+                homes[name] = [f"{name}.{each}" for each in described]  # `Params` is another name of a dict
+            continue
+        room = value.__module__.split(".")[1]
+        homes.setdefault(room, []).append(name)
+    return {room: sorted(names, key=str.lower) for room, names in homes.items() if names}
+
+
+def write_reference() -> None:
+    """One page that lists every public name by room; autosummary writes the page of each."""
+    parts = ["API reference", "=============", "", "Every public name is imported from ``featlearn`` itself."]
+    for room, names in public_names().items():
+        title = ROOMS.get(room, room)
+        doc = inspect.getdoc(importlib.import_module(f"featlearn.{room}")) or ""
+        parts += ["", title, "-" * len(title), "", doc.split("\n\n")[0], "", ".. currentmodule:: featlearn", ""]
+        parts += [".. autosummary::", "   :toctree: .", "   :nosignatures:", "", *(f"   {name}" for name in names)]
+    text = "\n".join(parts) + "\n"
+    page = HERE / "api" / "index.rst"
+    page.parent.mkdir(exist_ok=True)
+    if not page.exists() or page.read_text() != text:
+        page.write_text(text)
+
+
+write_reference()
+
+
+def skip_foreign(app, what, name, obj, skip, options):
+    """Methods that scikit-learn gives are described there."""
+    function = inspect.unwrap(getattr(obj, "fget", None) or getattr(obj, "__func__", obj))
+    home = getattr(function, "__module__", None) or ""
+    return True if callable(function) and not home.startswith("featlearn") else skip
+
+
+PLAIN = re.compile(r"(?<=\w)_(?!\w)|\|(?=\S)|(?<=[ (])\*(?=\w+[_,)])")
+
+
+def read_as_plain(app, what, name, obj, options, lines):
+    """Docstrings say `n_iter_` and |x| in plain words, where reStructuredText would see links and substitutions."""
+    in_example = False
+    for i, line in enumerate(lines):
+        in_example = line.lstrip().startswith(">>>") or (in_example and bool(line.strip()))
+        if in_example or line.count("`") % 2:
+            continue
+        head, colon, tail = line.partition(" : ") if re.match(r" *\w+ : ", line) else ("", "", line)
+        parts = re.split(r"(``.*?``|`.*?`)", tail)  # every other one is a literal or a name
+        parts[::2] = [PLAIN.sub(r"\\\g<0>", part) for part in parts[::2]]
+        lines[i] = head + colon + "".join(parts)
+
+
+def setup(app):
+    """What the settings cannot say."""
+    app.connect("autodoc-skip-member", skip_foreign)
+    app.connect("autodoc-process-docstring", read_as_plain, priority=100)  # before numpydoc
