@@ -12,6 +12,10 @@ from pathlib import Path
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("FEATLEARN_DATA", str(Path(__file__).parent / "_no_data"))  # pages look alike wherever built
 
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+
 import featlearn
 
 HERE = Path(__file__).parent
@@ -30,6 +34,8 @@ extensions = [
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "_no_data", "Thumbs.db", "gallery/*.ipynb"]
 default_role = "py:obj"
+smartquotes = False
+toc_object_entries_show_parents = "hide"
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence"]
 suppress_warnings = ["config.cache"]
@@ -122,6 +128,7 @@ def write_reference() -> None:
         page.write_text(text)
 
 
+LINKED = {name for names in public_names().values() for name in names}
 write_reference()
 
 
@@ -148,7 +155,24 @@ def read_as_plain(app, what, name, obj, options, lines):
         lines[i] = head + colon + "".join(parts)
 
 
+class NamesAreLinks(SphinxPostTransform):
+    """On pages in Markdown, a public name written as code leads to its page: `KMeansDictionary`."""
+
+    default_priority = 5  # before references are resolved
+
+    def run(self, **_):
+        if not self.env.doc2path(self.env.docname).endswith(".md"):
+            return
+        for node in list(self.document.findall(nodes.literal)):
+            name = node.astext().removeprefix("featlearn.").partition("(")[0]
+            if name in LINKED and not isinstance(node.parent, (nodes.reference, addnodes.pending_xref)):
+                options = {"refdomain": "py", "reftype": "obj", "reftarget": f"featlearn.{name}", "refwarn": True}
+                link = addnodes.pending_xref("", node.deepcopy(), refdoc=self.env.docname, refexplicit=True, **options)
+                node.replace_self(link)
+
+
 def setup(app):
     """What the settings cannot say."""
     app.connect("autodoc-skip-member", skip_foreign)
     app.connect("autodoc-process-docstring", read_as_plain, priority=100)  # before numpydoc
+    app.add_post_transform(NamesAreLinks)
