@@ -24,6 +24,7 @@ def problem(n: int, K: int):
     plan = EncoderPlan(
         atoms=rng.normal(size=(K, 108)).astype(np.float32),
         encode="triangle",
+        patch=(6, 6),
         eps=10.0,
         whitening=(0.3 * rng.normal(size=(108, 108))).astype(np.float32),
         mean=(0.1 * rng.normal(size=108)).astype(np.float32),

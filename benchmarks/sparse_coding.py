@@ -35,7 +35,7 @@ def timed(run, rounds: int):
 
 def fitted(atoms: np.ndarray, algorithm: str, **settings) -> SparseCoding:
     """A SparseCoding that holds given atoms."""
-    coder = SparseCoding(len(atoms), algorithm, init=atoms, max_iter=1, tol=0, **settings).fit(atoms)
+    coder = SparseCoding(len(atoms), algorithm=algorithm, init=atoms, max_iter=1, tol=0, **settings).fit(atoms)
     coder.components_ = atoms
     return coder
 
@@ -88,11 +88,11 @@ def learning(X: np.ndarray, K: int, passes: int) -> dict:
     rows, result = [], {}
 
     def ours():
-        model = SparseCoding(K, "fista", alpha=ALPHA, max_iter=passes, tol=0, random_state=0)
+        model = SparseCoding(K, algorithm="fista", alpha=ALPHA, max_iter=passes, tol=0, random_state=0)
         return model.fit(X).components_
 
     def ours_online():
-        model = SparseCoding(K, "fista", alpha=ALPHA, random_state=0)
+        model = SparseCoding(K, algorithm="fista", alpha=ALPHA, random_state=0)
         for _ in range(passes):
             for batch in np.array_split(X, max(1, len(X) // 1024)):
                 model.partial_fit(batch)

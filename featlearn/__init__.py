@@ -1,108 +1,33 @@
 """featlearn: classical and unsupervised feature learning with scikit-learn's manners.
 
 Public names load on first use, so ``import featlearn`` costs next to nothing and never pulls in TensorFlow, gensim or
-matplotlib.
+matplotlib. A room lists its names once, in its ``__init__.pyi``, where type checkers read them too.
 """
 
 from importlib import import_module as _import_module
 
+import lazy_loader as _lazy
+
 __version__ = "0.2.0"
 
-# Where each public name lives: the one list that the documentation, the tests and `__getattr__` read.
+# The modules at the top, each with its names that are featlearn's own too: all of a room's, but for the last two.
 _HOME = {
-    "vectors": [
-        "ClusterClassifier",
-        "ContractiveAutoencoder",
-        "ContrastNormalizer",
-        "DenoisingAutoencoder",
-        "GaussianMixtureEncoder",
-        "ICA",
-        "KMeansDictionary",
-        "PCAWhitening",
-        "PredictiveSparse",
-        "RBM",
-        "RICA",
-        "RandomPatches",
-        "RandomWeights",
-        "SlowFeatureAnalysis",
-        "SparseAutoencoder",
-        "SparseCoding",
-        "SparseFiltering",
-        "ZCA",
-    ],
-    "images": [
-        "Abs",
-        "FisherVector",
-        "Flatten",
-        "LocalContrastNormalizer",
-        "MaxPool",
-        "MeanPool",
-        "Positive",
-        "SoftThreshold",
-        "SplitSign",
-        "Stage",
-        "SumPool",
-        "ToImages",
-    ],
-    "text": ["FileDocuments", "LineDocuments", "Phrases", "Tokenizer", "learn_vocabulary"],
-    "topics": [
-        "LDA",
-        "MixtureOfUnigrams",
-        "PLSA",
-        "TopicExtractor",
-        "Topics",
-        "UnigramModel",
-        "topic_coherence",
-        "topic_diversity",
-        "topic_scorer",
-    ],
-    "grammar": [
-        "BracketError",
-        "BracketScores",
-        "CFG",
-        "ConstituentVectorizer",
-        "PCFG",
-        "PCFGParser",
-        "Tree",
-        "binarize",
-        "load_toy_grammar",
-        "parse_tree",
-        "parse_trees",
-        "read_trees",
-        "score_trees",
-        "unbinarize",
-        "write_trees",
-    ],
-    "linear": ["LinearSVM", "LinearSVMCV"],
-    "training": [],
-    "streaming": ["accumulate", "map_chunks"],
+    **{
+        room: _import_module(f"featlearn.{room}").__all__
+        for room in ("vectors", "images", "linear", "text", "topics", "grammar", "plot")
+    },
     "callbacks": ["EarlyStopping", "ProgressBar"],
-    "plot": [
-        "DocumentTopicDisplay",
-        "FilterGridDisplay",
-        "LivePlot",
-        "LossCurveDisplay",
-        "ReconstructionDisplay",
-        "SampleGridDisplay",
-        "SparsityDisplay",
-        "TopicDisplay",
-        "TopicMapDisplay",
-        "TreeDisplay",
-        "topics_html",
-        "tree_svg",
-    ],
+    "persistence": ["load", "save"],
+    "streaming": ["accumulate", "map_chunks"],
     "datasets": [],
+    "training": [],
 }
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
-
-__all__ = sorted([*_MODULE_OF, *_HOME])
+_load, _, __all__ = _lazy.attach(__name__, _HOME, _HOME)
 
 
 def __getattr__(name: str):
-    if name in _MODULE_OF:
-        return getattr(_import_module(f"featlearn.{_MODULE_OF[name]}"), name)
-    if name in _HOME:
-        return _import_module(f"featlearn.{name}")
+    if name in __all__:
+        return _load(name)
     raise AttributeError(f"module 'featlearn' has no attribute {name!r}; public names: {', '.join(__all__)}")
 
 

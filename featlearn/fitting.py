@@ -9,25 +9,44 @@ In between it reports iterations with `callbacks.end_iteration` and runs them wi
 """
 
 import functools
+import inspect
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from featlearn.callbacks import begin_fit, end_fit, with_callbacks
-from featlearn.validation import check_parameters, unchanged_on_failure
+from featlearn.validation import check_parameters
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def guarded(method: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a method that learns: parameters are checked first, a failure leaves the estimator as it was."""
+    """Decorate a method that learns: parameters are checked first; an error or an interrupt leaves all as it was.
+
+    One that has no ``sample_weight`` says what to do instead.
+    """
+    weighted = "sample_weight" in inspect.signature(method).parameters
 
     @functools.wraps(method)
     def checked(self, *args, **kwargs):
+        if "sample_weight" in kwargs and not weighted:
+            raise TypeError(
+                f"{type(self).__name__}.{method.__name__} takes no sample_weight: it learns from all rows alike. "
+                "Repeat rows in proportion to their weights, or draw them: X[rng.choice(len(X), len(X), p=w / "
+                "w.sum())] with rng = numpy.random.default_rng(0)."
+            )
         check_parameters(self)
-        return method(self, *args, **kwargs)
+        before = dict(self.__dict__)
+        try:
+            return method(self, *args, **kwargs)
+        except BaseException:
+            # scikit-learn's callback machinery removes its own attributes after us, so those must stay.
+            kept = {name: value for name, value in self.__dict__.items() if "callback" in name}
+            self.__dict__.clear()
+            self.__dict__.update(before | kept)
+            raise
 
-    return unchanged_on_failure(checked)
+    return cast(Callable[P, R], checked)
 
 
 def fitting(

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from featlearn.arrays import blocks, cache_rows
+from featlearn.arrays import as_float, blocks, cache_rows
 from featlearn.sparse import sound_csr
 from featlearn.threads import map_in_order, n_threads, one_blas_thread
 
@@ -330,6 +330,12 @@ class _MapBlock:
 
     def __call__(self, block):
         return self.f(block) if n_rows(block) else self.nothing
+
+
+def float_dtype(X: Any) -> np.dtype:
+    """The dtype in which rows of any kind of input, once through the gate, are learned from: float32 or float64."""
+    whole = isinstance(X, np.ndarray) or sp.issparse(X)
+    return as_float(np.empty(0, X.dtype if whole else first_chunk(X).dtype)).dtype
 
 
 def first_chunk(X: Any) -> np.ndarray:

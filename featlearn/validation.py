@@ -1,7 +1,5 @@
-"""The gates: parameters, rows and images are checked here, and a fit that fails leaves the estimator as it was."""
+"""The gates: parameters, rows and chunks of rows are checked here."""
 
-import functools
-import inspect
 import itertools
 from collections.abc import Callable
 from functools import partial
@@ -155,34 +153,6 @@ def check_fitted(who: str, estimator: Any, takes: str) -> None:
         shape = f" of shape {tuple(estimator.shape)}" if hasattr(estimator, "shape") else ""
         raise TypeError(f"{who} takes {takes}, not {type(estimator).__name__}{shape}.")
     check_is_fitted(estimator)
-
-
-def unchanged_on_failure(fit: Callable) -> Callable:
-    """Decorate a fit so that an error or an interrupt leaves the estimator exactly as it was.
-
-    One that has no ``sample_weight`` says what to do instead.
-    """
-    weighted = "sample_weight" in inspect.signature(fit).parameters
-
-    @functools.wraps(fit)
-    def guarded(self, *args, **kwargs):
-        if "sample_weight" in kwargs and not weighted:
-            raise TypeError(
-                f"{type(self).__name__}.{fit.__name__} takes no sample_weight: it learns from all rows alike. Repeat "
-                "rows in proportion to their weights, or draw them: X[rng.choice(len(X), len(X), p=w / w.sum())] with "
-                "rng = numpy.random.default_rng(0)."
-            )
-        before = dict(self.__dict__)
-        try:
-            return fit(self, *args, **kwargs)
-        except BaseException:
-            # scikit-learn's callback machinery removes its own attributes after us, so those must stay.
-            kept = {name: value for name, value in self.__dict__.items() if "callback" in name}
-            self.__dict__.clear()
-            self.__dict__.update(before | kept)
-            raise
-
-    return guarded
 
 
 def check_rows(

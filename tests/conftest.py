@@ -1,5 +1,10 @@
 """Fixtures for every test: real data sets where they are, a skip that says how to bring them where they are not."""
 
+import os
+
+# A worker of pytest has one core: BLAS and OpenMP threads that wait would take the others'. Said before NumPy loads.
+os.environ.update({"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"} | os.environ)
+
 import pytest
 from hypothesis import HealthCheck, settings
 

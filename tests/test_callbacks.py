@@ -12,8 +12,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from featlearn import EarlyStopping, ProgressBar
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, sub_fit, with_callbacks
-from featlearn.validation import unchanged_on_failure
+from featlearn.callbacks import CallbackSupportMixin, end_iteration, sub_fit
+from featlearn.fitting import fitting
 
 X = np.random.default_rng(0).normal(size=(40, 3))
 
@@ -24,10 +24,8 @@ class Halver(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     def __init__(self, max_iter=6, floor=0.0, fail_at=None, error=RuntimeError):
         self.max_iter, self.floor, self.fail_at, self.error = max_iter, floor, fail_at, error
 
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting("max_iter")
     def fit(self, X, y=None):
-        context = begin_fit(self, self.max_iter, X, y)
         loss, self.losses_ = 1.0, []
         for i in range(self.max_iter):
             if i == self.fail_at:
@@ -35,10 +33,9 @@ class Halver(CallbackSupportMixin, TransformerMixin, BaseEstimator):
             loss = max(loss / 2, self.floor)
             self.losses_.append(loss)
             losses = list(self.losses_)
-            if end_iteration(context, self, {"inertia": loss}, lambda losses=losses: {"losses_": losses}):
+            if end_iteration(self, {"inertia": loss}, lambda losses=losses: {"losses_": losses}):
                 break
         self.n_iter_ = i + 1
-        end_fit(context, self)
         return self
 
     def transform(self, X):
@@ -48,28 +45,19 @@ class Halver(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         return -self.losses_[-1]
 
 
-class OtherOrder(Halver):
-    """The same fit with the two decorators the other way round."""
-
-    fit = unchanged_on_failure(with_callbacks(Halver.fit.__wrapped__.__wrapped__))
-
-
 class Lift(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """A meta-estimator as `Stage` is one: it clones and fits a learner, after a task of its own."""
 
     def __init__(self, learner):
         self.learner = learner
 
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting(2)
     def fit(self, X, y=None):
-        context = begin_fit(self, 2, X)
-        end_iteration(context, self, {}, name="sample patches")
+        end_iteration(self, {}, name="sample patches")
         learner = clone(self.learner)
-        with sub_fit(context, self, learner, "fit learner"):
+        with sub_fit(self, learner, "fit learner"):
             learner.fit(X)
         self.learner_ = learner
-        end_fit(context, self)
         return self
 
     def transform(self, X):
@@ -183,11 +171,10 @@ def test_snapshots_are_estimators_as_if_the_fit_had_stopped_there():
 
 def test_more_iterations_than_announced_is_an_error():
     class Liar(Halver):
-        @with_callbacks
+        @fitting(1)
         def fit(self, X, y=None):
-            context = begin_fit(self, 1, X)
             for _ in range(2):
-                end_iteration(context, self, {})
+                end_iteration(self, {})
 
     with pytest.raises(ValueError, match="maximum"):
         Liar().set_callbacks(Recorder()).fit(X)
@@ -262,11 +249,10 @@ def test_grid_search_shows_every_level(n_jobs, tmp_path):
     assert search.best_params_ == {"lift__learner__max_iter": 2}
 
 
-@pytest.mark.parametrize("learner", [Halver, OtherOrder])
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_a_failed_fit_tears_down_and_leaves_the_estimator_as_it_was(learner, error):
+def test_a_failed_fit_tears_down_and_leaves_the_estimator_as_it_was(error):
     recorder = Recorder()
-    model = learner(max_iter=2).fit(X)
+    model = Halver(max_iter=2).fit(X)
     before = copy.deepcopy(vars(model))
     model.set_params(max_iter=5, fail_at=3, error=error).set_callbacks(recorder)
     with pytest.raises(error, match="disk"):
@@ -334,13 +320,11 @@ def test_early_stopping_by_a_rising_metric_and_by_name():
 
 def test_early_stopping_gives_up_on_nan():
     class Diverging(Halver):
-        @with_callbacks
+        @fitting(20)
         def fit(self, X, y=None):
-            context = begin_fit(self, 20)
             for self.n_iter_ in range(1, 21):
-                if end_iteration(context, self, {"inertia": np.nan if self.n_iter_ > self.floor else 1.0}):
+                if end_iteration(self, {"inertia": np.nan if self.n_iter_ > self.floor else 1.0}):
                     break
-            end_fit(context, self)
             return self
 
     for good, n_iter in ((0, 3), (1, 4)):
@@ -371,14 +355,12 @@ def test_one_early_stopping_serves_fits_that_overlap():
     stop = EarlyStopping(patience=2, tol=0.01)
 
     class Nested(Halver):
-        @with_callbacks
+        @fitting(50)
         def fit(self, X, y=None):
-            context = begin_fit(self, 50)
             for self.n_iter_ in range(1, 51):
                 Halver(max_iter=1).set_callbacks(stop).fit(X)
-                if end_iteration(context, self, {"inertia": 1.0}):
+                if end_iteration(self, {"inertia": 1.0}):
                     break
-            end_fit(context, self)
             return self
 
     assert Nested().set_callbacks(stop).fit(X).n_iter_ == 3

@@ -3,12 +3,14 @@
 import doctest
 import importlib
 import importlib.util
+import inspect
 import pkgutil
 import subprocess
 import sys
 import warnings
 
 import pytest
+from sklearn.base import BaseEstimator
 
 import featlearn
 
@@ -47,6 +49,16 @@ def test_every_public_name_resolves():
         for name in names:
             assert getattr(featlearn, name) is getattr(importlib.import_module(f"featlearn.{module}"), name)
             assert getattr(featlearn, name).__doc__
+
+
+def test_every_learner_is_in_its_rooms_stub():
+    """No learner is forgotten: a class is listed, or is a base of those that are."""
+    for name in MODULES:
+        room = ".".join(name.split(".")[:2])
+        offered = getattr(importlib.import_module(room), "__all__", [])
+        for kind in vars(importlib.import_module(name)).values():
+            if inspect.isclass(kind) and issubclass(kind, BaseEstimator) and kind.__module__ == name:
+                assert kind.__name__ in offered or kind.__subclasses__(), kind
 
 
 def test_dir_lists_the_public_names():

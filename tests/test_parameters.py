@@ -1,4 +1,7 @@
-"""Every parameter of every estimator: bad values are refused by name, NumPy scalars of the right kind pass."""
+"""Every parameter of every estimator: bad values are refused by name, NumPy scalars of the right kind pass.
+
+Also tests featlearn.fitting.
+"""
 
 import inspect
 import re
@@ -7,12 +10,11 @@ from numbers import Integral, Real
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 
 import featlearn
 from featlearn.validation import COMMON
-from tests.images.test_battery import CASES
-from tests.test_battery import ESTIMATORS_2D
+from tests.registry import ESTIMATORS, instances
 
 rng = np.random.default_rng(0)
 X = rng.uniform(size=(60, 6))
@@ -21,31 +23,15 @@ COUNTS = rng.poisson(1.0, size=(40, 12))
 IMAGES = rng.uniform(0, 255, size=(12, 9, 8, 3))
 DOCUMENTS = ["the cat sat on the mat", "a dog and a cat", "dogs sat on mats", "stocks and bonds"] * 5
 TREES = featlearn.parse_trees("(S (NP (D the) (N cat)) (VP (V sat))) (S (NP (N dogs)) (VP (V ran)))")
-TOPICS = {"LDA", "PLSA", "MixtureOfUnigrams", "UnigramModel"}
-
-
-def estimators():
-    """One small instance of every public estimator, with what it is fitted on."""
-    found = {}
-    for estimator in ESTIMATORS_2D:
-        name = type(estimator).__name__
-        found.setdefault(name, (clone(estimator), (COUNTS,) if name in TOPICS else (X, Y)))
-    for estimator, _ in CASES.values():
-        name = type(estimator).__name__
-        found.setdefault(name, (clone(estimator), (X[:, :6],) if name == "ToImages" else (IMAGES,)))
-    found["ToImages"] = (featlearn.ToImages((2, 3)), (X,))
-    found["Tokenizer"] = (featlearn.Tokenizer(), (DOCUMENTS,))
-    found["Phrases"] = (featlearn.Phrases(), ([d.split() for d in DOCUMENTS],))
-    found["TopicExtractor"] = (
-        featlearn.TopicExtractor(featlearn.LDA(2, max_iter=5, random_state=0), min_df=1),
-        (DOCUMENTS,),
-    )
-    found["PCFGParser"] = (featlearn.PCFGParser(), ([t.words() for t in TREES], TREES))
-    found["ConstituentVectorizer"] = (featlearn.ConstituentVectorizer(), (TREES,))
-    return found
-
-
-ALL = estimators()
+# What each kind is fitted on, and what those take that read more than documents.
+DATA = {"rows": (X, Y), "counts": (COUNTS,), "images": (IMAGES,), "text": (DOCUMENTS,)}
+OTHER_DATA = {
+    "ConstituentVectorizer": (TREES,),
+    "PCFGParser": ([t.words() for t in TREES], TREES),
+    "Phrases": ([d.split() for d in DOCUMENTS],),
+    "ToImages": (X,),
+}
+ALL = {name: (instances(name)[0], OTHER_DATA.get(name, DATA[kind])) for name, kind in ESTIMATORS.items()}
 # What takes any object, another estimator or a function: these are told apart by what they can do.
 PARAMETERS = [(name, p) for name, (estimator, _) in ALL.items() for p in estimator.get_params(deep=False)]
 ids = [f"{name}-{p}" for name, p in PARAMETERS]
@@ -97,11 +83,6 @@ def bad_values(default):
 
 def defaults(estimator):
     return {name: p.default for name, p in inspect.signature(type(estimator)).parameters.items()}
-
-
-def test_all_public_estimators_are_here():
-    public = {n for n in featlearn.__all__ if inspect.isclass(getattr(featlearn, n))}
-    assert set(ALL) == {n for n in public if issubclass(getattr(featlearn, n), BaseEstimator)}
 
 
 def test_every_parameter_has_a_rule_and_every_rule_a_parameter():

@@ -18,7 +18,8 @@ from collections.abc import Collection
 from functools import lru_cache, partial
 from typing import Any
 
-from featlearn.grammar.tree import Tree, fold, make_tree
+from featlearn.grammar.tree import Tree, make_tree
+from featlearn.grammar.walks import fold
 
 ANNOTATIONS = ("verb", "verb_form", "right_np", "preposition", "auxiliary", "conjunction", "unary_tag")
 MARK = "\ue000"  # between a label and its marks, until the tree is binarized

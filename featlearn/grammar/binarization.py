@@ -26,7 +26,9 @@ unlexicalized parsing", section 2.
 from functools import lru_cache
 from typing import Any
 
-from featlearn.grammar.tree import RESERVED, Tree, escape, make_tree, preorder, take_last, unescape
+from featlearn.grammar.escapes import RESERVED, escape, unescape
+from featlearn.grammar.tree import Tree, make_tree
+from featlearn.grammar.walks import preorder, take_last
 from featlearn.validation import boolean, check_argument, integer, one_of, optional
 
 SYMBOL_RESERVED = RESERVED + "|^+'\""

@@ -26,7 +26,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from featlearn.grammar.tree import Tree, kind_of, make_tree, unescape
+from featlearn.grammar.escapes import unescape
+from featlearn.grammar.tree import Tree, make_tree
+from featlearn.grammar.walks import kind_of
 
 PIECE = 1 << 16  # characters or bytes read at once
 KNOWN = 100_000  # preterminals that are remembered and used again, so that a treebank takes half the memory

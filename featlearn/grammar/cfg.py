@@ -204,6 +204,13 @@ class CFG:
                     stack.append(self.rules[place].lhs)
         return found
 
+    def __getstate__(self) -> dict[str, Any]:
+        rules = [[lhs, [part if isinstance(part, str) else [part.text] for part in rhs]] for lhs, rhs in self.rules]
+        return {"start": self.start, "rules": rules}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(vars(CFG(_saved_rules(state), state["start"])))
+
     def _same(self) -> Any:
         return type(self).__name__, self.start, frozenset(self.rules)
 
@@ -292,6 +299,13 @@ class PCFG(CFG):
                     values[places] /= total
         values.flags.writeable = False
         self.probabilities = values
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"probabilities": self.probabilities.tolist()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        rules = zip(_saved_rules(state), state["probabilities"], strict=True)
+        self.__dict__.update(vars(PCFG([(*rule, p) for rule, p in rules], state["start"], normalize=None)))
 
     @classmethod
     def from_text(cls, text: str, start: str | None = None, normalize: bool | None = False) -> "PCFG":
@@ -566,6 +580,11 @@ class PCFG(CFG):
         for name, n in reversed(order):
             values.append(make_tree(name, tuple(values.pop() for _ in range(n))) if n else name)
         return values[0]
+
+
+def _saved_rules(state: dict) -> list[tuple[str, list]]:
+    """The rules of a grammar's state, where a word is a list of its text."""
+    return [(lhs, [part if isinstance(part, str) else Word(*part) for part in rhs]) for lhs, rhs in state["rules"]]
 
 
 def as_pcfg(grammar: Any) -> PCFG:

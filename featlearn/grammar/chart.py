@@ -22,33 +22,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from featlearn.arrays import blocks
-from featlearn.grammar.coarse import CoarseGrammar, Lexical, as_lexical, coarsen
-from featlearn.grammar.compiled import SPLICED, CompiledGrammar, RuleArrays, compile_grammar
+from featlearn.grammar.coarse import CoarseGrammar, Lexical, as_lexical
+from featlearn.grammar.compiled import CompiledGrammar
 from featlearn.grammar.k_best import Derivations
 from featlearn.grammar.tree import Tree, make_tree
 from featlearn.kernels.parsing.chart_trees import best_tree
 from featlearn.kernels.parsing.inside import Chart, Workspace, fill_chart, workspace
 from featlearn.kernels.parsing.outside import allow, expect
 from featlearn.threads import map_in_order, n_threads
-
-__all__ = [
-    "SPLICED",
-    "CoarseGrammar",
-    "CompiledGrammar",
-    "Expected",
-    "Lexical",
-    "Parse",
-    "RuleArrays",
-    "as_lexical",
-    "coarsen",
-    "compile_grammar",
-    "count_trees",
-    "expected_counts",
-    "inside",
-    "k_best",
-    "parse_batch",
-    "viterbi",
-]
 
 
 class Parse(NamedTuple):
@@ -61,26 +42,6 @@ class Parse(NamedTuple):
 NO_PARSE = Parse(-math.inf, None)
 PER_TREE = 50  # derivations looked at, at most, for each of the k best trees
 MOST = 600.0  # log of what a word may weigh under a tag, relative to its part in the best tree
-KEPT_WORDS = 64  # up to so many, the memory of a sentence is kept for the next
-
-
-def _size(n: int) -> int:
-    return (n + 31) // 32 * 32
-
-
-def _take(grammar: CompiledGrammar, n: int) -> Workspace:
-    """Memory for a sentence of n words: what an earlier one gave back, or fresh."""
-    free = grammar.memory.setdefault(_size(n), [])
-    try:
-        return free.pop()
-    except IndexError:
-        return workspace(_size(n), grammar.best_rules)
-
-
-def _give(grammar: CompiledGrammar, n: int, w: Workspace) -> None:
-    """Give memory back; that of long sentences is let go."""
-    if n <= KEPT_WORDS:
-        grammar.memory[_size(n)].append(w)
 
 
 def _best_chart(grammar: CompiledGrammar, lex: Lexical, w: Workspace, beam, coarse, threshold) -> Chart:
@@ -103,13 +64,12 @@ def _allowed(coarse: CoarseGrammar, lex: Lexical, threshold: float, n_words: int
     """The spans that the coarse grammar gives a posterior of at least ``threshold``; None if it has no parse."""
     grammar, coarse_lex = coarse.grammar, coarse.lexical(lex)
     n = len(lex.start) - 1
-    w = _take(grammar, n)
-    found = _inside_chart(grammar, coarse_lex, w)
-    if found is None:
-        return None
-    chart, scaled, _ = found
-    posterior = expect(n, chart, *scaled, grammar.sum_rules, w, *_downward(grammar))[3]
-    _give(grammar, n, w)
+    with grammar.workspace(n) as w:
+        found = _inside_chart(grammar, coarse_lex, w)
+        if found is None:
+            return None
+        chart, scaled, _ = found
+        posterior = expect(n, chart, *scaled, grammar.sum_rules, w, *_downward(grammar))[3]
     return allow(n, chart, posterior, threshold, len(grammar.symbols), n_words)
 
 
@@ -232,10 +192,9 @@ def parse_batch(
             raise ValueError(f"A sentence of {len(sentence)} words has lexical scores of {n}; align them.")
         if n == 0 or not np.diff(lex.start).all():
             return NO_PARSE
-        w = _take(grammar, n)
-        chart = _best_chart(grammar, lex, w, beam, coarse, threshold)
-        nodes = best_tree(n, grammar.start, chart, tables[0], w)
-        _give(grammar, n, w)
+        with grammar.workspace(n) as w:
+            chart = _best_chart(grammar, lex, w, beam, coarse, threshold)
+            nodes = best_tree(n, grammar.start, chart, tables[0], w)
         return tables[1].parse(nodes, lex, sentence)
 
     def run(part):
@@ -295,9 +254,8 @@ def inside(grammar: CompiledGrammar, lexical: Any) -> float:
     n = len(lex.start) - 1
     if n == 0 or not np.diff(lex.start).all():
         return -math.inf
-    w = _take(grammar, n)
-    found = _inside_chart(grammar, lex, w)
-    _give(grammar, n, w)
+    with grammar.workspace(n) as w:
+        found = _inside_chart(grammar, lex, w)
     return -math.inf if found is None else found[2]
 
 
@@ -332,16 +290,15 @@ def expected_counts(grammar: CompiledGrammar, lexical: Any) -> Expected:
     log_z, binary, unary = -math.inf, np.zeros(len(grammar.binary)), np.zeros(len(grammar.unary))
     leaves = np.zeros(len(lex.symbol))
     if n > 0 and np.diff(lex.start).all():
-        w = _take(grammar, n)
-        found = _inside_chart(grammar, lex, w)
-        if found is not None:
-            chart, scaled, log_z = found
-            by_right, by_child, leaves, _ = expect(n, chart, *scaled, grammar.sum_rules, w, *_downward(grammar))
-            if not math.isfinite(by_right.sum() + by_child.sum() + leaves.sum()):
-                raise _out_of_range(n)
-            binary[grammar.order] = by_right
-            unary[grammar.unary_by_child[0]] = by_child
-        _give(grammar, n, w)
+        with grammar.workspace(n) as w:
+            found = _inside_chart(grammar, lex, w)
+            if found is not None:
+                chart, scaled, log_z = found
+                by_right, by_child, leaves, _ = expect(n, chart, *scaled, grammar.sum_rules, w, *_downward(grammar))
+                if not math.isfinite(by_right.sum() + by_child.sum() + leaves.sum()):
+                    raise _out_of_range(n)
+                binary[grammar.order] = by_right
+                unary[grammar.unary_by_child[0]] = by_child
     if isinstance(lexical, np.ndarray):
         table = np.zeros((n, len(grammar.symbols)))
         table[np.repeat(np.arange(n), np.diff(lex.start)), lex.symbol] = leaves

@@ -9,17 +9,20 @@ Paper: Stolcke (1995), "An efficient probabilistic context-free parsing algorith
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from featlearn.grammar.cfg import PCFG, Word
+from featlearn.grammar.cfg import PCFG
+from featlearn.grammar.rules import Word
 from featlearn.kernels.parsing.chart_trees import Parents
-from featlearn.kernels.parsing.inside import Rules
+from featlearn.kernels.parsing.inside import Rules, Workspace, workspace
 
+KEPT_WORDS = 64  # up to so many, the memory of a sentence is kept for the next
 PLAIN, SPLICED = 0, 1  # a symbol of the grammar; one of ours, which trees do not show
 
 
@@ -83,10 +86,12 @@ class CompiledGrammar:
             )
 
     def __getstate__(self) -> dict:
-        return {name: self.__dict__[name] for name in self.__dataclass_fields__}
+        words = {word: [part.tolist() for part in scores] for word, scores in self.words.items()}
+        return {name: self.__dict__[name] for name in self.__dataclass_fields__} | {"words": words}
 
     def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state)
+        words = {word: (np.array(s, np.int32), np.array(p, float)) for word, (s, p) in state["words"].items()}
+        self.__dict__.update(state | {"words": words})
         self.__post_init__()
 
     def __repr__(self) -> str:
@@ -108,9 +113,22 @@ class CompiledGrammar:
     # ---- what the kernels read -------------------------------------------------------------------------------------
 
     @cached_property
-    def memory(self) -> dict:
-        """Workspaces that are not in use, by size; see ``featlearn.grammar.chart``."""
+    def _free(self) -> dict[int, list[Workspace]]:
+        """Workspaces that are not in use, by size."""
         return {}
+
+    @contextmanager
+    def workspace(self, n: int) -> Iterator[Workspace]:
+        """Memory for a sentence of n words: what an earlier one left, or fresh; one that fails leaves nothing."""
+        size = (n + 31) // 32 * 32
+        free = self._free.setdefault(size, [])
+        try:
+            memory = free.pop()
+        except IndexError:
+            memory = workspace(size, self.best_rules)
+        yield memory
+        if n <= KEPT_WORDS:
+            free.append(memory)
 
     @cached_property
     def as_lists(self) -> tuple[list, list, list, dict]:
@@ -274,7 +292,8 @@ def compile_grammar(grammar: "PCFG | RuleArrays", start: str | None = None) -> C
 
     Examples
     --------
-    >>> from featlearn.grammar.chart import compile_grammar, inside, k_best
+    >>> from featlearn.grammar.chart import inside, k_best
+    >>> from featlearn.grammar.compiled import compile_grammar
     >>> from featlearn.grammar.toys import load_toy_grammar
     >>> grammar = compile_grammar(load_toy_grammar())
     >>> words = "the man saw the woman with the telescope".split()

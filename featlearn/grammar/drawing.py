@@ -8,7 +8,8 @@ so nothing overlaps. Wide characters (Chinese, say) count as the two columns tha
 import unicodedata
 from typing import NamedTuple
 
-from featlearn.grammar.tree import Tree, escape, fold
+from featlearn.grammar.escapes import escape
+from featlearn.grammar.walks import Node, fold, preorder
 
 GAP = 1  # blank columns between neighbors, at least
 DEEPEST = 100  # levels of an outline; below, a terminal is full
@@ -42,7 +43,7 @@ class Placed(NamedTuple):
     span: tuple[str, int, int] | None
 
 
-def layout(tree: Tree, gap: int = GAP) -> tuple[list[Placed], int]:
+def layout(tree: Node, gap: int = GAP) -> tuple[list[Placed], int]:
     """Where all labels and words go, each after its parent; and how many columns that takes.
 
     Examples
@@ -98,9 +99,9 @@ def _block(tree, blocks, gap):
     return _Block(left, right, text, tree.label, level, sum(block.n_words for block in blocks), children)
 
 
-def draw(tree: Tree, width: int) -> str:
+def draw(tree: Node, width: int) -> str:
     """The drawing from the root down if it takes at most ``width`` columns, otherwise the outline."""
-    if sum(columns(word) + GAP for word in tree.words()) <= width + GAP:
+    if sum(columns(word) + GAP for word in preorder(tree) if isinstance(word, str)) <= width + GAP:
         places, taken = layout(tree)
         if taken <= width:
             return _paint(places, taken)
@@ -137,7 +138,7 @@ def _paint(places: list[Placed], width: int) -> str:
     return "\n".join("".join(line).rstrip() for line in grid)
 
 
-def outline(tree: Tree) -> str:
+def outline(tree: Node) -> str:
     """A line for each tree, indented below its parent; preterminals with their word.
 
     Examples
@@ -153,7 +154,7 @@ def outline(tree: Tree) -> str:
         `-- VBD slept
     """
     lines = []
-    stack: list[tuple[Tree | str, str, str, int]] = [(tree, "", "", 0)]
+    stack: list[tuple[Node | str, str, str, int]] = [(tree, "", "", 0)]
     while stack:
         node, branch, below, depth = stack.pop()
         if isinstance(node, str):
@@ -161,7 +162,7 @@ def outline(tree: Tree) -> str:
             continue
         label = escape(node.label, CONTROL)
         if node.is_preterminal:
-            lines.append(f"{branch}{label} {escape(node.children[0], CONTROL)}")
+            lines.append(f"{branch}{label} {escape(str(node.children[0]), CONTROL)}")
         elif depth == DEEPEST:
             lines.append(f"{branch}{label} ...")
         else:

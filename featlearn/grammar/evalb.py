@@ -20,7 +20,8 @@ from dataclasses import dataclass, fields
 from itertools import accumulate, zip_longest
 
 from featlearn.grammar.transforms import PUNCTUATION, ROOTS, remove_traces, strip_function
-from featlearn.grammar.tree import Tree, kind_of
+from featlearn.grammar.tree import Tree
+from featlearn.grammar.walks import kind_of
 
 SAME = {"PRT": "ADVP"}
 _END = object()

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from featlearn.grammar.brackets import parse_tree
-from featlearn.grammar.tree import Tree, kind_of
+from featlearn.grammar.tree import Tree
+from featlearn.grammar.walks import kind_of
 from featlearn.grammar.words import sentence_words
 
 

@@ -18,9 +18,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from featlearn.grammar.cfg import PCFG, Rule, Word
+from featlearn.grammar.cfg import PCFG
 from featlearn.grammar.chart import expected_counts
 from featlearn.grammar.compiled import SPLICED, CompiledGrammar
+from featlearn.grammar.rules import Rule, Word
 
 KEPT = 100  # sentences left out that are kept, to say what is missing
 

@@ -16,10 +16,10 @@ import numpy as np
 
 from featlearn.grammar.annotations import annotate, move_marks
 from featlearn.grammar.binarization import base_label, binarize, unbinarize
-from featlearn.grammar.cfg import RuleCounts, Word
 from featlearn.grammar.compiled import PLAIN, CompiledGrammar, RuleArrays, compile_grammar
 from featlearn.grammar.inputs import as_trees, same_words, sentences_of
 from featlearn.grammar.lexicon import Lexicon, learn_lexicon
+from featlearn.grammar.rules import RuleCounts, Word
 from featlearn.grammar.transforms import map_labels
 from featlearn.grammar.tree import Tree, make_tree
 

@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from featlearn.grammar.tree import RESERVED, Tree, kind_of
+from featlearn.grammar.escapes import RESERVED
+from featlearn.grammar.tree import Tree
+from featlearn.grammar.walks import kind_of
 
 # ASCII digits only: those of other scripts may be symbols. Not longer than what a number can mean.
 NUMBER = re.compile(

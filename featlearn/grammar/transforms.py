@@ -8,7 +8,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import lru_cache
 from operator import is_
 
-from featlearn.grammar.tree import Tree, escape, fold, make_tree, unescape
+from featlearn.grammar.escapes import escape, unescape
+from featlearn.grammar.tree import Tree, make_tree
+from featlearn.grammar.walks import fold
 
 TRACE = "-NONE-"
 # The tags that evalb deletes; brackets, dollars and hyphens are words to it.

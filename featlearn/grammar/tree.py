@@ -4,47 +4,18 @@ A tree never changes once it is made, so trees can be shared, hashed and handed 
 of its own and not Python's, so a tree nested 10,000 deep is as welcome as any other.
 
 Written in brackets, a tree is ``(S (NP (PRP I)) (VP (VBP sleep)))``. What brackets cannot hold (parentheses, blanks) is
-written as ``\xHH``, with the hexadecimal code of the character, and an ideographic space as ``\u3000``: ``escape`` and
-``unescape``.
+written as ``\xHH``, with the hexadecimal code of the character, and an ideographic space as ``\u3000``: see
+``featlearn.grammar.escapes``.
 """
 
-import re
-from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-RESERVED = "() \t\n\r\f\v\0\u3000"  # what a label or a word in brackets cannot hold as it is
+from featlearn.grammar.drawing import draw
+from featlearn.grammar.escapes import escape
+from featlearn.grammar.walks import fold, kind_of, preorder, take_last
+
 DEEPEST_INDENT = 60  # columns: the lines of a deep tree would otherwise grow without end
-_ESCAPED = re.compile(r"\\(?:x([0-9a-f]{2})|u3000)")
-
-
-@lru_cache(maxsize=1 << 16)
-def escape(text: str, reserved: str = RESERVED) -> str:
-    r"""``text`` with the characters ``reserved``, ASCII or U+3000, as their codes; `unescape` is the exact inverse.
-
-    Examples
-    --------
-    >>> from featlearn.grammar.tree import escape
-    >>> print(escape("New York (NY)"))
-    New\x20York\x20\x28NY\x29
-    """
-    pattern = _pattern(reserved)
-    return pattern.sub(_code, text) if pattern.search(text) else text
-
-
-def _code(found: re.Match) -> str:
-    return "\\u3000" if found[0] == "\u3000" else f"\\x{ord(found[0]):02x}"
-
-
-@lru_cache(maxsize=64)
-def _pattern(reserved: str) -> re.Pattern:
-    # A backslash is reserved only where it would read as an escape, so a treebank's 1\/2 stays as it is.
-    return re.compile(rf"[{re.escape(reserved)}]|\\(?=x[0-9a-f]{{2}}|u3000)")
-
-
-def unescape(text: str) -> str:
-    """The text of which `escape` made ``text``."""
-    return _ESCAPED.sub(lambda found: chr(int(found[1] or "3000", 16)), text) if "\\" in text else text
 
 
 class Tree:
@@ -317,8 +288,6 @@ class Tree:
         `-- VP
             `-- VBD slept
         """
-        from featlearn.grammar.drawing import draw
-
         return draw(self, width)
 
     # ---- NLTK ------------------------------------------------------------------------------------------------------
@@ -372,65 +341,6 @@ def make_tree(label: str, children: "tuple[Tree | str, ...]") -> Tree:
     _set_label(tree, label)
     _set_children(tree, children)
     return tree
-
-
-def preorder(tree: Tree) -> "list[Tree | str]":
-    """All trees and words of a tree: each before its children, left to right."""
-    order: list[Tree | str] = []
-    stack: list[Tree | str] = [tree]
-    while stack:
-        node = stack.pop()
-        order.append(node)
-        if not isinstance(node, str):
-            stack.extend(node.children[::-1])
-    return order
-
-
-def fold(tree: Tree, combine: Callable[[Tree, list], Any], leaf: Callable[[str], Any] | None = None) -> Any:
-    """``combine(node, values of its children)`` from the words up; the value of the root.
-
-    Parameters
-    ----------
-    tree : Tree
-        The tree.
-    combine : callable
-        Gives the value of a tree from it and the list of its children's values.
-    leaf : callable or None, default=None
-        Gives the value of a word; None takes the word itself.
-
-    Examples
-    --------
-    >>> from featlearn.grammar.brackets import parse_tree
-    >>> from featlearn.grammar.tree import fold
-    >>> fold(parse_tree("(S (NP (PRP I)) (VP (VBP sleep)))"), lambda tree, sizes: 1 + sum(sizes), lambda word: 0)
-    5
-    """
-    if not isinstance(tree, Tree):
-        raise TypeError(f"Pass a Tree; got {str(tree)[:40]!r} of type {kind_of(tree)}.")
-    values: list[Any] = []
-    for node in reversed(preorder(tree)):  # children come before their parent, the rightmost first
-        if isinstance(node, str):
-            values.append(node if leaf is None else leaf(node))
-        else:
-            values.append(combine(node, take_last(values, len(node.children))))
-    return values[0]
-
-
-def take_last(values: list, n: int) -> list:
-    """Take the last ``n`` values away from a list, the last first."""
-    if n == 1:
-        return [values.pop()]
-    taken = values[: -n - 1 : -1]
-    del values[-n:]
-    return taken
-
-
-def kind_of(value: Any) -> str:
-    """The name of a value's type for messages; of NLTK's trees also how they become ours."""
-    kind = type(value)
-    if any(base.__name__ == "Tree" and base.__module__.partition(".")[0] == "nltk" for base in kind.__mro__):
-        return f"nltk.{kind.__name__} (Tree.from_nltk makes one of ours)"
-    return kind.__name__
 
 
 def _flat(tree):

@@ -1,23 +1,5 @@
 """Learners of images: X is (n_images, height, width[, channels]), channels last."""
 
-from featlearn.images.fisher import FisherVector
-from featlearn.images.local_contrast import LocalContrastNormalizer
-from featlearn.images.pools import MaxPool, MeanPool, SumPool
-from featlearn.images.rectifiers import Abs, Positive, SoftThreshold, SplitSign
-from featlearn.images.reshape import Flatten, ToImages
-from featlearn.images.stage import Stage
+import lazy_loader as _lazy
 
-__all__ = [
-    "Abs",
-    "FisherVector",
-    "Flatten",
-    "LocalContrastNormalizer",
-    "MaxPool",
-    "MeanPool",
-    "Positive",
-    "SoftThreshold",
-    "SplitSign",
-    "Stage",
-    "SumPool",
-    "ToImages",
-]
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

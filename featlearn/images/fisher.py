@@ -14,18 +14,17 @@ numbers a patch; here each patch is added to its cell at once, by the few compon
 Perronnin, Sanchez & Mensink (2010), "Improving the Fisher kernel for large-scale image classification".
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
-from featlearn.callbacks import CallbackSupportMixin, sub_fit
+from featlearn.callbacks import sub_fit
 from featlearn.fitting import fitting
-from featlearn.images.maps import axes_rule, check_images, place_names
-from featlearn.images.patches import extract_patches
+from featlearn.images.maps import ImageEncoder, axes_rule, check_images
+from featlearn.images.patches import extract_patches, pad_images
 from featlearn.images.pools import MeanPool
 from featlearn.images.stage import Stage
 from featlearn.kernels.encoding.encode import map_size
@@ -43,7 +42,7 @@ def signed_power(Z: np.ndarray, power: float) -> np.ndarray:
     return np.copysign(np.sqrt(abs(Z)) if power == 0.5 else abs(Z) ** power, Z)
 
 
-class FisherVector(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]  # fmt: skip
+class FisherVector(ImageEncoder):
     """Improved Fisher vectors of images, over the cells of a grid.
 
     Parameters
@@ -86,6 +85,8 @@ class FisherVector(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_w
         The fitted ``preprocess`` and mixture as a stage.
     image_shape_ : tuple
         (height, width) or (height, width, channels) of the images.
+    patch_dtype_ : dtype
+        float32 or float64: what the mixture was fitted on.
     output_shape_ : tuple
         (rows, columns, 2 K d) of the output for one image, d being the features after ``preprocess``.
 
@@ -127,6 +128,7 @@ class FisherVector(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_w
     def __init__(
         self,
         n_components: int = 16,
+        *,
         patch_size: int | tuple[int, int] = 6,
         stride: int = 1,
         n_patches: int | None = None,
@@ -155,7 +157,7 @@ class FisherVector(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_w
         self.n_jobs = n_jobs
 
     @fitting(1)
-    def fit(self, X, y=None, groups=None):
+    def fit(self, X: Any, y: Any = None, groups: Any = None) -> Self:
         """Learn the mixture from random patches of the images.
 
         Parameters
@@ -186,11 +188,11 @@ class FisherVector(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_w
         with sub_fit(self, stage, "fit-stage"):
             self.stage_ = stage.fit(X, groups=groups)
         self.mixture_ = stage.learner_ if self.preprocess is None else stage.learner_[-1]
-        self.image_shape_ = stage.image_shape_
+        self.image_shape_, self.patch_dtype_ = stage.image_shape_, stage.patch_dtype_
         self.output_shape_ = (*stage.output_shape_[:2], 2 * self.mixture_.components_.size)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Fisher vectors of the cells of images.
 
         Parameters
@@ -208,43 +210,6 @@ class FisherVector(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_w
         check_parameters(self)
         encode = _FisherEncoder(self)
         return map_chunks(encode, X) if is_out_of_core(X) else encode(X)
-
-    def get_feature_names_out(self, input_features=None):
-        """Names of the flattened output, as `Flatten` gives them: ``y{row}_x{column}_{channel}``.
-
-        Parameters
-        ----------
-        input_features : ignored
-            Present for the API.
-
-        Returns
-        -------
-        names : array of str (rows * columns * 2 K d,)
-        """
-        check_is_fitted(self)
-        blank = np.zeros((1, *self.image_shape_), self.stage_.patch_dtype_)
-        return place_names(self.transform(blank).shape[1:])
-
-    def set_output(self, *, transform=None):
-        """Do nothing: maps are no table, so they stay arrays. `Flatten` makes the data frame.
-
-        Parameters
-        ----------
-        transform : {"default", "pandas", "polars"} or None, default=None
-            Ignored.
-
-        Returns
-        -------
-        self
-        """
-        return self
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
 
 class _FisherEncoder:
@@ -265,21 +230,13 @@ class _FisherEncoder:
             self.cell[rows[a], columns[b]] = index
 
     def __call__(self, images):
-        images = check_images(images, "FisherVector")
-        if images.shape[1:] != self.fisher.image_shape_:
-            raise ValueError(
-                f"FisherVector was fitted on images of shape {self.fisher.image_shape_} and now got "
-                f"{images.shape[1:]}. Resize the images, or fit on this size."
-            )
-        images = images if images.ndim == 4 else images[..., None]
+        images = self.fisher._check_images(images)
         patch_bytes = 8 * int(np.prod(self.stage.patch_shape_)) * self.cell.size
         return map_chunks(self.encode, images, n_jobs=self.fisher.n_jobs, rows=max(1, PATCH_BYTES // patch_bytes))
 
     def encode(self, images: np.ndarray) -> np.ndarray:
         """Vectors (n, rows, columns, 2 K d) of a few images (n, H, W, c)."""
-        images, pad = as_float(images), int(self.stage.pad)
-        if pad:
-            images = np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+        images = pad_images(as_float(images), int(self.stage.pad))
         patches = extract_patches(images, self.stage.patch_shape_[:2], int(self.stage.stride))
         X = patches.reshape(-1, patches.shape[-1]).astype(self.stage.patch_dtype_, copy=False)
         X = as_float(np.asarray(X if self.preprocess is None else self.preprocess.transform(X)))

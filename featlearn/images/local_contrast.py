@@ -101,7 +101,7 @@ class LocalContrastNormalizer(MapTransformer):
     }
 
     def __init__(
-        self, size: int = 9, sigma: float | None = None, eps: float | str = "auto", floor: str | float = "mean"
+        self, size: int = 9, *, sigma: float | None = None, eps: float | str = "auto", floor: str | float = "mean"
     ):
         self.size = size
         self.sigma = sigma

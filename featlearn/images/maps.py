@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from math import isqrt
 from numbers import Number
 from os import PathLike
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_array
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from featlearn.arrays import as_float
 from featlearn.callbacks import CallbackSupportMixin
@@ -225,7 +225,78 @@ def place_names(shape: tuple[int, ...]) -> np.ndarray:
     return np.array(["_".join(f"{mark}{i}" for mark, i in place) for place in places], dtype=object)
 
 
-class MapTransformer(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]  # fmt: skip
+class ArraysOut(TransformerMixin, CallbackSupportMixin, BaseEstimator):
+    """Base of the transformers whose output, images or maps, is no table."""
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**({"auto_wrap_output_keys": None} | options))
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Do nothing: images and maps are no table, so they stay arrays. `Flatten` makes the data frame.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"} or None, default=None
+            Ignored, so that a whole pipeline can be set to data frames.
+
+        Returns
+        -------
+        self : estimator
+        """
+        return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class MapsOut(ArraysOut):
+    """Base of the transformers of images or maps into maps."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+
+class ImageEncoder(MapsOut):
+    """Base of what learns from patches of images of one size, ``image_shape_``, and gives maps of features."""
+
+    image_shape_: tuple[int, ...]
+    patch_dtype_: np.dtype
+
+    def _check_images(self, images: Any) -> np.ndarray:
+        """Images of the size of the fit, as (n, height, width, channels)."""
+        who = type(self).__name__
+        images = check_images(images, who)
+        if images.shape[1:] != self.image_shape_:
+            raise ValueError(
+                f"{who} was fitted on images of shape {self.image_shape_} and now got {images.shape[1:]}. Resize the "
+                f"images, or fit {who} on this size."
+            )
+        return images if images.ndim == 4 else images[..., None]
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the flattened output, as `Flatten` gives them: ``y{row}_x{column}_{channel}``.
+
+        Parameters
+        ----------
+        input_features : ignored
+            Present for the API.
+
+        Returns
+        -------
+        names : array of str (height * width * channels,)
+        """
+        check_is_fitted(self)
+        # From the parameters of now: pools may be set anew after the fit.
+        blank = np.zeros((1, *self.image_shape_), self.patch_dtype_)
+        return place_names(self.transform(blank).shape[1:])
+
+
+class MapTransformer(MapsOut):
     """Base of the transformers that learn nothing and treat every map by itself: maps in, maps out.
 
     A subclass says how: `_rules` are those of its parameters, `_check_size` refuses maps of a wrong height and width,
@@ -233,7 +304,7 @@ class MapTransformer(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto
     """
 
     @fitting()
-    def fit(self, maps: Any = None, y: Any = None) -> "MapTransformer":
+    def fit(self, maps: Any = None, y: Any = None) -> Self:
         """Check the parameters and the shape of the maps; there is nothing to learn.
 
         Parameters
@@ -289,27 +360,10 @@ class MapTransformer(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto
     def _apply(self, maps: np.ndarray) -> np.ndarray:
         raise NotImplementedError
 
-    def set_output(self, *, transform: str | None = None) -> "MapTransformer":
-        """Do nothing: maps are no table, so they stay arrays. It lets a whole pipeline be set to data frames.
-
-        Parameters
-        ----------
-        transform : {"default", "pandas", "polars"} or None, default=None
-            Ignored.
-
-        Returns
-        -------
-        self : estimator
-        """
-        return self
-
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.input_tags.two_d_array = False
         tags.requires_fit = False
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

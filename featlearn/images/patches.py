@@ -12,6 +12,11 @@ from featlearn.arrays import as_float, blocks
 from featlearn.kernels.encoding.encode import map_size
 
 
+def pad_images(images: np.ndarray, pad: int) -> np.ndarray:
+    """Images (n, H, W, c) with so many rows and columns of zeros around each."""
+    return np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0))) if pad else images
+
+
 def extract_patches(images: np.ndarray, patch: tuple[int, int], stride: int = 1) -> np.ndarray:
     """Every patch of images (n, H, W, c), as an array (n, map height, map width, ph * pw * c)."""
     windows = np.lib.stride_tricks.sliding_window_view(images, patch, axis=(1, 2))[:, ::stride, ::stride]

@@ -62,6 +62,7 @@ class _Pool(MapTransformer):
     def __init__(
         self,
         grid: int | tuple[int, int] | None = None,
+        *,
         window: int | tuple[int, int] | None = None,
         step: int | tuple[int, int] | None = None,
     ):

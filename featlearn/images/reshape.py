@@ -5,7 +5,7 @@ being read.
 """
 
 from math import prod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from featlearn.callbacks import CallbackSupportMixin
 from featlearn.fitting import fitting
-from featlearn.images.maps import as_images, axes_rule, infer_shape, place_names
+from featlearn.images.maps import ArraysOut, as_images, axes_rule, infer_shape, place_names
 from featlearn.streaming import first_chunk, is_out_of_core, map_chunks, require_many_passes
 from featlearn.validation import check_rows, one_of, optional
 
@@ -42,7 +42,7 @@ class Flatten(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """
 
     @fitting()
-    def fit(self, X: Any, y: Any = None) -> "Flatten":
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Remember the shape of a sample.
 
         Parameters
@@ -164,7 +164,7 @@ class Flatten(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         return tags
 
 
-class ToImages(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class ToImages(ArraysOut):
     """Flat rows to images: (n, n_features) to (n, height, width[, channels]), as a view.
 
     Parameters
@@ -198,12 +198,12 @@ class ToImages(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_
         "order": one_of("hwc", "chw"),
     }
 
-    def __init__(self, shape: tuple[int, ...] | None = None, order: str = "hwc"):
+    def __init__(self, shape: tuple[int, ...] | None = None, *, order: str = "hwc"):
         self.shape = shape
         self.order = order
 
     @fitting()
-    def fit(self, X: Any, y: Any = None) -> "ToImages":
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Check that the columns make images of the shape asked.
 
         Parameters
@@ -302,22 +302,3 @@ class ToImages(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_
         """
         check_is_fitted(self)
         return place_names(self.shape_)
-
-    def set_output(self, *, transform: str | None = None) -> "ToImages":
-        """Do nothing: images are no table, so they stay arrays. It lets a whole pipeline be set to data frames.
-
-        Parameters
-        ----------
-        transform : {"default", "pandas", "polars"} or None, default=None
-            Ignored.
-
-        Returns
-        -------
-        self : ToImages
-        """
-        return self
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

@@ -11,21 +11,21 @@ local normalization, the stages of Jarrett, Kavukcuoglu, Ranzato & LeCun (2009),
 from contextlib import nullcontext
 from dataclasses import replace
 from os import PathLike
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn import config_context
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, check_memory
 
 from featlearn.arrays import as_float
-from featlearn.callbacks import CallbackSupportMixin, sub_fit
+from featlearn.callbacks import sub_fit
 from featlearn.fitting import fitting
-from featlearn.images.fusion import encoder_plan, fusible_cells
-from featlearn.images.maps import axes_rule, check_images, pair, place_names
-from featlearn.images.patches import count_patches, extract_patches, sample_patches, sample_runs
+from featlearn.images.fusion import fused_plan, fusible_cells
+from featlearn.images.maps import ImageEncoder, axes_rule, check_images, pair
+from featlearn.images.patches import count_patches, extract_patches, pad_images, sample_patches, sample_runs
 from featlearn.images.pools import MeanPool
 from featlearn.kernels.backend import gpu_may_exist, gpu_visible
 from featlearn.kernels.encoding.encode import FusedEncoder, map_size
@@ -105,7 +105,7 @@ def _fit_learner(learner, patches, fit_params, stage):
         return learner.fit(patches, **fit_params)
 
 
-class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class Stage(ImageEncoder):
     """Lift a transformer of vectors to images: learn from random patches, encode every patch, pool.
 
     Parameters
@@ -162,10 +162,11 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
 
     Notes
     -----
-    A learner made of `ContrastNormalizer`, `ZCA` or `PCAWhitening`, and a dictionary (`KMeansDictionary`,
-    `RandomPatches`) or a learner of affine codes (the autoencoders of one hidden layer, `RBM`, `PredictiveSparse`,
-    `GaussianMixtureEncoder` with posteriors, `ICA`, `RICA`, `RandomWeights`) is run by one fused kernel that pools as
-    it encodes; all but the last may be missing. Anything else runs step by step. An image's features do not depend on
+    A learner made of `ContrastNormalizer`, `ZCA` or `PCAWhitening`, and one that says by ``encoder_plan()`` what its
+    codes are (a dictionary, `RandomPatches`; the autoencoders of one hidden layer, `RBM`, `PredictiveSparse`,
+    `GaussianMixtureEncoder` with posteriors, `ICA`, `RICA`, `RandomWeights`; any of yours, see
+    `featlearn.images.fusion.Fusible`) is run by one fused kernel that pools as it encodes; all but the last may be
+    missing. Anything else runs step by step. An image's features do not depend on
     its neighbors, up to rounding, unless the learner's rows do (NMF stops once a batch has converged: to within its
     ``tol``).
 
@@ -199,6 +200,7 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         self,
         learner,
         patch_size: int | tuple[int, int] = 6,
+        *,
         stride: int = 1,
         n_patches: int | None = None,
         pad: int = 0,
@@ -224,7 +226,7 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         self.device = device
 
     @fitting(1)
-    def fit(self, X, y=None, groups=None):
+    def fit(self, X: Any, y: Any = None, groups: Any = None) -> Self:
         """Learn from random patches of the images.
 
         Parameters
@@ -296,7 +298,7 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         patches, runs = sample_runs(images, patch, asked, min(length, longest, max(asked, 2)), films, rng)
         return patches, dict.fromkeys(steps, runs)
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Encode every patch of the images, rectify, normalize and pool.
 
         Parameters
@@ -314,44 +316,6 @@ class Stage(TransformerMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_out
         encode = _ChunkEncoder(self)
         return map_chunks(encode, X) if is_out_of_core(X) else encode(X)
 
-    def get_feature_names_out(self, input_features=None):
-        """Names of the flattened output, as `Flatten` gives them: ``y{row}_x{column}_{channel}``.
-
-        Parameters
-        ----------
-        input_features : ignored
-            Present for the API.
-
-        Returns
-        -------
-        names : array of str (height * width * channels,)
-        """
-        check_is_fitted(self)
-        # From the parameters of now: pools may be set anew after the fit.
-        blank = np.zeros((1, *self.image_shape_), self.patch_dtype_)
-        return place_names(self.transform(blank).shape[1:])
-
-    def set_output(self, *, transform=None):
-        """Do nothing: maps are no table, so they stay arrays. `Flatten` makes the data frame.
-
-        Parameters
-        ----------
-        transform : {"default", "pandas", "polars"} or None, default=None
-            Ignored.
-
-        Returns
-        -------
-        self
-        """
-        return self
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
 
 class _ChunkEncoder:
     """A fitted stage on chunks of images as they come: made ready once for each dtype; picklable for a Dask cluster."""
@@ -364,17 +328,11 @@ class _ChunkEncoder:
         return _ChunkEncoder, (self.stage,)
 
     def __call__(self, images):
-        images = check_images(images, "Stage")
-        if images.shape[1:] != self.stage.image_shape_:
-            raise ValueError(
-                f"Stage was fitted on images of shape {self.stage.image_shape_} and now got {images.shape[1:]}. Resize "
-                "the images, or fit a stage on this size."
-            )
+        images = self.stage._check_images(images)
         dtype = as_float(images[:0]).dtype
         if dtype not in self.encoders:
             self.encoders[dtype] = _StageEncoder(self.stage, dtype)
         encoder = self.encoders[dtype]
-        images = images if images.ndim == 4 else images[..., None]
         n_jobs = 1 if encoder.device == "gpu" else self.stage.n_jobs
         return map_chunks(encoder, images, n_jobs=n_jobs, rows=encoder.rows)
 
@@ -387,7 +345,7 @@ class _StageEncoder:
         self.stride, self.pad, self.patch_dtype = int(stage.stride), int(stage.pad), stage.patch_dtype_
         height, width = (side + 2 * self.pad for side in stage.image_shape_[:2])
         shape = map_size(height, width, self.patch, self.stride)
-        plan = encoder_plan(self.learner, self.patch, self.stride)
+        plan = fused_plan(self.learner, self.patch, self.stride)
         self.after = [step for step in (stage.rectify, stage.normalize, stage.pool) if step is not None]
         self.divisor: Any = None
         cells = fusible_cells(stage.pool, *shape) if len(self.after) == 1 else None
@@ -402,8 +360,8 @@ class _StageEncoder:
             self.device, self.fused = _placed(plan, height, width, dtype, stage.device)
         elif stage.device == "gpu":
             raise ValueError(
-                f"Stage: device='gpu' runs the fused encoder (ContrastNormalizer, whitening, a dictionary or a learner "
-                f"of affine codes), and the learner here is {self.learner!r}. Pass device='cpu' or 'auto'."
+                f"Stage: device='gpu' runs the fused encoder (ContrastNormalizer, whitening, and a learner with an "
+                f"encoder_plan()), and the learner here is {self.learner!r}. Pass device='cpu' or 'auto'."
             )
         if self.device == "gpu":
             self.rows = self.fused.rows
@@ -424,8 +382,7 @@ class _StageEncoder:
         images = as_float(images)
         if self.fused is not None:  # other learners look at their rows themselves
             check_magnitude("Stage", images, tiny=False)
-        if self.pad:
-            images = np.pad(images, ((0, 0), (self.pad, self.pad), (self.pad, self.pad), (0, 0)))
+        images = pad_images(images, self.pad)
         return self._codes(images) if self.fused is None else self.fused(images)
 
     def _codes(self, images):

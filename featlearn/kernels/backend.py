@@ -64,8 +64,11 @@ def compiled(f: Callable) -> Callable:
     return f
 
 
-def value_and_grad(f: Callable) -> Callable:
-    """A function that gives ``f(params, *rest)`` and its gradients, a dict like ``params``; f gives one number."""
+def value_and_grad(f: Callable, has_aux: bool = False) -> Callable:
+    """A function that gives ``f(params, *rest)`` and its gradients, a dict like ``params``; f gives one number.
+
+    With ``has_aux`` f gives a pair, of the number and something else that has no part in the gradients.
+    """
     name = backend()
     if name == "tensorflow":
         import tensorflow as tf
@@ -73,24 +76,27 @@ def value_and_grad(f: Callable) -> Callable:
         def run(params, *rest):
             with tf.GradientTape() as tape:
                 tape.watch(list(params.values()))
-                value = f(params, *rest)
-            return value, tape.gradient(value, params, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+                found = f(params, *rest)
+            value = found[0] if has_aux else found
+            return found, tape.gradient(value, params, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
         return run
     if name == "jax":
         import jax
 
-        return jax.value_and_grad(f)
+        return jax.value_and_grad(f, has_aux=has_aux)
 
     def run_torch(params, *rest):
         import torch
 
         with torch.enable_grad():
             leaves = {k: v.detach().requires_grad_(True) for k, v in params.items()}
-            value = f(leaves, *rest)
+            value, *other = f(leaves, *rest) if has_aux else (f(leaves, *rest),)
             found = torch.autograd.grad(value, list(leaves.values()), allow_unused=True)
         grads = (torch.zeros_like(v) if g is None else g for v, g in zip(leaves.values(), found, strict=True))
-        return value.detach(), dict(zip(leaves, grads, strict=True))
+        other = [torch.utils._pytree.tree_map(torch.Tensor.detach, o) for o in other]
+        value = value.detach()
+        return (value, *other) if has_aux else value, dict(zip(leaves, grads, strict=True))
 
     return run_torch
 

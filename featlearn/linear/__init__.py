@@ -1,6 +1,5 @@
 """The linear classifiers that sit on top of learned features."""
 
-from featlearn.linear.svm import LinearSVM
-from featlearn.linear.svm_cv import LinearSVMCV
+import lazy_loader as _lazy
 
-__all__ = ["LinearSVM", "LinearSVMCV"]
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

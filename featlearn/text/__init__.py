@@ -1,8 +1,5 @@
 """Text: documents of every kind become tokens, phrases and term counts."""
 
-from featlearn.text.documents import FileDocuments, LineDocuments
-from featlearn.text.phrases import Phrases
-from featlearn.text.tokenizer import Tokenizer
-from featlearn.text.vocabulary import learn_vocabulary
+import lazy_loader as _lazy
 
-__all__ = ["FileDocuments", "LineDocuments", "Phrases", "Tokenizer", "learn_vocabulary"]
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

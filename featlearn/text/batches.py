@@ -41,15 +41,6 @@ def dtype_of(X: Any) -> np.dtype:
     return next(batches(X, 1)).dtype if is_out_of_core(X) else X.dtype
 
 
-def require_words(who: str, documents: int, tokens: float) -> None:
-    """Refuse a corpus without words, which streams tell only when walked."""
-    if tokens == 0:
-        raise ValueError(
-            f"{who}: the corpus holds no words: all {documents} documents are empty. Check the vocabulary, the stop "
-            "words and the limits (min_df, max_df) of the vectorizer."
-        )
-
-
 def _chunks(X: Any) -> Iterator[sp.csr_array]:
     if not is_out_of_core(X):
         yield X

@@ -53,12 +53,18 @@ def check_counts(estimator: Any, X: Any, *, reset: bool, passes: int = 1) -> Any
     X = _documents(X, who, narrow)
     if reset:
         warn_of_tf_idf(X, who)
-    if reset and X.nnz == 0:
+    if reset:
+        require_words(who, X.shape[0], X.nnz)
+    return X
+
+
+def require_words(who: str, documents: int, words: float) -> None:
+    """Refuse a corpus without words, which streams tell only when walked."""
+    if words == 0:
         raise ValueError(
-            f"{who}: the corpus holds no words: all {X.shape[0]} documents are empty. Check the vocabulary, the stop "
+            f"{who}: the corpus holds no words: all {documents} documents are empty. Check the vocabulary, the stop "
             "words and the limits (min_df, max_df) of the vectorizer."
         )
-    return X
 
 
 def warn_of_tf_idf(X: sp.csr_array, who: str) -> None:

@@ -219,9 +219,6 @@ class _Cut:
 
     def __init__(self, tokenizer: Tokenizer):
         self.tokenizer = tokenizer
-        self.lower: Callable[[str], str] = turkish_lowered if tokenizer.language == "turkish" else lowered
-        if tokenizer.pattern is not None:
-            self.lower = str.lower  # of texts as they are
         self.min_length = tokenizer.min_length or MIN_LENGTH.get(str(tokenizer.language), 2)
         self.quiet = tokenizer.pattern is not None or tokenizer.segmenter is not None
         chosen = tokenizer.stop_words or ()
@@ -256,6 +253,13 @@ class _Cut:
         if self.room:
             self._look(len(kept))
         return kept + [self._kept(words(text), odd) for text, odd in pairs]
+
+    @property
+    def lower(self) -> Callable[[str], str]:
+        """A word to lowercase."""
+        if self.tokenizer.pattern is not None:
+            return str.lower  # of texts as they are
+        return turkish_lowered if self.tokenizer.language == "turkish" else lowered
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "seen": []}  # a saved model holds no texts

@@ -43,22 +43,29 @@ Training = tuple[np.ndarray | None, np.ndarray | None, list | None]  # proportio
 
 
 class Tokens:
-    """Documents to token lists by fitted steps; picklable. One document to its tokens, for a vectorizer's analyzer."""
+    """Documents to token lists by fitted steps; picklable."""
 
     def __init__(self, steps: list):
         self.steps = steps
         # Our tokenizer's function says once of many chunks what it has to say.
-        self.functions = [step.cut() if isinstance(step, Tokenizer) else step.transform for step in steps]
+        self.cuts = [step.cut() if isinstance(step, Tokenizer) else None for step in steps]
 
     def __call__(self, documents: list) -> list[list[str]]:
         """The tokens of each of many documents."""
-        for function in self.functions:
-            documents = function(documents)
+        for step, cut in zip(self.steps, self.cuts, strict=True):
+            documents = step.transform(documents) if cut is None else cut(documents)
         return documents
 
-    def of_one(self, document: Any) -> list[str]:
+
+class OneDocument:
+    """One document to its tokens, for a vectorizer's analyzer; picklable."""
+
+    def __init__(self, tokens: Tokens):
+        self.tokens = tokens
+
+    def __call__(self, document: Any) -> list[str]:
         """The tokens of one document."""
-        return self([document])[0]
+        return self.tokens([document])[0]
 
 
 class Counts:
@@ -370,7 +377,7 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
     def _keep(self, tokens, terms, model, training):
         self._tokens, self.terms_, self.model_ = tokens, terms, model
         self.tokenizer_, self.phrases_ = (*tokens.steps, None)[:2]
-        self.vectorizer_ = CountVectorizer(analyzer=tokens.of_one, vocabulary=list(terms), dtype=np.float32)
+        self.vectorizer_ = CountVectorizer(analyzer=OneDocument(tokens), vocabulary=list(terms), dtype=np.float32)
         self.vectorizer_.get_feature_names_out()  # takes the vocabulary over, as a fit would
         self._training = training
 

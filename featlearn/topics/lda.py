@@ -13,7 +13,7 @@ Blei, Ng & Jordan (2003), "Latent Dirichlet allocation".
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -24,24 +24,16 @@ from featlearn.callbacks import CallbackSupportMixin, end_iteration
 from featlearn.fitting import fitting, guarded
 from featlearn.notices import interruptible
 from featlearn.streaming import is_out_of_core
-from featlearn.text.batches import batches, dtype_of, require_words, whole
-from featlearn.text.counts import check_counts
+from featlearn.text.batches import batches, dtype_of, whole
+from featlearn.text.counts import check_counts, require_words
+from featlearn.topics.em import RULES, count, has_settled, hold_out, require_topics, say_limit, seen
 from featlearn.topics.first_topics import MOST, first_topics
-from featlearn.topics.gibbs import sampling_threads
-from featlearn.topics.gibbs_fit import GibbsRun
+from featlearn.topics.gibbs import GibbsRun, sampling_threads
 from featlearn.topics.online import OnlineLearner
 from featlearn.topics.priors import LEAST, drawn_proportions, first_alpha, first_eta, fitted_posterior, learned
-from featlearn.topics.topic_model import Inference, TopicModelMixin, has_settled
+from featlearn.topics.topic_model import Inference, TopicModelMixin
 from featlearn.topics.variational import column_sums, expected_topics, infer, passes, topic_bound, walk
-from featlearn.validation import (
-    boolean,
-    either,
-    instance,
-    integer,
-    one_of,
-    optional,
-    real,
-)
+from featlearn.validation import check_parameters, either, instance, integer, one_of, optional, real
 
 MAX_ITER = {"gibbs": 300, "vb": 100, "online": 10}
 PART = 0.1  # of the words of first topics that count in lambda: online learning is slow to forget more
@@ -193,33 +185,27 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
     True
     """
 
-    _rules: ClassVar = {
-        "n_components": integer(1),
+    _rules: ClassVar = RULES | {
         "method": one_of("gibbs", "vb", "online"),
         "alpha": either(one_of("learned", "symmetric", "asymmetric"), real(LEAST), instance(np.ndarray, list, tuple)),
         "eta": either(one_of("learned", "symmetric"), real(LEAST), instance(np.ndarray, list, tuple)),
         "max_iter": optional(integer(1)),
         "batch_size": integer(1),
-        "decay": real(0, 1),
         "offset": real(0),
         "max_doc_iter": integer(1),
         "doc_tol": real(0),
         "total_documents": optional(integer(1)),
         "n_samples": integer(1),
         "evaluate_every": optional(integer(1)),
-        "early_stopping": boolean(),
-        "validation_fraction": real(above=0, high=0.9),
-        "n_iter_no_change": integer(1),
-        "tol": real(0),
-        "warm_start": boolean(),
     }
 
     def __init__(
         self,
         n_components: int = 10,
+        *,
         method: str = "gibbs",
-        alpha="learned",
-        eta=0.01,
+        alpha: Any = "learned",
+        eta: Any = 0.01,
         max_iter: int | None = None,
         batch_size: int = 256,
         decay: float = 0.7,
@@ -235,7 +221,7 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         tol: float = 1e-4,
         warm_start: bool = False,
         n_jobs: int | None = None,
-        random_state=None,
+        random_state: Any = None,
     ):
         self.n_components = n_components
         self.method = method
@@ -259,7 +245,7 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         self.random_state = random_state
 
     @fitting(_n_tasks)
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the topics.
 
         Parameters
@@ -286,7 +272,7 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
                 "stream or a Dask collection use method='online' or 'vb', or partial_fit on its chunks."
             )
         alpha, eta = self._priors(warm)
-        X, held = self._hold_out(X, rng, self.early_stopping, self.tol)
+        X, held = hold_out(self, X, rng)
         self._forget_curves()
         if self.method == "gibbs":
             self._fit_gibbs(X, alpha, eta, max_iter, rng, warm, held)
@@ -303,16 +289,14 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
             self._fit_online(X, start, alpha, eta, max_iter, self.n_batch_iter_ if warm else 0, held)
         if held is not None:
             self.perplexity_curve_ = np.array(held.curve)
+        self._sampled = self.method == "gibbs"
         return self
 
     def _priors(self, warm):
         """alpha (K,) and eta to start from: those of the fit before where they are learned, else the parameters."""
         K = self.n_components
-        if warm and len(self.components_) != K:
-            raise ValueError(
-                f"LDA: n_components={K} was set after {len(self.components_)} topics were learned, and this goes on "
-                "with those. Set it back, or fit a clone to start afresh."
-            )
+        if warm:
+            require_topics(self)
         go_on = warm and learned(self.alpha), warm and learned(self.eta) and np.ndim(self.eta_) == 0
         alpha = self.alpha_ if go_on[0] else first_alpha(self.alpha, K)
         return alpha, self.eta_ if go_on[1] else first_eta(self.eta, K, self.n_features_in_)
@@ -359,7 +343,7 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
                 if end_iteration(self, metrics, fitted):
                     break
         self.__dict__.update(fitted())
-        self._count(X.shape[0], X.sum(dtype=np.float64), run.n_sweeps, 1)
+        count(self, X.shape[0], X.sum(dtype=np.float64), run.n_sweeps, 1)
 
     def _fit_vb(self, X, lam, alpha, eta, max_iter, held):
         lam = np.ascontiguousarray(lam, dtype_of(X))
@@ -384,11 +368,11 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
                     break
         (lam, alpha, eta, bound, statistic), bounds = kept
         if len(bounds) > max_iter and not settled:
-            self._warn_at_limit(max_iter, bounds, held)
+            say_limit(self, max_iter, bounds, held)
         if held is not None:
             lam, alpha, eta, bound = held.best or kept[0][:4]
         self.__dict__.update(fitted_posterior(lam, alpha, eta), bound_=bound, bound_curve_=np.array(bounds))
-        self._count(statistic.documents, statistic.tokens, len(bounds) - 1, 1)
+        count(self, statistic.documents, statistic.tokens, len(bounds) - 1, 1)
 
     def _fit_online(self, X, start, alpha, eta, max_iter, t, held):
         length = getattr(X, "shape", (0,))[0]
@@ -415,10 +399,10 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
                     break
         best = held.best if held is not None else None
         self.__dict__.update(fitted_posterior(*best) if best else learner.fitted())
-        self._count(*corpus, iteration, learner.t)
+        count(self, *corpus, iteration, learner.t)
 
     @guarded
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Learn from one more batch: a step of ``online``, or ``gibbs`` sweeps over the batch that keep earlier counts.
 
         Parameters
@@ -439,10 +423,8 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         if first:
             require_words("LDA", documents, tokens)
         alpha, eta = self._priors(not first)
-        seen, length, t, n_iter = 0, 0.0, 0, 0
-        if not first:
-            seen, length, t, n_iter = self.n_documents_seen_, self.mean_length_, self.n_batch_iter_, self.n_iter_
-        total = seen + documents
+        documents_before, words_before, n_iter, t = seen(self)
+        total = documents_before + documents
         if self.method != "gibbs":
             lam = self._first_lambda(X, rng) if first else self._fitted_lambda()
             learner = OnlineLearner(self, lam.astype(X.dtype if first else lam.dtype), alpha, eta, t)
@@ -459,15 +441,11 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
             dtype = X.dtype if first else self.topic_counts_.dtype
             self.__dict__.update(run.fitted(dtype))
         self._forget_curves()
-        self._count(total, length * seen + tokens, n_iter + 1, t + 1)
+        self._sampled = self.method == "gibbs"
+        count(self, total, words_before + tokens, n_iter + 1, t + 1)
         return self
 
-    def _count(self, documents, tokens, n_iter, n_batch_iter):
-        self.n_documents_seen_, self.mean_length_ = documents, float(tokens / documents)
-        self.n_iter_, self.n_batch_iter_ = n_iter, n_batch_iter
-        self._sampled = self.method == "gibbs"
-
-    def bound(self, X) -> float:
+    def bound(self, X: Any) -> float:
         """The variational bound (ELBO) on the log-likelihood of documents and topics.
 
         Parameters
@@ -482,7 +460,7 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
             documents' as inferred from X.
         """
         check_is_fitted(self)
-        self._check_jobs()
+        check_parameters(self, "n_jobs")
         X = check_counts(self, X, reset=False)
         lam = self._fitted_lambda()
         statistic = walk(self, X, *expected_topics(lam, column_sums(lam)), self.alpha_)

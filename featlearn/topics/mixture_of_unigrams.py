@@ -18,51 +18,37 @@ Moulines (2009), "On-line expectation-maximization algorithm for latent data mod
 for unsupervised models".
 """
 
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.special import xlogy
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 
-from featlearn.callbacks import CallbackSupportMixin, end_iteration
-from featlearn.fitting import fitting, guarded
-from featlearn.kernels.topics.aspects import (
-    add_words,
-    posteriors,
-    safe_log,
-    updated_topics,
-    with_new_words,
-)
-from featlearn.notices import interruptible
+from featlearn.kernels.topics.aspects import add_words, posteriors, safe_log, updated_topics
 from featlearn.streaming import accumulate
-from featlearn.text.counts import DOCUMENTS, check_counts
+from featlearn.text.counts import DOCUMENTS
+from featlearn.topics.em import RULES, EMTopicModel, Sums, known_topics
 from featlearn.topics.first_topics import first_topics
-from featlearn.topics.topic_model import Inference, TopicModelMixin, has_settled
-from featlearn.topics.unigram import corpus_counts
-from featlearn.validation import boolean, integer, real
+from featlearn.topics.topic_model import Inference
+from featlearn.validation import real
 
 BLEND = 0.1  # share of the whole corpus in a first topic
 
 
-@dataclass(frozen=True)
-class MixtureSums:
-    """Expected words (V, K) and documents (K,) of the topics, and the log-likelihood. They add."""
+class Mixture(NamedTuple):
+    """Topics (V, K) and their weights (K,), in float64."""
 
-    words: np.ndarray
-    documents: np.ndarray
-    log_likelihood: float
+    topics: np.ndarray
+    weights: np.ndarray
 
-    def __add__(self, other: "MixtureSums") -> "MixtureSums":
-        return MixtureSums(
-            self.words + other.words, self.documents + other.documents, self.log_likelihood + other.log_likelihood
-        )
 
-    def __mul__(self, factor: float) -> "MixtureSums":
-        return MixtureSums(self.words * factor, self.documents * factor, self.log_likelihood * factor)
+class MixtureSums(Sums):
+    """What an E-step says of the topics."""
+
+    def __truediv__(self, n: float) -> Self:
+        return self * (1 / n)
 
 
 def topic_posteriors(
@@ -80,17 +66,12 @@ def mixture_step(chunk: sp.csr_array, *, log_topics: np.ndarray, log_weights: np
     known = np.diff(chunk.indptr) > 0
     words = np.zeros_like(log_topics)
     add_words(chunk.indptr, chunk.indices, chunk.data, r, words)
-    return MixtureSums(words, r[known].sum(axis=0), float(log_p[known].sum()))
+    return MixtureSums(words, float(log_p[known].sum()), r[known].sum(axis=0))
 
 
 def updated_weights(documents: np.ndarray, alpha: float) -> np.ndarray:
     """pi (K,) of expected documents (K,)."""
     return (documents + alpha) / (documents.sum() + len(documents) * alpha)
-
-
-def log_prior(topics: np.ndarray, weights: np.ndarray, eta: float, alpha: float) -> float:
-    """alpha sum log pi + eta sum log phi."""
-    return float(xlogy(alpha, weights).sum()) + (eta * float(safe_log(topics).sum()) if eta else 0.0)
 
 
 class TopicPosteriors:
@@ -109,7 +90,7 @@ class TopicPosteriors:
         return topic_posteriors(chunk, self.log_topics, self.log_weights)[0].astype(self.dtype)
 
 
-class MixtureOfUnigrams(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
+class MixtureOfUnigrams(EMTopicModel, BaseEstimator):
     """Documents of one topic each: a mixture of multinomials over words, learned by EM.
 
     Parameters
@@ -204,23 +185,12 @@ class MixtureOfUnigrams(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
     True
     """
 
-    _rules: ClassVar = {
-        "n_components": integer(1),
-        "eta": real(0),
-        "alpha": real(0),
-        "max_iter": integer(1),
-        "tol": real(0),
-        "decay": real(0, 1),
-        "offset": real(1),
-        "early_stopping": boolean(),
-        "validation_fraction": real(above=0, high=0.9),
-        "n_iter_no_change": integer(1),
-        "warm_start": boolean(),
-    }
+    _rules: ClassVar = RULES | {"alpha": real(0)}
 
     def __init__(
         self,
         n_components: int = 10,
+        *,
         eta: float = 0.1,
         alpha: float = 1.0,
         max_iter: int = 100,
@@ -232,7 +202,7 @@ class MixtureOfUnigrams(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         n_iter_no_change: int = 3,
         warm_start: bool = False,
         n_jobs: int | None = None,
-        random_state=None,
+        random_state: Any = None,
     ):
         self.n_components = n_components
         self.eta = eta
@@ -248,121 +218,31 @@ class MixtureOfUnigrams(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    @fitting("max_iter")
-    def fit(self, X, y=None):
-        """Learn the topics by EM.
-
-        Parameters
-        ----------
-        X : array or sparse matrix (n_documents, n_terms), function returning chunks, Dask array or bag
-            Term counts.
-        y : ignored
-            Present for the API.
-
-        Returns
-        -------
-        self
-        """
-        rng = check_random_state(self.random_state)
-        warm = self.warm_start and hasattr(self, "components_")
-        X = check_counts(self, X, reset=not warm, passes=3)
-        X, held = self._hold_out(X, rng, self.early_stopping, self.tol)
-        corpus = corpus_counts(X, "MixtureOfUnigrams", self.n_jobs)
-        topics, weights = self._start(X, corpus.counts, rng, warm)
-        curve: list[float] = []
-        settled = False
-        kept: Any = None  # of the last whole iteration
-        with interruptible("MixtureOfUnigrams", lambda: 0 if kept is None else len(kept[-1])):
-            for _ in range(self.max_iter):
-                sums = self._walk(X, topics, weights)
-                curve = [*curve, sums.log_likelihood + log_prior(topics, weights, self.eta, self.alpha)]
-                topics, weights = (
-                    updated_topics(sums.words, self.eta, topics),
-                    updated_weights(sums.documents, self.alpha),
-                )
-                metrics = {"log_likelihood": curve[-1]}
-                fitted = partial(_fitted, topics, weights, corpus.dtype)
-                if held is not None:
-                    now = fitted()
-                    infer = TopicPosteriors(now["components_"], weights)
-                    metrics["perplexity"] = held.look(infer, now["components_"], (topics, weights, sums))
-                kept = topics, weights, sums, curve
-                stop = end_iteration(self, metrics, fitted)
-                settled = stop or (has_settled(curve, self.tol) if held is None else held.stop)
-                if settled:
-                    break
-        topics, weights, sums, curve = kept
-        if len(curve) == self.max_iter and not settled:
-            self._warn_at_limit(self.max_iter, curve, held)
-        if held is not None:
-            topics, weights, sums = held.best or (topics, weights, sums)
-            self.perplexity_curve_ = np.array(held.curve[: len(curve)])
-        elif hasattr(self, "perplexity_curve_"):
-            del self.perplexity_curve_
-        self._keep(topics, weights, corpus.dtype, sums * (1 / corpus.documents))
-        self.log_likelihood_curve_ = np.array(curve)
-        self.mean_length_ = float(corpus.counts.sum() / corpus.documents)
-        self.n_documents_seen_ = corpus.documents
-        self.n_iter_, self.n_batch_iter_ = len(curve), 1
-        return self
-
-    def _walk(self, X, topics, weights):
-        statistic = partial(mixture_step, log_topics=safe_log(topics), log_weights=safe_log(weights))
-        return accumulate(statistic, X, n_jobs=self.n_jobs, rows=DOCUMENTS)
-
-    def _start(self, X, counts, rng, warm):
-        """First topics (V, K) and weights (K,), float64: those of the fit before, or of random documents."""
-        if warm:
-            if len(self.components_) != self.n_components:
-                raise ValueError(
-                    f"MixtureOfUnigrams: n_components={self.n_components} was set after {len(self.components_)} topics "
-                    "were learned, and this goes on with those. Set it back, or fit a clone to start afresh."
-                )
-            topics = np.ascontiguousarray(self.components_.T, np.float64)
-            return with_new_words(topics, counts), self.weights_.astype(np.float64)
-        K, seed = self.n_components, int(rng.randint(2**31 - 1))
+    def _start(self, X, corpus, rng, go_on, stepwise):
+        if go_on:
+            return Mixture(known_topics(self, corpus, np.float64), self.weights_.astype(np.float64))
+        K, counts, seed = self.n_components, corpus.counts, int(rng.randint(2**31 - 1))
         # Words that no document drawn holds get their share of the corpus in each.
         topics = (1 - BLEND) * first_topics(X, K, len(counts), seed, self.n_jobs)[0]
         topics += BLEND * (counts / counts.sum())[:, None]
-        return topics, np.full(K, 1 / K)
+        return Mixture(topics, np.full(K, 1 / K))
 
-    def _keep(self, topics, weights, dtype, means):
-        for name, value in _fitted(topics, weights, dtype).items():
-            setattr(self, name, value)
-        self.topic_counts_ = np.ascontiguousarray(means.words.T)
-        self._topic_documents = means.documents
+    def _expect(self, X, state):
+        log_topics = safe_log(state.topics)
+        statistic = partial(mixture_step, log_topics=log_topics, log_weights=safe_log(state.weights))
+        sums = accumulate(statistic, X, n_jobs=self.n_jobs, rows=DOCUMENTS)
+        log_prior = float(xlogy(self.alpha, state.weights).sum())
+        log_prior += self.eta * float(log_topics.sum()) if self.eta else 0.0
+        return sums, sums.log_likelihood + log_prior
 
-    @guarded
-    def partial_fit(self, X, y=None):
-        """Learn from one more batch by stepwise EM; the first one also sets the first topics.
+    def _maximize(self, sums, state):
+        return Mixture(updated_topics(sums.words, self.eta, state.topics), updated_weights(sums.documents, self.alpha))
 
-        Parameters
-        ----------
-        X : array or sparse matrix (n_documents, n_terms), function returning chunks, Dask array or bag
-            Term counts of a batch.
-        y : ignored
-            Present for the API.
+    def _fitted(self, state, dtype):
+        return {**super()._fitted(state, dtype), "weights_": state.weights.astype(dtype)}
 
-        Returns
-        -------
-        self
-        """
-        first = not hasattr(self, "components_")
-        X = check_counts(self, X, reset=first, passes=3 if first else 1)
-        corpus = corpus_counts(X, "MixtureOfUnigrams", self.n_jobs, empty=not first)
-        topics, weights = self._start(X, corpus.counts, check_random_state(self.random_state), not first)
-        means = self._walk(X, topics, weights) * (1 / corpus.documents)
-        seen, length, t, iterations = corpus.documents, float(corpus.counts.sum() / corpus.documents), 0, 0
-        if not first:
-            seen, t, iterations = seen + self.n_documents_seen_, self.n_batch_iter_, self.n_iter_
-            length = self.mean_length_ + (length - self.mean_length_) * corpus.documents / seen
-            rho = (self.offset + t) ** -self.decay
-            means = MixtureSums(self.topic_counts_.T, self._topic_documents, 0.0) * (1 - rho) + means * rho
-        topics = updated_topics(means.words * seen, self.eta, topics)
-        self._keep(topics, updated_weights(means.documents * seen, self.alpha), corpus.dtype, means)
-        self.mean_length_, self.n_documents_seen_ = length, seen
-        self.n_batch_iter_, self.n_iter_ = t + 1, iterations + 1
-        return self
+    def _infer(self, state, components):
+        return TopicPosteriors(components, state.weights)
 
     def _inference(self) -> Inference:
         return TopicPosteriors(self.components_, self.weights_)
@@ -370,7 +250,3 @@ class MixtureOfUnigrams(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
     def _draw_proportions(self, n_documents, rng):
         weights = self.weights_.astype(np.float64)
         return np.eye(len(weights))[rng.choice(len(weights), size=n_documents, p=weights / weights.sum())]
-
-
-def _fitted(topics, weights, dtype):
-    return {"components_": np.ascontiguousarray(topics.T, dtype), "weights_": weights.astype(dtype)}

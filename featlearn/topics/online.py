@@ -19,6 +19,7 @@ from scipy.special import psi
 
 from featlearn.kernels.topics.fold_in import compact
 from featlearn.text.counts import DOCUMENTS
+from featlearn.topics.em import step_size
 from featlearn.topics.priors import fitted_posterior, learned
 from featlearn.topics.variational import (
     TopicStatistic,
@@ -107,7 +108,7 @@ class OnlineLearner:
 
     def learn(self, batch: sp.csr_array, total: int) -> TopicStatistic:
         """Learn from a batch of a corpus of ``total`` documents; returns what its E-step said."""
-        rho = (self.model.offset + self.t + 1) ** -self.model.decay
+        rho = step_size(self.model, self.t + 1)
         words, local = compact(batch)
         rows = min(DOCUMENTS, max(32, -(-batch.shape[0] // PARTS)))
         expected = expected_topics(self.topics.at(words), self.topics.totals)

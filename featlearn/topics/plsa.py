@@ -21,42 +21,33 @@ Hofmann (1999), "Probabilistic latent semantic analysis", UAI. Hofmann (2001), "
 latent semantic analysis", Machine Learning 42. Liang & Klein (2009), "Online EM for unsupervised models".
 """
 
-from dataclasses import dataclass
 from functools import partial
-from math import inf
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 
-from featlearn.callbacks import CallbackSupportMixin, end_iteration
-from featlearn.fitting import fitting, guarded
 from featlearn.kernels.sample import RowSample
-from featlearn.kernels.topics.aspects import aspect_step, document_uniforms, safe_log, updated_topics, with_new_words
+from featlearn.kernels.topics.aspects import aspect_step, document_uniforms, safe_log, updated_topics
 from featlearn.kernels.topics.fold_in import fold_in
-from featlearn.notices import interruptible
 from featlearn.streaming import accumulate, is_out_of_core, map_chunks
-from featlearn.text.counts import DOCUMENTS, check_counts
+from featlearn.text.counts import DOCUMENTS
+from featlearn.topics.em import RULES, EMTopicModel, HeldOut, Sums, hold_out, known_topics
 from featlearn.topics.first_topics import first_topics
-from featlearn.topics.topic_model import Inference, TopicModelMixin, has_settled
-from featlearn.topics.unigram import corpus_counts
-from featlearn.validation import boolean, either, integer, one_of, real
+from featlearn.topics.topic_model import Inference
+from featlearn.validation import either, integer, one_of, real
 
 KEPT = 10_000  # documents of a stream whose proportions are kept, for `sample`
 SLOW = 1e-3  # fraction by which the held-out perplexity should fall in an iteration, or beta is lowered
 
 
-@dataclass(frozen=True)
-class AspectSums:
-    """Expected words (V, K) of the topics, but for the factor phi^beta, and sum n log Z. They add."""
+class Aspects(NamedTuple):
+    """Topics (V, K), proportions (D, K) of the documents (None where they are folded in), and the temperature."""
 
-    words: np.ndarray
-    log_z: float
-
-    def __add__(self, other: "AspectSums") -> "AspectSums":
-        return AspectSums(self.words + other.words, self.log_z + other.log_z)
+    topics: np.ndarray
+    theta: np.ndarray | None
+    beta: float
 
 
 def tempered(p: np.ndarray, beta: float) -> np.ndarray:
@@ -93,11 +84,11 @@ def folded_in(chunk: sp.csr_array, *, topics: np.ndarray, beta: float, max_iter:
     return theta
 
 
-def aspect_sums(chunk: sp.csr_array, theta=None, *, topics: np.ndarray, beta: float, infer: Inference) -> AspectSums:
-    """The E-step of a chunk under tempered topics (V, K); theta (n, K), if it is kept, is replaced by its update."""
+def aspect_sums(chunk: sp.csr_array, theta=None, *, topics: np.ndarray, beta: float, infer: Inference) -> Sums:
+    """The E-step of a chunk, but for a factor: the topics (V, K), tempered. theta (n, K), if kept, is replaced."""
     words = np.zeros_like(topics)
     theta = infer(chunk) if theta is None else theta
-    return AspectSums(words, float(em_pass(chunk, theta, topics, beta, words).sum()))
+    return Sums(words, float(em_pass(chunk, theta, topics, beta, words).sum()))
 
 
 def drawn_proportions(chunk: sp.csr_array, *, infer: Inference, seed: int) -> RowSample:
@@ -106,7 +97,7 @@ def drawn_proportions(chunk: sp.csr_array, *, infer: Inference, seed: int) -> Ro
     return RowSample.least(KEPT, keys, keys, infer(chunk))
 
 
-class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
+class PLSA(EMTopicModel, BaseEstimator):
     """Probabilistic latent semantic analysis: topics by EM or tempered EM, new documents by folding-in.
 
     Parameters
@@ -216,28 +207,19 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
            [0.5, 0.5]], dtype=float32)
     """
 
-    _rules: ClassVar = {
-        "n_components": integer(1),
-        "eta": real(0),
+    _rules: ClassVar = RULES | {
         "beta": either(one_of("held_out"), real(above=0, high=1)),
         "beta_factor": real(above=0, high=0.999),
-        "max_iter": integer(1),
-        "tol": real(0),
         "max_doc_iter": integer(1),
         "doc_tol": real(0),
-        "decay": real(0, 1),
-        "offset": real(1),
-        "early_stopping": boolean(),
-        "validation_fraction": real(above=0, high=0.9),
-        "n_iter_no_change": integer(1),
-        "warm_start": boolean(),
     }
 
     def __init__(
         self,
         n_components: int = 10,
+        *,
         eta: float = 0.01,
-        beta=1.0,
+        beta: float | str = 1.0,
         beta_factor: float = 0.9,
         max_iter: int = 100,
         tol: float = 1e-4,
@@ -250,7 +232,7 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         n_iter_no_change: int = 3,
         warm_start: bool = False,
         n_jobs: int | None = None,
-        random_state=None,
+        random_state: Any = None,
     ):
         self.n_components = n_components
         self.eta = eta
@@ -269,156 +251,68 @@ class PLSA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    @fitting("max_iter")
-    def fit(self, X, y=None):
-        """Learn the topics by EM.
-
-        Parameters
-        ----------
-        X : array or sparse matrix (n_documents, n_terms), function returning chunks, Dask array or bag
-            Term counts.
-        y : ignored
-            Present for the API.
-
-        Returns
-        -------
-        self
-        """
-        rng = check_random_state(self.random_state)
-        warm = self.warm_start and hasattr(self, "components_")
-        X = check_counts(self, X, reset=not warm, passes=3)
-        tempering = self.beta == "held_out"
-        if tempering and is_out_of_core(X):
-            raise ValueError(
-                "PLSA: beta='held_out' holds out documents of an array or a sparse matrix; for a stream or a Dask "
-                "collection pass a number for beta."
-            )
-        X, held = self._hold_out(X, rng, self.early_stopping or tempering, SLOW if tempering else self.tol)
-        corpus = corpus_counts(X, "PLSA", self.n_jobs)
-        beta = self._first_beta(warm)
-        topics = self._start(X, rng, corpus, warm)
-        theta = None if is_out_of_core(X) else self._first_proportions(X, topics, beta, warm)
-        curve: list[float] = []
-        lowest, settled = inf, False
-        # Of the last whole iteration. An interrupt within one leaves some documents' proportions updated, and the
-        # likelihood no lower for it.
-        kept: Any = None
-        with interruptible("PLSA", lambda: 0 if kept is None else len(kept[-1])):
-            for _ in range(self.max_iter):
-                words, objective = self._step(X, theta, topics, beta)
-                curve = [*curve, objective]
-                topics = updated_topics(words, self.eta, topics)
-                metrics = {"log_likelihood": objective}
-                components = np.ascontiguousarray(topics.T)
-                if held is not None and theta is not None:
-                    state = (topics, theta.copy(), words, beta)
-                    metrics["perplexity"] = held.look(self._fold(topics, beta), components, state)
-                kept = topics, theta, words, beta, curve
-                stop = end_iteration(self, metrics, partial(dict, components_=components, beta_=beta))
-                settled = stop or (held is None and has_settled(curve, self.tol))
-                if settled:
-                    break
-                if held is not None and held.stop:
-                    settled = not tempering or held.lowest >= lowest * (1 - self.tol)
-                    if settled:
-                        break
-                    lowest, held.waited = held.lowest, 0
-                    topics, theta, words, beta = held.best
-                    theta, beta = theta.copy(), beta * self.beta_factor
-        topics, theta, words, beta, curve = kept
-        if len(curve) == self.max_iter and not settled:
-            self._warn_at_limit(self.max_iter, curve, held)
-        if held is not None:
-            topics, theta, words, beta = held.best or state
-            self.perplexity_curve_ = np.array(held.curve[: len(curve)])
-        elif hasattr(self, "perplexity_curve_"):
-            del self.perplexity_curve_
-        if theta is None:
-            seed = int(rng.randint(2**31 - 1))
-            sample = partial(drawn_proportions, infer=self._fold(topics, beta), seed=seed)
-            theta = accumulate(sample, X, n_jobs=self.n_jobs, rows=DOCUMENTS).rows
-        self._keep(topics, theta, beta, words / corpus.documents)
-        self.log_likelihood_curve_ = np.array(curve)
-        self.mean_length_ = float(corpus.counts.sum() / corpus.documents)
-        self.n_documents_seen_ = corpus.documents
-        self.n_iter_, self.n_batch_iter_ = len(curve), 1
-        return self
-
     def _fold(self, topics, beta) -> Inference:
         return partial(folded_in, topics=topics, beta=beta, max_iter=self.max_doc_iter, tol=self.doc_tol)
 
-    def _start(self, X, rng, corpus, go_on):
-        """First topics (V, K): those learned before, or those that documents make, with some noise."""
-        if go_on:
-            if len(self.components_) != self.n_components:
-                raise ValueError(
-                    f"PLSA: n_components={self.n_components} was set after {len(self.components_)} topics were "
-                    "learned, and this goes on with those. Set it back, or fit a clone to start afresh."
-                )
-            return with_new_words(np.ascontiguousarray(self.components_.T, corpus.dtype), corpus.counts)
+    def _start(self, X, corpus, rng, go_on, stepwise):
         K, V = self.n_components, self.n_features_in_
-        noise, seed = rng.gamma(100.0, 0.01, (K, V)).T, int(rng.randint(2**31 - 1))
-        topics = noise * (1 / V + first_topics(X, K, V, seed, self.n_jobs)[0])
-        return np.ascontiguousarray(topics / topics.sum(axis=0), corpus.dtype)
+        beta = float(self.beta) if self.beta != "held_out" else self.beta_ if go_on else 1.0
+        if go_on:
+            topics = known_topics(self, corpus, corpus.dtype)
+        else:
+            noise, seed = rng.gamma(100.0, 0.01, (K, V)).T, int(rng.randint(2**31 - 1))
+            topics = noise * (1 / V + first_topics(X, K, V, seed, self.n_jobs)[0])
+            topics = np.ascontiguousarray(topics / topics.sum(axis=0), corpus.dtype)
+        theta = None
+        if go_on and not stepwise and not is_out_of_core(X):
+            theta = map_chunks(self._fold(topics, beta), X, n_jobs=self.n_jobs, rows=DOCUMENTS)
+        elif not stepwise and not is_out_of_core(X):
+            theta = np.full((X.shape[0], K), 1 / K, topics.dtype)
+        return Aspects(topics, theta, beta)
 
-    def _first_beta(self, go_on):
-        if self.beta == "held_out":
-            return self.beta_ if go_on else 1.0
-        return float(self.beta)
-
-    def _first_proportions(self, X, topics, beta, warm):
-        if warm:
-            return map_chunks(self._fold(topics, beta), X, n_jobs=self.n_jobs, rows=DOCUMENTS)
-        return np.full((X.shape[0], topics.shape[1]), 1 / topics.shape[1], topics.dtype)
-
-    def _step(self, X, theta, topics, beta):
-        """Expected words (V, K) under the present topics, and the objective; theta, if kept, is replaced."""
+    def _expect(self, X, state):
+        topics, theta, beta = state
         powers = tempered(topics, beta)
         statistic = partial(aspect_sums, topics=powers, beta=beta, infer=self._fold(topics, beta))
         aligned = () if theta is None else (theta,)
         sums = accumulate(statistic, X, *aligned, n_jobs=self.n_jobs, rows=DOCUMENTS)
         log_prior = self.eta * float(safe_log(topics).sum()) if self.eta else 0.0
-        return sums.words * powers, sums.log_z / beta + log_prior
+        return Sums(sums.words * powers, sums.log_likelihood), sums.log_likelihood / beta + log_prior
 
-    def _keep(self, topics, theta, beta, means):
-        self.components_ = np.ascontiguousarray(topics.T)
-        self.topic_counts_ = np.ascontiguousarray(means.T)
-        self.proportions_, self.beta_ = theta, beta
+    def _maximize(self, sums, state):
+        return state._replace(topics=updated_topics(sums.words, self.eta, state.topics))
 
-    @guarded
-    def partial_fit(self, X, y=None):
-        """Learn from one more batch by stepwise EM with folding-in; the first one also sets the first topics.
+    def _fitted(self, state, dtype):
+        return {**super()._fitted(state, dtype), "beta_": state.beta}
 
-        Parameters
-        ----------
-        X : array or sparse matrix (n_documents, n_terms), function returning chunks, Dask array or bag
-            Term counts of a batch.
-        y : ignored
-            Present for the API.
+    def _infer(self, state, components):
+        return self._fold(state.topics, state.beta)
 
-        Returns
-        -------
-        self
-        """
-        first = not hasattr(self, "components_")
-        X = check_counts(self, X, reset=first, passes=3)
-        corpus = corpus_counts(X, "PLSA", self.n_jobs, empty=not first)
-        rng = check_random_state(self.random_state)
-        topics = self._start(X, rng, corpus, not first)
-        beta = self._first_beta(not first)
-        means = self._step(X, None, topics, beta)[0] / corpus.documents
-        seen, length, t, iterations = corpus.documents, float(corpus.counts.sum() / corpus.documents), 0, 0
-        if not first:
-            seen, t, iterations = seen + self.n_documents_seen_, self.n_batch_iter_, self.n_iter_
-            length = self.mean_length_ + (length - self.mean_length_) * corpus.documents / seen
-            rho = (self.offset + t) ** -self.decay
-            means = (1 - rho) * self.topic_counts_.T + rho * means
-        topics = updated_topics(means * seen, self.eta, topics)
-        sample = partial(drawn_proportions, infer=self._fold(topics, beta), seed=0)
-        self._keep(topics, accumulate(sample, X, n_jobs=self.n_jobs, rows=DOCUMENTS).rows, beta, means)
-        self.mean_length_, self.n_documents_seen_ = length, seen
-        self.n_batch_iter_, self.n_iter_ = t + 1, iterations + 1
-        return self
+    def _hold_out(self, X, rng):
+        if self.beta == "held_out" and is_out_of_core(X):
+            raise ValueError(
+                "PLSA: beta='held_out' holds out documents of an array or a sparse matrix; for a stream or a Dask "
+                "collection pass a number for beta."
+            )
+        return hold_out(self, X, rng, SLOW if self.beta == "held_out" else None)
+
+    def _copied(self, state):
+        return state._replace(theta=state.theta.copy())
+
+    def _resumed(self, held: HeldOut) -> Aspects | None:
+        """The best topics at a lower beta, for as long as that helps."""
+        if self.beta != "held_out" or not held.renewed(self.tol):
+            return None
+        best, _ = held.best
+        return self._copied(best)._replace(beta=best.beta * self.beta_factor)
+
+    def _keep(self, X, state, means, dtype, rng=None):
+        super()._keep(X, state, means, dtype, rng)
+        self.proportions_ = state.theta
+        if state.theta is None:
+            seed = 0 if rng is None else int(rng.randint(2**31 - 1))
+            sample = partial(drawn_proportions, infer=self._fold(state.topics, state.beta), seed=seed)
+            self.proportions_ = accumulate(sample, X, n_jobs=self.n_jobs, rows=DOCUMENTS).rows
 
     def _inference(self) -> Inference:
         return self._fold(np.ascontiguousarray(self.components_.T), self.beta_)

@@ -1,4 +1,4 @@
-"""What all topic models share: proportions, document completion, the generative story, stopping on held-out words.
+"""What all fitted topic models can do: proportions of documents, document completion, the generative story.
 
 A fitted model holds topics phi = `components_` (K, V), each a distribution over the V terms, and infers for a document
 proportions theta (K,), so that its words have probability p(w) = sum_k theta_k phi_kw. A model says how it infers
@@ -20,10 +20,9 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from featlearn.notices import warn_at_limit
-from featlearn.streaming import accumulate, is_out_of_core, map_chunks
+from featlearn.streaming import accumulate, map_chunks
 from featlearn.text.counts import DOCUMENTS, check_arrays, check_counts, log_probabilities, two_halves
-from featlearn.validation import COMMON, check_argument, integer
+from featlearn.validation import COMMON, check_argument, check_parameters, integer
 
 Inference = Callable[[sp.csr_array], np.ndarray]  # documents (n, V) to proportions (n, K); picklable, row by row
 
@@ -59,11 +58,6 @@ def completion_perplexity(
     statistic = partial(completed, infer=Proportions(infer), components=components, seed=seed)
     total, words = accumulate(statistic, X, n_jobs=n_jobs, rows=DOCUMENTS)
     return inf if total == -inf else exp(min(-total / (words or 1), 709.0)), float(words)
-
-
-def has_settled(curve: list[float], tol: float) -> bool:
-    """Whether an objective that rises gained no more than ``tol`` of itself in the last iteration."""
-    return len(curve) > 1 and curve[-1] - curve[-2] <= tol * abs(curve[-2])
 
 
 def drawn_counts(
@@ -120,7 +114,7 @@ class TopicModelMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             Rows sum to 1; an empty document has uniform proportions. Lazy for streams and Dask arrays, as `map_chunks`.
         """
         check_is_fitted(self)
-        self._check_jobs()
+        check_parameters(self, "n_jobs")
         X = check_counts(self, X, reset=False)
         return map_chunks(Proportions(self._inference()), X, n_jobs=self.n_jobs, rows=DOCUMENTS)
 
@@ -146,7 +140,7 @@ class TopicModelMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             If no document holds a word, or ``random_state`` is not valid.
         """
         check_is_fitted(self)
-        self._check_jobs()
+        check_parameters(self, "n_jobs")
         check_argument(f"{type(self).__name__}.perplexity", "random_state", random_state, COMMON["random_state"])
         whole = isinstance(random_state, Integral)
         seed = int(random_state if whole else check_random_state(random_state).randint(2**31 - 1))
@@ -222,81 +216,3 @@ class TopicModelMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 f"{self.components_.shape}; they must agree, and no row of either may be all 0."
             )
         return drawn_counts(lengths, theta, self.components_, rng)
-
-    def _check_jobs(self):
-        check_argument(type(self).__name__, "n_jobs", self.n_jobs, COMMON["n_jobs"])
-
-    def _warn_at_limit(self, max_iter, curve, held):
-        """Say that ``max_iter`` ended a fit that was to go on until an objective, or held-out perplexity, settles."""
-        if self.tol == 0:
-            return
-        reached, cure = "the perplexity of the documents held out still fell", ""
-        if held is None and len(curve) > 1:
-            gain = (curve[-1] - curve[-2]) / abs(curve[-2])
-            reached = f"the objective still rose by {gain:.2g} of itself in the last of them"
-        elif held is None:
-            reached = "a second one would have told whether the objective still rises"
-            cure = "pass tol=0 to make so many iterations and no more"
-        warn_at_limit(type(self).__name__, max_iter, self.tol, reached, cure)
-
-    def _hold_out(self, X, rng, wanted, tol):
-        """Training documents, and those held out if that is ``wanted``, else None."""
-        if not wanted:
-            return X, None
-        if is_out_of_core(X):
-            raise ValueError(
-                f"{type(self).__name__}: early_stopping holds out documents of an array or a sparse matrix; for a "
-                "stream or a Dask collection use the EarlyStopping callback, or early_stopping=False."
-            )
-        X, validation = held_out(X, self.validation_fraction, rng)
-        return X, HeldOut(validation, tol, self.n_iter_no_change, self.n_jobs)
-
-
-class HeldOut:
-    """Documents held out of a fit, and when to stop: perplexity that has not fallen by ``tol`` (relative) in
-    ``patience`` looks. ``best`` keeps what the model was at its lowest.
-    """
-
-    def __init__(self, X: sp.csr_array, tol: float, patience: int, n_jobs: int | None = None):
-        self.X, self.tol, self.patience, self.n_jobs = X, tol, patience, n_jobs
-        self.curve: list[float] = []
-        self.lowest, self.waited, self.best = inf, 0, None
-
-    def look(self, infer: Inference, components: np.ndarray, state: Any) -> float:
-        """The perplexity now; ``state`` is kept if it is the lowest so far."""
-        perplexity, _ = completion_perplexity(self.X, infer, components, n_jobs=self.n_jobs)
-        if perplexity == self.lowest == inf:
-            raise ValueError(
-                "early_stopping: documents held out have words of probability 0 under the topics, so their perplexity "
-                "is infinite and cannot tell when to stop. Pass a pseudo-count eta greater than 0."
-            )
-        self.curve.append(perplexity)
-        self.waited = 0 if perplexity < self.lowest * (1 - self.tol) or self.lowest == inf else self.waited + 1
-        if perplexity < self.lowest:
-            self.lowest, self.best = perplexity, state
-        return perplexity
-
-    @property
-    def stop(self) -> bool:
-        """Whether patience is at an end."""
-        return self.waited >= self.patience
-
-
-def held_out(X: sp.csr_array, fraction: float, rng: np.random.RandomState) -> tuple[sp.csr_array, sp.csr_array]:
-    """Training documents and those held out, drawn at random; at least one of each."""
-    n = X.shape[0]
-    if n < 2:
-        raise ValueError(
-            "early_stopping holds documents out, and there is only one (n_samples = 1); pass more, or "
-            "early_stopping=False."
-        )
-    order = rng.permutation(n)
-    cut = min(max(1, round(fraction * n)), n - 1)
-    train, validation = X[np.sort(order[cut:])], X[np.sort(order[:cut])]
-    if train.nnz == 0 or validation.nnz == 0:
-        side = "training" if train.nnz == 0 else "held out"
-        raise ValueError(
-            f"early_stopping: of {n - cut} documents for training and {cut} held out, those {side} are all empty. Drop "
-            "empty documents, pass more, or change validation_fraction or random_state."
-        )
-    return train, validation

@@ -10,7 +10,7 @@ Blei, Ng & Jordan (2003), "Latent Dirichlet allocation", section 4.1.
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,7 +20,7 @@ from sklearn.base import BaseEstimator
 from featlearn.callbacks import CallbackSupportMixin, end_iteration
 from featlearn.fitting import fitting, guarded
 from featlearn.streaming import accumulate
-from featlearn.text.counts import DOCUMENTS, check_counts
+from featlearn.text.counts import DOCUMENTS, check_counts, require_words
 from featlearn.topics.topic_model import Inference, TopicModelMixin
 from featlearn.validation import real
 
@@ -47,11 +47,8 @@ class WordCounts:
 def corpus_counts(X: Any, who: str, n_jobs: int | None = None, *, empty: bool = False) -> WordCounts:
     """Word counts of a whole corpus; a ValueError if it holds no word, unless it may be ``empty``."""
     corpus = accumulate(WordCounts.of, X, n_jobs=n_jobs, rows=DOCUMENTS)
-    if not empty and not corpus.counts.any():
-        raise ValueError(
-            f"{who}: the corpus holds no words: all {corpus.documents} documents are empty. Check the vocabulary, the "
-            "stop words and the limits (min_df, max_df) of the vectorizer."
-        )
+    if not empty:
+        require_words(who, corpus.documents, corpus.counts.sum())
     return corpus
 
 
@@ -115,16 +112,14 @@ class UnigramModel(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
     array([[0.5, 0.5, 0. ]], dtype=float32)
     """
 
-    _rules: ClassVar = {
-        "eta": real(0),
-    }
+    _rules: ClassVar = {"eta": real(0)}
 
-    def __init__(self, eta: float = 0.01, n_jobs: int | None = None):
+    def __init__(self, *, eta: float = 0.01, n_jobs: int | None = None):
         self.eta = eta
         self.n_jobs = n_jobs
 
     @fitting(1)
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Count the words.
 
         Parameters
@@ -144,7 +139,7 @@ class UnigramModel(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         return self
 
     @guarded
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Count the words of one more batch; batches in any order give what one `fit` of them all gives.
 
         Parameters

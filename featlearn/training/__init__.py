@@ -1,17 +1,8 @@
-"""Training: the one gradient loop, its engines and update rules, and what estimators trained by it share."""
+"""Training: the one gradient loop, its engines and update rules, and what estimators trained by it share.
 
-from featlearn.training.loop import Objective, Trained, minimize
-from featlearn.training.shards import Draws, Memory, Params
-from featlearn.training.solvers import LBFGS, GradientDescent, make_solver
+This is its public face: everything a learner of your own needs.
+"""
 
-__all__ = [
-    "LBFGS",
-    "Draws",
-    "GradientDescent",
-    "Memory",
-    "Objective",
-    "Params",
-    "Trained",
-    "make_solver",
-    "minimize",
-]
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

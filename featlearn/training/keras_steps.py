@@ -3,13 +3,16 @@
 No Keras model is made, and compiled functions are kept by objective, so fits do not pile up memory.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
+from featlearn.training.objective import Batch, Memory, Params, State, params_dtype
 from featlearn.training.optimizers import tensor_rule
-from featlearn.training.shards import NumpyEngine, params_dtype
+from featlearn.training.solvers import GradientDescent
 
 KERAS_STEPS = 32
 
@@ -17,49 +20,56 @@ KERAS_STEPS = 32
 class KerasEngine:
     """Steps by the automatic gradient, many in one compiled function."""
 
-    def __init__(self, objective, weight_decay):
+    def __init__(self, objective: Any, weight_decay: float):
         self.objective, self.decay = objective, weight_decay
 
-    def begin(self, params, memory, batch, seed):
+    def begin(self, params: Params, memory: Memory, size: int, seed: Sequence[int]) -> None:
+        """Start at copies of parameters, of the rule's arrays and of the state."""
         self.dtype = params_dtype(params)
-        self._params, self._memory = _tensors(params), memory
+        self._memory = memory
+        self._params, self._state = _tensors(params), _tensors(memory.state)
         self._arrays = {k: [_tensor(a) for a in arrays] for k, arrays in memory.arrays.items()}
         self.rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed)))
 
-    def params(self):
-        return _arrays(self._params, self.dtype)
+    def params(self) -> Params:
+        """A copy of the parameters now."""
+        return {k: np.array(_numpy(v), self.dtype) for k, v in self._params.items()}
 
-    def memory(self):
+    def memory(self) -> Memory:
+        """A copy of the memory now."""
         arrays = {k: [np.asarray(_numpy(a), self.dtype) for a in v] for k, v in self._arrays.items()}
-        return replace(self._memory, arrays=arrays)
+        # In the dtypes of the first state: JAX keeps no float64.
+        state = {k: np.array(_numpy(v), self._memory.state[k].dtype) for k, v in self._state.items()}
+        return replace(self._memory, arrays=arrays, state=state)
 
-    def steps(self, batches, solver, constants):
+    def steps(self, batches: list[Batch], solver: GradientDescent, constants: np.ndarray) -> float:
         """Make a step on each batch; the sum of the losses over all rows."""
         total, i = 0.0, 0
+        run = _compiled_steps(self.objective, solver.rule)
+        clip = -1.0 if solver.clip_norm is None else solver.clip_norm
+        settings = np.array([self.decay, clip], self.dtype)
         while i < len(batches):
-            m = 1
-            while m < KERAS_STEPS and i + m < len(batches) and len(batches[i + m]) == len(batches[i]):
+            rows, m = len(batches[i].x), 1
+            while m < KERAS_STEPS and i + m < len(batches) and len(batches[i + m].x) == rows:
                 m += 1
             m = m if m == KERAS_STEPS else 1  # two compiled sizes, whatever the number of batches
-            x = np.stack(batches[i : i + m])
             seeds = self.rng.integers(2**31 - 1, size=(m, 2), dtype=np.int32)
-            clip = -1.0 if solver.clip_norm is None else solver.clip_norm
-            settings = np.array([self.decay, clip], self.dtype)
-            run = _compiled_steps(self.objective, solver.rule)
-            self._params, self._arrays, loss = run(
-                self._params, self._arrays, _tensor(x), _tensor(constants[i : i + m]), _tensor(seeds), _tensor(settings)
-            )
-            total += len(batches[i]) * float(_numpy(loss))
+            stacked = _batch(lambda *parts: np.stack(parts), *batches[i : i + m])
+            given = (_tensor(a) for a in (constants[i : i + m], seeds, settings))
+            carry, loss = run((self._params, self._arrays, self._state), _batch(_tensor, stacked), *given)
+            self._params, self._arrays, self._state = carry
+            total += rows * float(_numpy(loss))
             i += m
         return total
 
-    def value_and_gradient(self, params, X, seed):
-        """The loss on all rows and its gradient; the same draws for the same seed."""
-        seed = np.array([s % (2**31 - 1) for s in (seed[0], sum(seed[1:]))], np.int32)
-        loss, grads = _compiled_gradient(self.objective)(_tensors(params), _tensor(X), _tensor(seed))
-        return float(_numpy(loss)), _arrays(grads, params_dtype(params))
-
-    evaluate = NumpyEngine.evaluate
+    def value_and_gradient(
+        self, params: Params, batch: Batch, seed: Sequence[int], state: State
+    ) -> tuple[float, Params]:
+        """The loss of a batch and its gradient; the same draws for the same seed."""
+        seeds = np.array([s % (2**31 - 1) for s in (seed[0], sum(seed[1:]))], np.int32)
+        run = _compiled_gradient(self.objective)
+        loss, grads = run(_tensors(params), _batch(_tensor, batch), _tensor(seeds), _tensors(state))
+        return float(_numpy(loss)), {k: np.array(_numpy(g), params_dtype(params)) for k, g in grads.items()}
 
 
 def _tensor(array):
@@ -68,8 +78,8 @@ def _tensor(array):
     return ops.convert_to_tensor(array)
 
 
-def _tensors(params):
-    return {k: _tensor(v) for k, v in params.items()}
+def _tensors(arrays):
+    return {k: _tensor(v) for k, v in arrays.items()}
 
 
 def _numpy(tensor):
@@ -78,30 +88,47 @@ def _numpy(tensor):
     return ops.convert_to_numpy(tensor)
 
 
-def _arrays(tensors, dtype):
-    return {k: np.array(_numpy(v), dtype) for k, v in tensors.items()}
+def _batch(f, *batches):
+    """A batch of ``f`` of the arrays of batches, None where they have none."""
+    return Batch(*(None if parts[0] is None else f(*parts) for parts in zip(*batches, strict=True)))
+
+
+def _differentiated(objective):
+    """A function of parameters, batch, seed and state that gives ((loss, new state), gradients)."""
+    from featlearn.kernels.backend import value_and_grad
+
+    def stateless(params, batch, seed, state):
+        return objective.loss(params, batch, seed), state
+
+    return value_and_grad(objective.loss if hasattr(objective, "init_state") else stateless, has_aux=True)
 
 
 @lru_cache(maxsize=8)
 def _compiled_gradient(objective):
-    from featlearn.kernels.backend import compiled, value_and_grad
+    from featlearn.kernels.backend import compiled
 
-    return compiled(value_and_grad(objective.loss))
+    differentiate = _differentiated(objective)
+
+    def run(params, batch, seed, state):
+        (loss, _), grads = differentiate(params, batch, seed, state)
+        return loss, grads
+
+    return compiled(run)
 
 
 @lru_cache(maxsize=8)
 def _compiled_steps(objective, rule):
-    """Steps on batches x (m, b, d), with constants (m, c), seeds (m, 2) and settings (decay, clip norm or -1)."""
+    """Steps on batches of x (m, b, ...), with constants (m, c), seeds (m, 2) and settings (decay, clip norm or -1)."""
     from keras import ops
 
-    from featlearn.kernels.backend import compiled, value_and_grad
+    from featlearn.kernels.backend import compiled
 
-    formula, differentiate = tensor_rule(rule), value_and_grad(objective.loss)
+    formula, differentiate = tensor_rule(rule), _differentiated(objective)
     after_step = getattr(objective, "after_step", None)
 
-    def step(i, carry, x, constants, seeds, settings):
-        params, memory, total = carry
-        loss, grads = differentiate(params, x[i], seeds[i])
+    def step(i, carry, batches, constants, seeds, settings):
+        (params, memory, state), total = carry
+        (loss, state), grads = differentiate(params, _batch(lambda a: a[i], batches), seeds[i], state)
         norm = ops.sqrt(sum(ops.sum(g * g) for g in grads.values()))
         clip = settings[1]
         scale = ops.where(ops.logical_and(clip > 0, norm > clip), clip / norm, ops.ones_like(norm))
@@ -115,12 +142,15 @@ def _compiled_steps(objective, rule):
             new_params[name], new_memory[name] = p, slots
         if after_step is not None:
             after_step(new_params)
-        return new_params, new_memory, total + loss
+        return (new_params, new_memory, state), total + loss
 
-    def steps(params, memory, x, constants, seeds, settings):
-        first = ops.zeros((), dtype=x.dtype)
+    def steps(carry, batches, constants, seeds, settings):
+        first = ops.zeros((), dtype=settings.dtype)
         return ops.fori_loop(
-            0, x.shape[0], lambda i, carry: step(i, carry, x, constants, seeds, settings), (params, memory, first)
+            0,
+            constants.shape[0],
+            lambda i, carry: step(i, carry, batches, constants, seeds, settings),
+            (carry, first),
         )
 
     return compiled(steps)

@@ -1,6 +1,8 @@
 """What learners trained by gradient share: `fit`, `partial_fit` and `warm_start` around `training.minimize`."""
 
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -10,12 +12,12 @@ from featlearn.callbacks import CallbackSupportMixin, end_iteration
 from featlearn.fitting import fitting, guarded
 from featlearn.notices import notify, warn_at_limit
 from featlearn.streaming import is_out_of_core
-from featlearn.training.loop import Trained, minimize
-from featlearn.training.shards import Params
-from featlearn.training.solvers import LBFGS, make_solver
+from featlearn.training.loop import minimize
+from featlearn.training.objective import Batch, Params, State, Trained
+from featlearn.training.solvers import LBFGS, GradientDescent, make_solver
 from featlearn.training.standardizer import Standardizer
 from featlearn.usefulness import warn_of_outliers
-from featlearn.validation import check_rows
+from featlearn.validation import check_rows, check_weights
 
 FEW = 10  # rows that tell too little of means and scales
 
@@ -27,19 +29,51 @@ class GradientLearnerMixin(CallbackSupportMixin):
     ``tol``, ``n_iter_no_change``, ``early_stopping``, ``validation_fraction``, ``warm_start``, ``engine`` and
     ``random_state``, and provides
 
-    ``_rules``               `solvers.TRAINING_RULES` and those of its own parameters;
-    ``_objective()``         a `training.Objective`;
-    ``_attributes(params)``  the fitted attributes that parameters of the objective become, a dict;
-    ``_parameters()``        the parameters, from the fitted attributes;
-    ``_check_values(X)``     optional: refuses values it cannot model;
-    ``_standardizer(X)``     optional: the `Standardizer` that rows pass before the objective sees them, or None. ``X``
-                             are the rows learned from (those held out are left out), or None to go on: then the one
-                             learned before. It runs before ``_parameters()``, and ``_attributes(params)`` has to fold
-                             it into what is published;
-    ``_judge(X)``            optional: warns after `fit` if what was learned is of no use on training rows ``X``.
+    ``_rules``              `solvers.TRAINING_RULES` and those of its own parameters;
+    ``_objective()``        a `training.Objective`;
+    ``_attributes(params, state)``
+                            the fitted attributes that parameters (and state) of the objective become, a dict;
+    ``_parameters()``       the parameters, from the fitted attributes;
+    ``_state()``            optional: the objective's state, from the fitted attributes, its only home between fits;
+    ``_check_values(X)``    optional: refuses values it cannot model;
+    ``_standardizer(X)``    optional: the `Standardizer` that rows pass before the objective sees them, or None. ``X``
+                            are the rows learned from (those held out are left out), or None to go on: then the one
+                            learned before. It runs before ``_parameters()``, and ``_attributes`` has to fold it into
+                            what is published;
+    ``_judge(X)``           optional: warns after `fit` if what was learned is of no use on training rows ``X``.
+
+    A learner with targets has a `fit` and a `partial_fit` of its own, which turn them into numbers and then call
+    ``_learn(X, y, sample_weight)`` and ``_learn_part(X, y, sample_weight)``.
     """
 
-    def _solver(self):
+    _rules: ClassVar[dict]
+    solver: Any
+    learning_rate: float | None
+    batch_size: int | None
+    max_iter: int
+    weight_decay: float
+    tol: float
+    n_iter_no_change: int
+    early_stopping: bool
+    validation_fraction: float
+    warm_start: bool
+    engine: str
+    random_state: Any
+
+    def _objective(self) -> Any:
+        raise NotImplementedError
+
+    def _attributes(self, params: Params, state: State) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _parameters(self) -> Params:
+        raise NotImplementedError
+
+    def _state(self) -> State:
+        """None."""
+        return {}
+
+    def _solver(self) -> GradientDescent | LBFGS:
         return make_solver(self.solver, self.learning_rate, type(self).__name__)
 
     def _check_values(self, X):
@@ -52,19 +86,8 @@ class GradientLearnerMixin(CallbackSupportMixin):
     def _judge(self, X):
         """Nothing to warn of."""
 
-    def _rows(self, X, *, reset):
-        who = type(self).__name__
-        if is_out_of_core(X):
-            raise ValueError(
-                f"{who}.fit walks over the samples in a random order, so it needs them in an array or an np.memmap. "
-                "For a stream or a Dask array, call partial_fit on its chunks."
-            )
-        X = check_rows(self, X, reset=reset, accept_sparse=self.__sklearn_tags__().input_tags.sparse)
-        self._check_values(X)
-        return X
-
     @fitting("max_iter")
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn from samples.
 
         Parameters
@@ -78,59 +101,10 @@ class GradientLearnerMixin(CallbackSupportMixin):
         -------
         self
         """
-        solver = self._solver()
-        if self.early_stopping and isinstance(solver, LBFGS):
-            raise ValueError(
-                f"{type(self).__name__}: early_stopping=True judges epochs of gradient descent, which solver='lbfgs' "
-                "does not make. Pass early_stopping=False, or another solver."
-            )
-        rng = check_random_state(self.random_state)
-        X = self._rows(X, reset=True)
-        objective = self._objective()
-        go_on = self.warm_start and hasattr(self, "loss_curve_")
-        X, validation = self._split(X, rng)
-        prepare = self._standardizer(None if go_on else X)
-        first = self._first_parameters(objective, X, rng, go_on)
-
-        def on_epoch(metrics, params):
-            return end_iteration(self, metrics, lambda: self._attributes(params()), name="epoch")
-
-        trained = minimize(
-            objective,
-            X,
-            first,
-            solver,
-            rng=rng,
-            max_iter=self.max_iter,
-            batch_size=self.batch_size,
-            weight_decay=self.weight_decay,
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-            validation=validation,
-            memory=self._memory if go_on else None,
-            engine=self.engine,
-            prepare=prepare,
-            on_epoch=on_epoch,
-            who=type(self).__name__,
-        )
-        self._publish(trained, [], [])
-        if validation is None and hasattr(self, "validation_curve_"):
-            del self.validation_curve_
-        tol = solver.tol if isinstance(solver, LBFGS) else self.tol
-        if not trained.converged and tol > 0:
-            reached = "the loss was still falling"
-            if trained.n_iter > 1:
-                before, now = trained.loss_curve[-2:]
-                reached = f"the last of them still took the loss from {before:.6g} to {now:.6g}"
-            cure = "pass an LBFGS with a larger tol as solver" if isinstance(solver, LBFGS) else "set tol=0"
-            warn_at_limit(type(self).__name__, trained.n_iter, tol, reached, cure)
-        self._judge(X)
-        if prepare is not None:
-            warn_of_outliers(type(self).__name__, X, "features are measured by their deviations")
-        return self
+        return self._learn(X)
 
     @guarded
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Learn from one more part of the data, in one pass over it.
 
         A pass counts as an epoch: momentum switches and learning rates fall as in a fit of ``max_iter`` epochs.
@@ -146,36 +120,96 @@ class GradientLearnerMixin(CallbackSupportMixin):
         -------
         self
         """
-        solver = self._solver()
-        go_on = hasattr(self, "loss_curve_")
+        return self._learn_part(X)
+
+    def _learn(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """`fit` of a learner whose objective takes targets ``y`` (numbers) and weights, where it is given any."""
+        who, solver = type(self).__name__, self._solver()
+        if self.early_stopping and isinstance(solver, LBFGS):
+            raise ValueError(
+                f"{who}: early_stopping=True judges epochs of gradient descent, which solver='lbfgs' does not make. "
+                "Pass early_stopping=False, or another solver."
+            )
         rng = check_random_state(self.random_state)
-        X = self._rows(X, reset=not go_on)
-        objective = self._objective()
-        prepare = self._standardizer(None if go_on else X)
-        if prepare is not None and not go_on and len(X) < FEW:
+        data = self._data(X, y, sample_weight, reset=True)
+        go_on = self.warm_start and hasattr(self, "loss_curve_")
+        data, validation = self._split(data, rng)
+        prepare = self._standardizer(None if go_on else data.x)
+
+        def on_epoch(metrics, now):
+            return end_iteration(self, metrics, lambda: self._attributes(*now()), name="epoch")
+
+        trained = self._training(data, solver, prepare, rng, go_on)(
+            max_iter=self.max_iter,
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            validation=validation,
+            on_epoch=on_epoch,
+        )
+        self._publish(trained, [], [])
+        if validation is None and hasattr(self, "validation_curve_"):
+            del self.validation_curve_
+        tol = solver.tol if isinstance(solver, LBFGS) else self.tol
+        if not trained.converged and tol > 0:
+            reached = "the loss was still falling"
+            if trained.n_iter > 1:
+                before, now = trained.loss_curve[-2:]
+                reached = f"the last of them still took the loss from {before:.6g} to {now:.6g}"
+            cure = "pass an LBFGS with a larger tol as solver" if isinstance(solver, LBFGS) else "set tol=0"
+            warn_at_limit(who, trained.n_iter, tol, reached, cure)
+        self._judge(data.x)
+        if prepare is not None:
+            warn_of_outliers(who, data.x, "features are measured by their deviations")
+        return self
+
+    def _learn_part(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """`partial_fit` of a learner whose objective takes targets and weights."""
+        solver, go_on = self._solver(), hasattr(self, "loss_curve_")
+        rng = check_random_state(self.random_state)
+        data = self._data(X, y, sample_weight, reset=not go_on)
+        prepare = self._standardizer(None if go_on else data.x)
+        if prepare is not None and not go_on and len(data.x) < FEW:
             notify(
                 f"{type(self).__name__}: partial_fit learns the mean and the scale of each feature from the first part "
-                f"alone, which has {len(X)} row{'s' if len(X) > 1 else ''}. Make it a fair sample of the data, or "
-                "scale the data before and pass standardize=False."
+                f"alone, which has {len(data.x)} row{'s' if len(data.x) > 1 else ''}. Make it a fair sample of the "
+                "data, or scale the data before and pass standardize=False."
             )
-        first = self._first_parameters(objective, X, rng, go_on)
-        trained = minimize(
+        trained = self._training(data, solver, prepare, rng, go_on)(max_iter=1, horizon=self.max_iter)
+        self._publish(trained, list(self.loss_curve_) if go_on else [], getattr(self, "validation_curve_", []))
+        return self
+
+    def _data(self, X, y, sample_weight, *, reset) -> Batch:
+        """Rows that were checked, with their targets and weights; rows of weight 0 are as good as absent."""
+        if is_out_of_core(X):
+            raise ValueError(
+                f"{type(self).__name__}.fit walks over the samples in a random order, so it needs them in an array or "
+                "an np.memmap. For a stream or a Dask array, call partial_fit on its chunks."
+            )
+        X = check_rows(self, X, reset=reset, accept_sparse=self.__sklearn_tags__().input_tags.sparse)
+        self._check_values(X)
+        data = Batch(X, None if y is None else np.asarray(y), check_weights(sample_weight, X))
+        some = data.w is not None and 0 < np.count_nonzero(data.w) < len(data.w)
+        return data.rows(np.flatnonzero(data.w)) if some else data
+
+    def _training(self, data, solver, prepare, rng, go_on):
+        """`minimize` of everything that fits of all kinds have in common."""
+        objective = self._objective()
+        return partial(
+            minimize,
             objective,
-            X,
-            first,
+            data.x,
+            self._first_parameters(objective, data.x, rng, go_on),
             solver,
+            y=data.y,
+            sample_weight=data.w,
             rng=rng,
-            max_iter=1,
-            horizon=self.max_iter,
             batch_size=self.batch_size,
             weight_decay=self.weight_decay,
-            memory=self._memory if go_on else None,
+            memory=replace(self._memory, state=self._state()) if go_on else None,
             engine=self.engine,
             prepare=prepare,
             who=type(self).__name__,
         )
-        self._publish(trained, list(self.loss_curve_) if go_on else [], getattr(self, "validation_curve_", []))
-        return self
 
     def _first_parameters(self, objective: Any, X: np.ndarray, rng: Any, go_on: bool) -> Params:
         dtype = as_float(X[:0]).dtype
@@ -195,11 +229,11 @@ class GradientLearnerMixin(CallbackSupportMixin):
             )
         return learned
 
-    def _split(self, X, rng):
+    def _split(self, data: Batch, rng: Any) -> tuple[Batch, Batch | None]:
         """Training and held-out samples."""
         if not self.early_stopping:
-            return X, None
-        n = X.shape[0]
+            return data, None
+        n = data.x.shape[0]
         held = min(max(1, round(n * self.validation_fraction)), n - 1)
         if held < 1:
             raise ValueError(
@@ -207,13 +241,13 @@ class GradientLearnerMixin(CallbackSupportMixin):
                 "least 2 samples, or early_stopping=False."
             )
         order = rng.permutation(n)
-        return X[np.sort(order[held:])], X[np.sort(order[:held])]
+        return data.rows(np.sort(order[held:])), data.rows(np.sort(order[:held]))
 
     def _publish(self, trained: Trained, curve: list, validation_curve: list) -> None:
-        for name, value in self._attributes(trained.params).items():
+        for name, value in self._attributes(trained.params, trained.memory.state).items():
             setattr(self, name, value)
         self.loss_curve_ = np.array([*curve, *trained.loss_curve])
         if trained.validation_curve or len(validation_curve):
             self.validation_curve_ = np.array([*validation_curve, *trained.validation_curve])
         self.n_iter_ = len(curve) + trained.n_iter
-        self._memory = trained.memory
+        self._memory = replace(trained.memory, state={})  # the attributes hold it

@@ -1,8 +1,8 @@
 """The one gradient loop.
 
-A learner states an objective: ``init`` (first parameters), ``loss(params, x, seed)`` in `keras.ops`, and, where a
-gradient derived by hand is faster, ``gradient``. `minimize` does the rest: batches, update rules, schedules, weight
-decay, clipping, early stopping, or SciPy's L-BFGS.
+A learner states an objective (training/objective.py): ``init`` (first parameters), ``loss(params, batch, seed)`` in
+`keras.ops`, and, where a gradient derived by hand is faster, ``gradient``. `minimize` does the rest: batches of rows,
+their targets and weights, update rules, schedules, weight decay, clipping, early stopping, or SciPy's L-BFGS.
 
 Two engines run the same batches with the same rules (training/optimizers.py):
 
@@ -12,10 +12,9 @@ Two engines run the same batches with the same rules (training/optimizers.py):
 Parameters are dicts of NumPy arrays; the first axis of those named in ``objective.hidden`` runs over units.
 """
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -24,57 +23,34 @@ from featlearn.notices import interruptible
 from featlearn.streaming import dense
 from featlearn.threads import one_blas_thread
 from featlearn.training.lbfgs import lbfgs
+from featlearn.training.objective import (
+    Batch,
+    Engine,
+    Memory,
+    Objective,
+    Params,
+    State,
+    StatefulObjective,
+    Trained,
+    params_dtype,
+)
 from featlearn.training.optimizers import RULES
-from featlearn.training.shards import Draws, Memory, NumpyEngine, Params, params_dtype
+from featlearn.training.shards import NumpyEngine
 from featlearn.training.solvers import LBFGS, GradientDescent
 
 CHUNK_BYTES = 16 << 20
+EVALUATED_ROWS = 1_000
 DIVERGED = 1e30  # a loss beyond this is on its way to infinity, in float64 too
 
 
-class Objective(Protocol):
-    """What a learner states. A frozen dataclass of its settings, so that compiled functions can be kept by it.
-
-    ``hidden`` names the parameters whose first axis runs over units, and may be cut into shards.
-    """
-
-    @property
-    def hidden(self) -> tuple[str, ...]: ...
-
-    def init(self, n_features: int, rng: np.random.RandomState, dtype: Any) -> Params:
-        """First parameters."""
-
-    def loss(self, params: Any, x: Any, seed: Any) -> Any:
-        """The mean loss of a batch x (m, d), a number, in `keras.ops`; ``seed`` is a tensor of two whole numbers."""
-
-    def gradient(self, params: Params, x: np.ndarray, draws: Draws, grads: Params) -> Generator | float:
-        """Fill ``grads``; give the shard's share of the loss.
-
-        Optional. A generator yields an array and receives its sum over all shards; a plain function is not sharded.
-        """
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What a training gave: the parameters, the loss of each epoch, and what it needs to go on.
-
-    ``converged`` is False where ``max_iter`` ended it before a tolerance that was asked for did.
-    """
-
-    params: Params
-    loss_curve: list[float]
-    validation_curve: list[float]
-    n_iter: int
-    memory: Memory
-    converged: bool = True
-
-
 def minimize(
-    objective: Objective,
-    X: np.ndarray,
+    objective: Objective | StatefulObjective,
+    X: Any,
     params: Params,
-    solver: "GradientDescent | LBFGS",
+    solver: GradientDescent | LBFGS,
     *,
+    y: Any = None,
+    sample_weight: Any = None,
     rng: np.random.RandomState,
     max_iter: int = 100,
     horizon: int | None = None,
@@ -83,25 +59,31 @@ def minimize(
     weight_decay: float = 0.0,
     tol: float = 0.0,
     n_iter_no_change: int = 10,
-    validation: np.ndarray | None = None,
+    validation: Any = None,
     memory: Memory | None = None,
     engine: str = "auto",
     prepare: Callable[[np.ndarray], np.ndarray] | None = None,
-    on_epoch: Callable[[dict[str, float], Callable[[], Params]], bool] | None = None,
+    on_epoch: Callable[[dict[str, float], Callable[[], tuple[Params, State]]], bool] | None = None,
     who: str = "minimize",
 ) -> Trained:
-    """Minimize the mean loss over the rows of X.
+    """Minimize the mean loss over the rows of X, a weighted mean where rows have weights.
 
     Parameters
     ----------
-    objective : Objective
+    objective : Objective or StatefulObjective
         What is minimized.
-    X : array (n, d), memmap or CSR matrix
+    X : array (n, ...), memmap or CSR matrix
         The samples, made dense batch by batch; small integers become float32 batch by batch.
     params : dict of arrays
         Where to start; they are copied.
     solver : GradientDescent or LBFGS
         How to step, see `make_solver`.
+    y : array (n,) or (n, k), or None, default=None
+        Targets: floats, which take the dtype of the parameters, or whole numbers, which stay as they are.
+    sample_weight : array (n,) or None, default=None
+        Weights w of the rows, at least 0: the loss of an epoch is ``sum_i w_i l_i / sum_i w_i``. They reach the
+        objective divided by their mean over all rows, see `Batch`; so a step on all rows is the one that whole weights
+        give as repeated rows, and steps on some of them are so on average.
     rng : RandomState
         Decides the order of samples and everything that the objective draws.
     max_iter : int, default=100
@@ -120,8 +102,9 @@ def minimize(
         epochs, unless there is a validation set.
     n_iter_no_change : int, default=10
         Patience.
-    validation : array (m, d) or None, default=None
-        Samples held out: their loss decides when to stop, and the best parameters are kept.
+    validation : array (m, ...), tuple or None, default=None
+        Samples held out, ``X``, ``(X, y)`` or ``(X, y, sample_weight)``: their (weighted) mean loss decides when to
+        stop, and the best parameters are kept.
     memory : Memory or None, default=None
         Of an earlier training, to go on from it.
     engine : {"auto", "numpy", "keras"}, default="auto"
@@ -132,7 +115,8 @@ def minimize(
         it gives new rows, each from its own (`featlearn.training.standardizer.Standardizer`, say). Rows held out and
         those of L-BFGS pass it too.
     on_epoch : callable or None, default=None
-        ``on_epoch(metrics, params)`` after each epoch, with ``params()`` giving a copy; True stops.
+        ``on_epoch(metrics, now)`` after each epoch, with ``now()`` giving copies of the parameters and of the state;
+        True stops.
     who : str, default="minimize"
         Named in errors.
 
@@ -143,7 +127,8 @@ def minimize(
     Raises
     ------
     ValueError
-        If the loss or a parameter is not finite; the message names the epoch and the learning rate.
+        If the loss or a parameter is not finite; the message names the epoch and the learning rate. For targets or
+        weights that do not fit the rows, and for L-BFGS on an objective with a state.
 
     Warns
     -----
@@ -159,9 +144,9 @@ def minimize(
     >>> from featlearn.training import GradientDescent, minimize
     >>> class Mean:
     ...     hidden = ()
-    ...     def gradient(self, params, x, draws, grads):
-    ...         grads["m"][:] = params["m"] - x.mean(axis=0)
-    ...         return 0.5 * float(((x - params["m"]) ** 2).sum(axis=1).mean())
+    ...     def gradient(self, params, batch, draws, grads):
+    ...         grads["m"][:] = params["m"] - batch.x.mean(axis=0)
+    ...         return 0.5 * float(((batch.x - params["m"]) ** 2).sum(axis=1).mean())
     >>> X, rng = np.array([[0.0, 1.0], [2.0, 5.0]]), np.random.RandomState(0)
     >>> solver = GradientDescent("sgd", learning_rate=0.5)
     >>> minimize(Mean(), X, {"m": np.zeros(2)}, solver, rng=rng, batch_size=None).params["m"].round(6)
@@ -171,42 +156,56 @@ def minimize(
     # NumPy's narrow integers would overflow in sums with them.
     max_iter, batch_size = int(max_iter), None if batch_size is None else int(batch_size)
     weight_decay = float(weight_decay)  # a NumPy float64 would turn float32 gradients into float64
-    run = _engine(objective, engine, who)(objective, weight_decay)
+    data, held = _checked(who, X, y, sample_weight), None
+    if validation is not None:
+        held = _checked(f"{who}: validation", *(validation if isinstance(validation, tuple) else (validation,)))
+    run = _engine(objective, engine, weight_decay, who)
     ready = partial(_ready, dtype=params_dtype(params), prepare=prepare)
+    init_state = getattr(objective, "init_state", None)
     if isinstance(solver, LBFGS):
-        return _minimize_lbfgs(run, ready(dense(X)), params, solver, rng, max_iter, weight_decay, on_epoch, who)
+        if init_state is not None:
+            raise ValueError(
+                f"{who}: L-BFGS needs a loss that depends on the parameters alone, and this one has a state that moves "
+                "with every step. Pass a rule of gradient descent as solver."
+            )
+        return _minimize_lbfgs(run, ready(data), params, solver, rng, max_iter, weight_decay, on_epoch, who)
     memory = Memory() if memory is None else memory
     slots, same_rule = RULES[solver.rule][1], memory.rule == solver.rule
     arrays = {name: _slots(memory.arrays.get(name, []) if same_rule else [], p, slots) for name, p in params.items()}
     rule_start = memory.rule_start if same_rule else memory.step
-    memory = Memory(memory.step, memory.epoch, arrays, solver.rule, rule_start)
-    start_epoch = memory.epoch
+    state = {} if init_state is None else memory.state
+    memory = Memory(memory.step, memory.epoch, arrays, solver.rule, rule_start, state)
+    start_epoch, start_step = memory.epoch, memory.step
     last = start_epoch + max_iter
     horizon = last if horizon is None else horizon
     n = X.shape[0]
     size = n if batch_size is None else min(batch_size, n)
-    watcher = _Patience(tol, n_iter_no_change, always=validation is not None)
+    watcher = _Patience(tol, n_iter_no_change, always=held is not None)
     # The steps made so far enter, or every partial_fit with one random_state would draw the same numbers and orders.
     seed = [*(int(s) for s in rng.randint(2**31 - 1, size=2)), memory.step]
     rng = np.random.RandomState(seed) if memory.step else rng
-    X, train_ready = _ready_if_small(X, ready)
-    validation, held_ready = (None, ready) if validation is None else _ready_if_small(validation, ready)
+    data, train_ready = _ready_if_small(data, ready)
+    if held is not None:
+        held, held_ready = _ready_if_small(held, ready)
+        judged = objective.for_evaluation() if hasattr(objective, "for_evaluation") else objective
+        judge = run if judged is objective else _engine(judged, engine, weight_decay, who)
     curve: list[float] = []
     held_out: list[float] = []
-    patient = tol > 0 and validation is None  # whether something else than max_iter was to end it
+    patient = tol > 0 and held is None  # whether something else than max_iter was to end it
     whole: tuple[Params | None, Memory, int] = None, memory, 0  # what is left if the next epoch is interrupted
     with (
         interruptible(who, lambda: whole[-1]),
         one_blas_thread(),
         np.errstate(over="ignore", invalid="ignore", divide="ignore"),
     ):
-        run.begin(params, memory, size, seed)
         for epoch in range(start_epoch, last):
             order = rng.permutation(n) if shuffle and size < n else None
             total = 0.0
-            for part in blocks(n, max(1, cache_rows(4 * X.shape[1], CHUNK_BYTES, 1) // size) * size):
-                rows = X[part] if order is None else X[order[part]]
-                batches = [train_ready(rows[b]) for b in blocks(rows.shape[0], size)]
+            for batches in _walk(data, order, size, train_ready):
+                if memory.step == start_step:
+                    if init_state is not None and not memory.state:
+                        memory.state = init_state(params, batches[0])
+                    run.begin(params, memory, size, seed)
                 first = memory.step + 1 - memory.rule_start
                 steps = range(first, first + len(batches))
                 c = np.array([solver.constants(s, epoch, horizon) for s in steps], params_dtype(params))
@@ -222,14 +221,16 @@ def minimize(
                     "GradientDescent with clip_norm as solver, or scale the data."
                 )
             memory.epoch = epoch + 1
+            now = run.memory()
             curve.append(loss)
             metrics = {"loss": loss}
-            if validation is not None:
-                held_out.append(run.evaluate(params, validation, seed, held_ready) + penalty(params, weight_decay))
+            if held is not None:
+                judgment = _evaluated(judge, params, held, seed, now.state, held_ready)
+                held_out.append(judgment + penalty(params, weight_decay))
                 metrics["validation_loss"] = held_out[-1]
-            stop = watcher.see(metrics.get("validation_loss", loss), params if validation is not None else None)
-            whole = watcher.best_params or _copied(params), run.memory(), len(curve)
-            if on_epoch is not None and on_epoch(metrics, partial(_copied, params)):
+            stop = watcher.see(metrics.get("validation_loss", loss), None if held is None else params)
+            whole = watcher.best_params or _copied(params), now, len(curve)
+            if on_epoch is not None and on_epoch(metrics, partial(_copies, params, now.state)):
                 stop = True
             if stop:
                 patient = False
@@ -241,15 +242,54 @@ def minimize(
     )
 
 
-def _ready(rows: np.ndarray, dtype: Any, prepare: Callable[[np.ndarray], np.ndarray] | None) -> np.ndarray:
-    """Rows as the objective sees them."""
-    rows = as_float(dense(rows)).astype(dtype, copy=False)
-    return rows if prepare is None else prepare(rows)
+def _checked(who: str, X: Any, y: Any = None, sample_weight: Any = None) -> Batch:
+    """Rows with their targets and weights, the weights divided by their mean."""
+    y = None if y is None else np.asarray(y)
+    w = None if sample_weight is None else np.asarray(sample_weight, np.float64)
+    for name, value in (("y", y), ("sample_weight", w)):
+        if value is not None and (value.ndim == 0 or len(value) != X.shape[0]):
+            raise ValueError(f"{who}: {name} has shape {value.shape} and X {X.shape[0]} rows; pass a value for each.")
+    if y is not None and y.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{who}: y holds {y.dtype}, and targets are numbers. Take the indices of labels, with np.unique(y, "
+            "return_inverse=True) say."
+        )
+    if w is None:
+        return Batch(X, y)
+    if w.ndim != 1 or not (np.isfinite(w).all() and w.min() >= 0 and w.max() > 0):
+        raise ValueError(f"{who}: sample_weight has to be finite numbers (n,) of at least 0, and not all of them 0.")
+    w = w / w.max()  # so that no sum overflows
+    return Batch(X, y, w / w.mean())
 
 
-def _ready_if_small(X: np.ndarray, ready: Callable) -> tuple[np.ndarray, Callable]:
+def _ready(batch: Batch, dtype: Any, prepare: Callable[[np.ndarray], np.ndarray] | None) -> Batch:
+    """A batch as the objective sees it."""
+    x, y, w = batch
+    x = as_float(dense(x)).astype(dtype, copy=False)
+    y = y if y is None or y.dtype.kind != "f" else y.astype(dtype, copy=False)
+    return Batch(x if prepare is None else prepare(x), y, None if w is None else w.astype(dtype, copy=False))
+
+
+def _ready_if_small(data: Batch, ready: Callable) -> tuple[Batch, Callable]:
     """Rows that fit a chunk made ready once and for all, others with what their batches have to pass."""
-    return (ready(dense(X)), lambda rows: rows) if 4 * X.shape[0] * X.shape[1] <= CHUNK_BYTES else (X, ready)
+    return (ready(data), lambda batch: batch) if 4 * np.prod(data.x.shape) <= CHUNK_BYTES else (data, ready)
+
+
+def _walk(data: Batch, order: np.ndarray | None, size: int, ready: Callable) -> Iterator[list[Batch]]:
+    """The batches of an epoch, as many at a time as fit a chunk."""
+    n, *shape = data.x.shape
+    for part in blocks(n, max(1, cache_rows(4 * np.prod(shape), CHUNK_BYTES, 1) // size) * size):
+        chunk = data.rows(part if order is None else order[part])
+        yield [ready(chunk.rows(b)) for b in blocks(chunk.x.shape[0], size)]
+
+
+def _evaluated(run: Engine, params: Params, held: Batch, seed: list[int], state: State, ready: Callable) -> float:
+    """The mean loss of rows that are not learned from, made ready block by block."""
+    total, n = 0.0, held.x.shape[0]
+    for part in blocks(n, EVALUATED_ROWS):
+        batch = ready(held.rows(part))
+        total += len(batch.x) * run.value_and_gradient(params, batch, [*seed, part.start], state)[0]
+    return total / n
 
 
 def _slots(remembered: list[np.ndarray], p: np.ndarray, slots: int) -> list[np.ndarray]:
@@ -259,8 +299,12 @@ def _slots(remembered: list[np.ndarray], p: np.ndarray, slots: int) -> list[np.n
     return [np.zeros_like(p) for _ in range(slots)]
 
 
-def _copied(params: Params) -> Params:
-    return {name: np.array(value) for name, value in params.items()}
+def _copied(arrays: Params) -> Params:
+    return {name: np.array(value) for name, value in arrays.items()}
+
+
+def _copies(params: Params, state: State) -> tuple[Params, State]:
+    return _copied(params), _copied(state)
 
 
 def penalty(params: Params, weight_decay: float) -> float:
@@ -287,54 +331,50 @@ class _Patience:
         return self.active and self.waited >= self.patience
 
 
-def _engine(objective, engine, who):
+def _engine(objective: Any, engine: str, weight_decay: float, who: str) -> Engine:
     by_hand = getattr(objective, "gradient", None) is not None
     if engine == "numpy" and not by_hand:
         raise ValueError(f"{who}: engine='numpy' needs a gradient derived by hand, which this objective lacks.")
     if engine == "auto" and by_hand:
-        from featlearn.kernels.backend import gpu_may_exist
+        from featlearn.kernels.backend import gpu_may_exist, gpu_visible
 
-        if not (gpu_may_exist() and hasattr(objective, "loss")):
-            return NumpyEngine
-        from featlearn.kernels.backend import gpu_visible
-
-        engine = "keras" if gpu_visible() else "numpy"
+        engine = "keras" if gpu_may_exist() and hasattr(objective, "loss") and gpu_visible() else "numpy"
     if engine == "numpy":
-        return NumpyEngine
+        return NumpyEngine(objective, weight_decay)
     from featlearn.kernels.backend import require_keras
 
     require_keras(f"{who}: engine='keras'")
     from featlearn.training.keras_steps import KerasEngine
 
-    return KerasEngine
+    return KerasEngine(objective, weight_decay)
 
 
-def _minimize_lbfgs(run, X, params, solver, rng, max_iter, weight_decay, on_epoch, who):
+def _minimize_lbfgs(
+    run: Engine, data: Batch, params: Params, solver: LBFGS, rng, max_iter, weight_decay, on_epoch, who
+) -> Trained:
     names = list(params)
+    ends = np.cumsum([0, *(params[k].size for k in names)])
     seed = [int(s) for s in rng.randint(2**31 - 1, size=2)]
 
     def unflat(flat):
-        ends = np.cumsum([0, *(params[k].size for k in names)])
-        return {
-            k: flat[low:high].reshape(params[k].shape) for k, low, high in zip(names, ends[:-1], ends[1:], strict=True)
-        }
+        parts = zip(names, ends[:-1], ends[1:], strict=True)
+        return {k: flat[low:high].reshape(params[k].shape) for k, low, high in parts}
 
     def value_and_gradient(flat):
         now = unflat(flat)
-        loss, grads = run.value_and_gradient(now, X, seed)
+        loss, grads = run.value_and_gradient(now, data, seed, {})
         for k in names:
             if weight_decay and now[k].ndim > 1:
                 grads[k] = grads[k] + weight_decay * now[k]
         return loss + penalty(now, weight_decay), np.concatenate([grads[k].ravel() for k in names])
 
     def after(loss, flat):
-        return on_epoch is not None and on_epoch({"loss": loss}, lambda: unflat(flat))
+        return on_epoch is not None and on_epoch({"loss": loss}, lambda: (unflat(flat), {}))
 
-    start = np.concatenate([params[k].ravel() for k in names])
     with np.errstate(over="ignore", invalid="ignore"):
         end = lbfgs(
             value_and_gradient,
-            start,
+            np.concatenate([params[k].ravel() for k in names]),
             max_iter=max_iter,
             tol=solver.tol,
             memory=solver.memory,

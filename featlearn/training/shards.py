@@ -8,52 +8,20 @@ sums are taken in the order of the shards, so the number of threads changes no b
 
 import inspect
 import threading
-from collections.abc import Generator
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from featlearn.arrays import blocks
 from featlearn.threads import n_threads, one_blas_thread
+from featlearn.training.objective import Batch, Draws, Memory, Params, State
 from featlearn.training.optimizers import update
-
-Params = dict[str, np.ndarray]
+from featlearn.training.solvers import GradientDescent
 
 SHARD_UNITS = 128  # fewer units in a shard starve its matrix products
 SHARD_WORK = 3e7  # multiplications of a step below which meeting costs more than sharing saves
-EVALUATED_ROWS = 1_000
 UNEQUAL = "The gradient yields a different number of arrays on different shards."
-
-
-@dataclass(frozen=True)
-class Draws:
-    """Random numbers of a shard: ``common`` gives every shard the same, ``own`` each its own.
-
-    ``first`` is True for one shard: the one that counts what all shards know, so that the sum counts it once.
-    """
-
-    common: np.random.Generator
-    own: np.random.Generator
-    first: bool
-
-
-@dataclass
-class Memory:
-    """What an unfinished training remembers: steps and epochs made, and the rule's arrays beside each parameter.
-
-    The arrays are those of ``rule``, which has stepped since ``rule_start`` steps were made.
-    """
-
-    step: int = 0
-    epoch: int = 0
-    arrays: dict[str, list[np.ndarray]] = field(default_factory=dict)
-    rule: str | None = None
-    rule_start: int = 0
-
-
-def params_dtype(params: Params) -> np.dtype:
-    """The dtype that all parameters share."""
-    return next(iter(params.values())).dtype
 
 
 def n_shards(params: Params, hidden: tuple[str, ...], batch: int) -> int:
@@ -72,9 +40,9 @@ def share(n: int, parts: int, index: int) -> slice:
 
 
 class _Shard:
-    """A thread's part: views of its rows of the hidden parameters, copies of the others, and scratch gradients."""
+    """A thread's part: views of its rows of what belongs to hidden units, copies of the rest, and scratch gradients."""
 
-    def __init__(self, params, arrays, hidden, index, parts, seed):
+    def __init__(self, params, arrays, state, hidden, index, parts, seed):
         def part(name, value):
             if name in hidden:
                 return value[share(value.shape[0], parts, index)]
@@ -82,6 +50,7 @@ class _Shard:
 
         self.params = {name: part(name, value) for name, value in params.items()}
         self.arrays = {name: [part(name, a) for a in memory] for name, memory in arrays.items()}
+        self.state = {name: part(name, value) for name, value in state.items()}
         self.grads = {name: np.empty_like(value) for name, value in self.params.items()}
         self.hidden, self.index = hidden, index
         generator = np.random.Generator
@@ -91,39 +60,35 @@ class _Shard:
         )
 
 
-def _gradient(objective, shard, x):
-    """The objective's gradient as a generator, whichever way it was written."""
-    result = objective.gradient(shard.params, x, shard.draws, shard.grads)
-    if inspect.isgenerator(result):
-        return (yield from result)
-    return result
-
-
 class NumpyEngine:
     """Steps by the hand-derived gradient, the shards side by side."""
 
-    def __init__(self, objective, weight_decay):
+    def __init__(self, objective: Any, weight_decay: float):
         self.objective, self.decay = objective, weight_decay
+        self.stateful = hasattr(objective, "init_state")
 
-    def begin(self, params, memory, batch, seed):
+    def begin(self, params: Params, memory: Memory, size: int, seed: Sequence[int]) -> None:
+        """Start at parameters and the arrays of a memory, which the steps overwrite."""
         self._params, self._memory = params, memory
-        self.shards = self._cut(params, memory.arrays, batch, seed)
+        self.shards = self._cut(params, memory.arrays, memory.state, size, seed)
 
-    def _cut(self, params, arrays, batch, seed):
+    def _cut(self, params, arrays, state, size, seed):
         """The shards of parameters; a gradient that is no generator is not shared out."""
         hidden = tuple(self.objective.hidden)
         sharded = inspect.isgeneratorfunction(self.objective.gradient)
-        parts = n_shards(params, hidden, batch) if sharded else 1
-        return [_Shard(params, arrays, hidden, i, parts, seed) for i in range(parts)]
+        parts = n_shards(params, hidden, size) if sharded else 1
+        return [_Shard(params, arrays, state, hidden, i, parts, seed) for i in range(parts)]
 
-    def params(self):
+    def params(self) -> Params:
+        """The parameters now, which the next steps overwrite."""
         return self._params
 
-    def memory(self):
-        """A copy of the memory, which later steps leave alone."""
-        return replace(self._memory, arrays={k: [a.copy() for a in v] for k, v in self._memory.arrays.items()})
+    def memory(self) -> Memory:
+        """A copy of the memory now, which later steps leave alone."""
+        arrays = {k: [a.copy() for a in v] for k, v in self._memory.arrays.items()}
+        return replace(self._memory, arrays=arrays, state=self._joined([s.state for s in self.shards]))
 
-    def steps(self, batches, solver, constants):
+    def steps(self, batches: list[Batch], solver: GradientDescent, constants: np.ndarray) -> float:
         """Make a step on each batch; the sum of the losses over all rows."""
         losses = np.zeros(len(self.shards))
         programs = [self._program(shard, batches, solver, constants, losses) for shard in self.shards]
@@ -132,8 +97,8 @@ class NumpyEngine:
 
     def _program(self, shard, batches, solver, constants, losses):
         after_step = getattr(self.objective, "after_step", None)
-        for x, c in zip(batches, constants, strict=True):
-            losses[shard.index] += len(x) * (yield from _gradient(self.objective, shard, x))
+        for batch, c in zip(batches, constants, strict=True):
+            losses[shard.index] += len(batch.x) * (yield from self._gradient(shard, batch))
             scale = 1.0
             if solver.clip_norm is not None:
                 square = sum(
@@ -147,29 +112,34 @@ class NumpyEngine:
             if after_step is not None:
                 after_step(shard.params)
 
-    def value_and_gradient(self, params, X, seed):
-        """The loss on all rows and its gradient; the same draws for the same seed."""
-        shards = self._cut(params, {}, len(X), seed)
+    def _gradient(self, shard, batch):
+        """The objective's gradient as a generator, whichever way it was written; the shard keeps the new state."""
+        state = (shard.state,) if self.stateful else ()
+        result = self.objective.gradient(shard.params, batch, shard.draws, shard.grads, *state)
+        if inspect.isgenerator(result):
+            result = yield from result
+        if self.stateful:
+            result, shard.state = result
+        return result
+
+    def value_and_gradient(
+        self, params: Params, batch: Batch, seed: Sequence[int], state: State
+    ) -> tuple[float, Params]:
+        """The loss of a batch and its gradient; the same draws for the same seed."""
+        shards = self._cut(params, {}, state, len(batch.x), seed)
         losses = np.zeros(len(shards))
 
         def program(shard):
-            losses[shard.index] = yield from _gradient(self.objective, shard, X)
+            losses[shard.index] = yield from self._gradient(shard, batch)
 
         with one_blas_thread():
             run_together([program(shard) for shard in shards], n_threads() if len(shards) > 1 else 1)
-        grads = {
-            k: np.concatenate([s.grads[k] for s in shards]) if k in self.objective.hidden else shards[0].grads[k]
-            for k in params
-        }
-        return float(losses.sum()), grads
+        return float(losses.sum()), self._joined([s.grads for s in shards])
 
-    def evaluate(self, params, X, seed, ready):
-        """The mean loss of rows that are not learned from, made ``ready`` block by block."""
-        total = 0.0
-        for part in blocks(X.shape[0], EVALUATED_ROWS):
-            rows = ready(X[part])
-            total += len(rows) * self.value_and_gradient(params, rows, [*seed, part.start])[0]
-        return total / X.shape[0]
+    def _joined(self, parts):
+        """What the shards hold, those of hidden units one after the other."""
+        hidden = self.objective.hidden if len(parts) > 1 else ()
+        return {k: np.concatenate([p[k] for p in parts]) if k in hidden else v for k, v in parts[0].items()}
 
 
 def run_together(programs: list[Generator], threads: int) -> None:

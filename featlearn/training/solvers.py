@@ -1,6 +1,6 @@
 """How to step: the rules of gradient descent with their constants, and L-BFGS, as objects with parameters."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -18,6 +18,12 @@ LEARNING_RATES = {
     "adam": 0.001,
 }
 SCHEDULES = ("constant", "inverse", "exponential", "linear", "cosine")
+
+
+def _switch(value):
+    good = isinstance(value, (tuple, list)) and len(value) == 3
+    good = good and all(real(0, 1)(v) is None for v in value[:2]) and integer(0)(value[2]) is None
+    return None if good else "(first, later, switch epoch), say (0.5, 0.9, 5)"
 
 
 class GradientDescent(BaseEstimator):
@@ -54,10 +60,24 @@ class GradientDescent(BaseEstimator):
     [0.5, 0.5, 0.9]
     """
 
+    _rules: ClassVar[dict[str, Rule]] = {
+        "rule": one_of(*RULES),
+        "learning_rate": optional(real(above=0)),
+        "momentum": either(real(0, 1), _switch),
+        "decay_rate": real(0, 0.999999),
+        "beta1": real(0, 0.999999),
+        "beta2": real(0, 0.9999999),
+        "eps": real(above=0),
+        "schedule": either(one_of(*SCHEDULES), has("__call__")),
+        "decay": real(0),
+        "clip_norm": optional(real(above=0)),
+    }
+
     def __init__(
         self,
         rule: str = "adam",
         learning_rate: float | None = None,
+        *,
         momentum: float | tuple[float, float, int] = 0.9,
         decay_rate: float = 0.9,
         beta1: float = 0.9,
@@ -77,26 +97,6 @@ class GradientDescent(BaseEstimator):
         self.schedule = schedule
         self.decay = decay
         self.clip_norm = clip_norm
-
-    def check(self, who: str) -> None:
-        """Refuse constants out of range; the ValueError names the learner ``who``."""
-        share = real(0, 1)
-        rules = {
-            "rule": one_of(*RULES),
-            "learning_rate": optional(real(above=0)),
-            "momentum": either(share, _momentum_rule),
-            "decay_rate": real(0, 0.999999),
-            "beta1": real(0, 0.999999),
-            "beta2": real(0, 0.9999999),
-            "eps": real(above=0),
-            "schedule": either(one_of(*SCHEDULES), has("__call__")),
-            "decay": real(0),
-            "clip_norm": optional(real(above=0)),
-        }
-        for name, rule in rules.items():
-            expected = rule(getattr(self, name))
-            if expected is not None:
-                raise ValueError(f"{who}: solver has {name}={getattr(self, name)!r}; pass {expected}.")
 
     def momentum_at(self, epoch: int) -> float:
         """The momentum of an epoch, counted from 0."""
@@ -144,25 +144,14 @@ class LBFGS(BaseEstimator):
         Stop when no component of the gradient is larger.
     """
 
-    def __init__(self, memory: int = 10, tol: float = 1e-5):
+    _rules: ClassVar[dict[str, Rule]] = {"memory": integer(1), "tol": real(0)}
+
+    def __init__(self, *, memory: int = 10, tol: float = 1e-5):
         self.memory = memory
         self.tol = tol
 
-    def check(self, who: str) -> None:
-        """Refuse settings out of range."""
-        for name, rule in {"memory": integer(1), "tol": real(0)}.items():
-            expected = rule(getattr(self, name))
-            if expected is not None:
-                raise ValueError(f"{who}: solver has {name}={getattr(self, name)!r}; pass {expected}.")
 
-
-def _momentum_rule(value):
-    good = isinstance(value, (tuple, list)) and len(value) == 3
-    good = good and all(real(0, 1)(v) is None for v in value[:2]) and integer(0)(value[2]) is None
-    return None if good else "(first, later, switch epoch), say (0.5, 0.9, 5)"
-
-
-def make_solver(solver: Any, learning_rate: float | None, who: str) -> "GradientDescent | LBFGS":
+def make_solver(solver: Any, learning_rate: float | None, who: str) -> GradientDescent | LBFGS:
     """The solver that a learner's parameters ask for: a name or an object, and a learning rate or None."""
     names = [*RULES, "lbfgs"]
     if isinstance(solver, str):
@@ -183,7 +172,10 @@ def make_solver(solver: Any, learning_rate: float | None, who: str) -> "Gradient
             f"{who}: solver={solver!r} is not valid; pass a name ({', '.join(names)}) or a GradientDescent or LBFGS "
             "object of featlearn.training."
         )
-    made.check(who)
+    for name, rule in made._rules.items():
+        expected = rule(getattr(made, name))
+        if expected is not None:
+            raise ValueError(f"{who}: solver has {name}={getattr(made, name)!r}; pass {expected}.")
     return made
 
 

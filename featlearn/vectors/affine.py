@@ -6,62 +6,55 @@ One kernel runs them all: on rows here, and on every patch of an image inside `S
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from featlearn.arrays import as_float
-from featlearn.kernels.encoding.encode import AffineCode, EncoderPlan, encode_images
+from featlearn.kernels.encoding.encode import EncoderPlan, encode_rows
 from featlearn.streaming import dense, dense_rows, map_chunks
 from featlearn.validation import check_rows
 
 
-def plan_of(code: AffineCode, **settings) -> EncoderPlan:
-    """The encoder's plan of an affine code; ``settings`` are the plan's other fields."""
-    return EncoderPlan(
-        atoms=code.weights,
-        encode=code.activation,
-        bias=code.bias,
-        scale=code.scale,
-        squares=code.squares,
-        **{"mean": code.origin, **settings},
-    )
-
-
-def about_zero(code: AffineCode) -> AffineCode:
-    """The same code without an origin o: W (x - o) = W x - W o, and (x - o)^2 = x^2 - 2 o x + o^2."""
-    if code.origin is None:
-        return code
-    origin, W = np.asarray(code.origin, np.float64), np.asarray(code.weights, np.float64)
-    if code.squares:
+def about_zero(plan: EncoderPlan) -> EncoderPlan:
+    """The same affine code without an origin o: W (x - o) = W x - W o, and (x - o)^2 = x^2 - 2 o x + o^2."""
+    if plan.mean is None:
+        return plan
+    origin, W, bias = (np.asarray(a, np.float64) for a in (plan.mean, plan.atoms, plan.bias))
+    if plan.squares:
         second, first = np.hsplit(W, 2)
         W = np.hstack([second, first - 2 * origin * second])
-        bias = code.bias + second @ origin**2 - first @ origin
+        bias = bias + second @ origin**2 - first @ origin
     else:
-        bias = code.bias - W @ origin
-    return replace(code, weights=W, bias=bias, origin=None)
+        bias = bias - W @ origin
+    return replace(plan, atoms=W, bias=bias, mean=None)
 
 
-class _Affine:
-    """The codes of a chunk, picklable for a Dask cluster."""
+class Encode:
+    """The codes of a chunk of rows by a plan, picklable for a Dask cluster."""
 
-    def __init__(self, code: AffineCode):
-        self.code = code
+    def __init__(self, plan: EncoderPlan):
+        self.plan = plan
 
     def __call__(self, chunk):
-        # A chunk of rows is an image one pixel wide, each pixel a patch of its own.
-        rows = np.ascontiguousarray(as_float(dense(chunk)))[None, :, None, :]
-        return encode_images(rows, plan_of(self.code, patch=(1, 1)))[0, :, 0, :]
+        return encode_rows(dense(chunk), self.plan)
 
 
 class AffineCodesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
-    """`transform` of a learner whose ``_affine_code()`` says what its codes are, as an `AffineCode`."""
+    """`transform` of a learner whose ``encoder_plan()`` says what its codes are."""
 
-    def _affine_code(self) -> AffineCode:
+    def encoder_plan(self) -> EncoderPlan:
+        """The codes as a plan, by which `Stage` encodes and pools in one pass; see `featlearn.images.fusion.Fusible`.
+
+        Returns
+        -------
+        plan : EncoderPlan
+            Of rows of features.
+        """
         raise NotImplementedError
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Encode samples.
 
         Parameters
@@ -80,11 +73,11 @@ class AffineCodesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def _codes(self, X):
         """Codes of rows that were checked."""
-        return map_chunks(_Affine(self._affine_code()), X, rows=dense_rows(X))
+        return map_chunks(Encode(self.encoder_plan()), X, rows=dense_rows(X))
 
     @property
     def _n_features_out(self):
-        return len(self._affine_code().weights)
+        return len(self.encoder_plan().atoms)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

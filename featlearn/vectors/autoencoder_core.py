@@ -37,7 +37,7 @@ from featlearn.kernels.activations import (
     cross_entropy_rows,
     squared_rows,
 )
-from featlearn.training import Draws, Params
+from featlearn.training import Batch, Draws, Params
 
 CORRUPTIONS = ("masking", "gaussian", "salt_and_pepper")
 MARGIN = 1e-6  # mean activations are drawn from [0, 1] into [margin, 1 - margin], so that their logarithms are finite
@@ -162,10 +162,11 @@ class AutoencoderObjective:
             params[f"b{l}"] = np.zeros(outputs, dtype)
         return params
 
-    def loss(self, params: Any, x: Any, seed: Any) -> Any:
+    def loss(self, params: Any, batch: Batch, seed: Any) -> Any:
         """The objective of a batch in `keras.ops`."""
         from keras import ops
 
+        x = batch.x
         functions = {"sigmoid": ops.sigmoid, "tanh": ops.tanh, "relu": ops.relu, "linear": lambda z: z}
         f, m = functions[self.activation], x.shape[0]
         h = code = corrupted_tensor(x, self.corruption, self.corruption_level, seed)
@@ -190,9 +191,10 @@ class AutoencoderObjective:
         return total
 
     def gradient(
-        self, params: Params, x: np.ndarray, draws: Draws, grads: Params
+        self, params: Params, batch: Batch, draws: Draws, grads: Params
     ) -> Generator[np.ndarray, np.ndarray, float]:
         """The gradient by back-propagation; gives the shard's share of the objective."""
+        x = batch.x
         m, code, kind = len(x), len(self.widths), KIND[self.activation]
         odd, filled = range(1, self.depth, 2), set()
 

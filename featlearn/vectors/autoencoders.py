@@ -6,21 +6,24 @@ the scale is folded into the layers that are published: A_1 / s before the first
 The objective is in autoencoder_core.py, the gradient loop in training/loop.py; each estimator has a file of its own.
 """
 
+from typing import Any
+
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
 from featlearn.kernels.activations import ACTIVATIONS
-from featlearn.kernels.encoding.encode import AffineCode
+from featlearn.kernels.encoding.encode import EncoderPlan
 from featlearn.notices import notify
-from featlearn.streaming import accumulate, map_chunks
+from featlearn.streaming import map_chunks
 from featlearn.training.learner import GradientLearnerMixin
 from featlearn.training.solvers import TRAINING_RULES
 from featlearn.training.standardizer import STANDARDIZE, choose_standardizer
 from featlearn.usefulness import probe, warn_of_idle_units
 from featlearn.validation import Rule, boolean, check_codes, check_parameters, check_rows, either, integer, one_of
 from featlearn.vectors.autoencoder_core import AutoencoderObjective, forward, row_errors
+from featlearn.vectors.scores import mean_score
 
 ENDS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf)}  # of what units give
 RAREST = 0.02
@@ -71,8 +74,8 @@ class Forward:
         return X
 
 
-class ReconstructionErrors:
-    """The reconstruction error of each row of a chunk, in units of ``scale``; picklable for a Dask cluster."""
+class ReconstructionScores:
+    """Minus the reconstruction error of each row of a chunk, in units of ``scale``; picklable for a Dask cluster."""
 
     def __init__(self, layers: tuple, loss: str, who: str, origin: np.ndarray | None, scale: np.ndarray | None):
         coefs, intercepts, activations = layers
@@ -90,27 +93,7 @@ class ReconstructionErrors:
         if self.scale is not None:
             scale = self.scale.astype(X.dtype, copy=False)
             X, Z = X / scale, Z / scale
-        return row_errors(Z, X, self.output, self.loss)
-
-
-class Minus:
-    """Minus what a function of rows gives; picklable for a Dask cluster."""
-
-    def __init__(self, of_rows):
-        self.of_rows = of_rows
-
-    def __call__(self, chunk):
-        return -self.of_rows(chunk)
-
-
-class Total:
-    """The sum of what a function of rows gives for a chunk, and the chunk's rows; picklable for a Dask cluster."""
-
-    def __init__(self, of_rows):
-        self.of_rows = of_rows
-
-    def __call__(self, chunk):
-        return np.array([self.of_rows(chunk).sum(), len(chunk)])
+        return -row_errors(Z, X, self.output, self.loss)
 
 
 class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -122,19 +105,23 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
     loss: str
     tied: bool
     standardize: bool | str
+    coefs_: list[np.ndarray]
+    intercepts_: list[np.ndarray]
     mean_: np.ndarray
     scale_: np.ndarray
 
     def _settings(self) -> dict:
-        """The fields of the objective that are this learner's own; refuses what does not go together."""
+        """The fields of the objective that are this learner's own."""
         raise NotImplementedError
 
-    def _objective(self):
+    def _check_together(self):
         if self.loss == "cross_entropy" and self.output != "sigmoid":
             raise ValueError(
                 f"{type(self).__name__}: loss='cross_entropy' needs outputs in (0, 1), which output={self.output!r} "
                 "does not give. Pass output='sigmoid', or loss='squared'."
             )
+
+    def _objective(self):
         return AutoencoderObjective(
             tuple(int(width) for width in np.atleast_1d(self.n_components)),
             activation=self.activation,
@@ -180,7 +167,7 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
         """The share of rows on which a unit has to leave the end of its range, or it says nothing."""
         return RAREST
 
-    def _attributes(self, params):
+    def _attributes(self, params, state):
         objective = self._objective()
         matrices = [params[objective.weight(l)] for l in range(1, objective.depth + 1)]
         intercepts = [params[f"b{l}"] for l in range(1, objective.depth + 1)]
@@ -226,7 +213,7 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
     def _encoder(self) -> Forward:
         return self._through(slice(len(self.coefs_) // 2), origin=self._origin())
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Encode samples, uncorrupted.
 
         Parameters
@@ -243,12 +230,18 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
         encoder = self._encoder()
         return map_chunks(encoder, check_rows(self, X, reset=False))
 
-    def _affine_code(self) -> AffineCode | None:
-        """The codes of one layer, for the fused image encoder; None for a deep encoder."""
-        (weights, *_), (bias, *_), (activation, *_) = self._layers()
-        return AffineCode(weights.T, bias, activation, origin=self._origin()) if len(self.coefs_) == 2 else None
+    def encoder_plan(self) -> EncoderPlan | None:
+        """The codes as a plan, by which `Stage` encodes and pools in one pass; see `featlearn.images.fusion.Fusible`.
 
-    def inverse_transform(self, X):
+        Returns
+        -------
+        plan : EncoderPlan or None
+            None for an encoder of several layers.
+        """
+        (weights, *_), (bias, *_), (activation, *_) = self._layers()
+        return EncoderPlan(weights.T, activation, bias=bias, mean=self._origin()) if len(self.coefs_) == 2 else None
+
+    def inverse_transform(self, X: Any) -> Any:
         """Decode codes.
 
         Parameters
@@ -270,7 +263,7 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
         decoder = self._through(slice(len(self.coefs_) // 2, None), mean=self._origin())
         return map_chunks(decoder, check_codes(self, X))
 
-    def reconstruct(self, X):
+    def reconstruct(self, X: Any) -> Any:
         """Encode samples and decode their codes.
 
         Parameters
@@ -287,12 +280,12 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
         both = self._through(slice(None), origin=self._origin(), mean=self._origin())
         return map_chunks(both, check_rows(self, X, reset=False))
 
-    def _errors(self) -> ReconstructionErrors:
-        layers = self._layers()
+    def _scores(self) -> ReconstructionScores:
+        check_is_fitted(self)
         scale = None if (self.scale_ == 1).all() else self.scale_
-        return ReconstructionErrors(layers, self.loss, type(self).__name__, self._origin(), scale)
+        return ReconstructionScores(self._layers(), self.loss, type(self).__name__, self._origin(), scale)
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> Any:
         """Minus the reconstruction error of each sample, uncorrupted: the lower, the stranger.
 
         Parameters
@@ -305,11 +298,10 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
         scores : array (n_samples,), a generator of chunks, or a Dask array
             Minus ``|(y - x) / scale_|^2 / 2``, or minus the cross entropy, in float64.
         """
-        check_is_fitted(self)
-        errors = self._errors()
-        return map_chunks(Minus(errors), check_rows(self, X, reset=False))
+        scores = self._scores()
+        return map_chunks(scores, check_rows(self, X, reset=False))
 
-    def score(self, X, y=None):
+    def score(self, X: Any, y: Any = None) -> float:
         """Minus the mean reconstruction error of samples, uncorrupted and without penalties.
 
         Parameters
@@ -324,27 +316,26 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
         score : float
             The mean of `score_samples`; larger is better.
         """
-        check_is_fitted(self)
-        total, n = accumulate(Total(self._errors()), check_rows(self, X, reset=False))
-        return -float(total / n)
+        scores = self._scores()
+        return mean_score(scores, check_rows(self, X, reset=False))
 
     @property
-    def components_(self):
+    def components_(self) -> np.ndarray:
         """Weights of the first layer, a unit a row, (K_1, n_features)."""
         return self.coefs_[0].T
 
     @property
-    def intercept_(self):
+    def intercept_(self) -> np.ndarray:
         """Biases of the first layer, (K_1,)."""
         return self.intercepts_[0]
 
     @property
-    def decoder_components_(self):
+    def decoder_components_(self) -> np.ndarray:
         """Weights of the last layer: what each unit adds to the output, (K_1, n_features)."""
         return self.coefs_[-1]
 
     @property
-    def decoder_intercept_(self):
+    def decoder_intercept_(self) -> np.ndarray:
         """Biases of the output, (n_features,)."""
         return self.intercepts_[-1]
 

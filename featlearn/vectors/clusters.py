@@ -4,7 +4,7 @@ The experiment of the lecture notes: 25 clusters of MNIST by cosine, 50 steps, 7
 """
 
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,8 +18,9 @@ from featlearn.fitting import fitting
 from featlearn.kernels.encoding.assign import nearest
 from featlearn.sparse import sound_csr
 from featlearn.validation import check_rows, integer, one_of, optional, real
+from featlearn.vectors.alternation import sample_of
 from featlearn.vectors.dictionary import accumulate_dense, map_dense
-from featlearn.vectors.kmeans import INIT, KMeansDictionary, _sample
+from featlearn.vectors.kmeans import INIT, KMeansDictionary, worth
 
 CLUSTERS = 25  # as many as in the lecture notes
 
@@ -41,7 +42,9 @@ def count_classes(chunk, y, *, atoms: np.ndarray, assignment: str, n_classes: in
 
 def n_distinct(X, assignment: str, most: int) -> int:
     """How many distinct samples (directions, for cosine) X holds, counting to ``most``; at least 1."""
-    sample = accumulate_dense(partial(_sample, size=most, seed=0, assignment=assignment), X)
+    sample = accumulate_dense(
+        partial(sample_of, size=most, seed=0, worth=partial(worth, atoms=None, assignment=assignment)), X
+    )
     return max(1, len(sample.rows))
 
 
@@ -109,6 +112,7 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     def __init__(
         self,
         n_components: int | None = None,
+        *,
         metric: str = "euclidean",
         max_iter: int = 300,
         tol: float = 1e-4,
@@ -125,7 +129,7 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         self.random_state = random_state
 
     @fitting(1)
-    def fit(self, X, y):
+    def fit(self, X: Any, y: Any) -> Self:
         """Cluster the samples, then label the clusters.
 
         Parameters
@@ -168,7 +172,7 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         self.n_iter_ = dictionary.n_iter_
         return self
 
-    def predict(self, X):
+    def predict(self, X: Any) -> Any:
         """The label of the cluster each sample falls in.
 
         Parameters

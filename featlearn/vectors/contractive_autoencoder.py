@@ -10,7 +10,7 @@ Jacobian of the code; f' = h (1 - h) for sigmoid and 1 - h^2 for tanh. Formulas 
 Rifai, Vincent, Muller, Glorot & Bengio (2011), "Contractive auto-encoders", ICML.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 
@@ -135,6 +135,7 @@ class ContractiveAutoencoder(AutoencoderMixin, BaseEstimator):
     def __init__(
         self,
         n_components: int = 8,
+        *,
         activation: str = "sigmoid",
         output: str = "linear",
         loss: str = "squared",
@@ -142,7 +143,7 @@ class ContractiveAutoencoder(AutoencoderMixin, BaseEstimator):
         contraction: float = 0.1,
         standardize: bool | str = "auto",
         weight_decay: float = 0.0,
-        solver="adam",
+        solver: Any = "adam",
         learning_rate: float | None = None,
         batch_size: int | None = 100,
         max_iter: int = 100,
@@ -152,7 +153,7 @@ class ContractiveAutoencoder(AutoencoderMixin, BaseEstimator):
         validation_fraction: float = 0.1,
         warm_start: bool = False,
         engine: str = "auto",
-        random_state=None,
+        random_state: Any = None,
     ):
         self.n_components = n_components
         self.activation = activation
@@ -174,10 +175,13 @@ class ContractiveAutoencoder(AutoencoderMixin, BaseEstimator):
         self.engine = engine
         self.random_state = random_state
 
-    def _settings(self):
+    def _check_together(self):
+        super()._check_together()
         if self.contraction > 0 and self.activation == "relu":
             raise ValueError(
                 f"ContractiveAutoencoder: contraction={self.contraction} needs a smooth activation, and the slope of "
                 "activation='relu' jumps. Pass activation='sigmoid', 'tanh' or 'linear', or contraction=0."
             )
+
+    def _settings(self):
         return {"contraction": float(self.contraction)}

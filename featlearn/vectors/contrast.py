@@ -8,7 +8,7 @@ The demo works on pixels 0..255 with eps = 10 and MATLAB's divisor d - 1; on dat
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
@@ -138,12 +138,12 @@ class ContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, CallbackSupport
         "ddof": integer(0, 1),
     }
 
-    def __init__(self, eps: float | str = "auto", ddof: int = 1):
+    def __init__(self, eps: float | str = "auto", *, ddof: int = 1):
         self.eps = eps
         self.ddof = ddof
 
     @fitting()
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the range of the data, where eps is "auto"; otherwise only check them.
 
         Parameters
@@ -200,7 +200,7 @@ class ContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, CallbackSupport
                 "Bring the features to one scale (StandardScaler), or leave this step out.",
             )
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Normalize each sample.
 
         Parameters

@@ -10,7 +10,7 @@ entropy: the input is corrupted, the target never. Formulas and gradient: autoen
 Vincent, Larochelle, Lajoie, Bengio & Manzagol (2010), "Stacked denoising autoencoders", JMLR 11.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 
@@ -132,6 +132,7 @@ class DenoisingAutoencoder(AutoencoderMixin, BaseEstimator):
     def __init__(
         self,
         n_components: int | list[int] = 8,
+        *,
         activation: str = "sigmoid",
         output: str = "linear",
         loss: str = "squared",
@@ -140,7 +141,7 @@ class DenoisingAutoencoder(AutoencoderMixin, BaseEstimator):
         corruption_level: float = 0.3,
         standardize: bool | str = "auto",
         weight_decay: float = 0.0,
-        solver="adam",
+        solver: Any = "adam",
         learning_rate: float | None = None,
         batch_size: int | None = 100,
         max_iter: int = 100,
@@ -150,7 +151,7 @@ class DenoisingAutoencoder(AutoencoderMixin, BaseEstimator):
         validation_fraction: float = 0.1,
         warm_start: bool = False,
         engine: str = "auto",
-        random_state=None,
+        random_state: Any = None,
     ):
         self.n_components = n_components
         self.activation = activation
@@ -174,6 +175,7 @@ class DenoisingAutoencoder(AutoencoderMixin, BaseEstimator):
         self.random_state = random_state
 
     def _check_together(self):
+        super()._check_together()
         if self.corruption in ("masking", "salt_and_pepper"):
             check_argument("DenoisingAutoencoder", "corruption_level", self.corruption_level, real(0, 1))
 

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float, cache_rows
 from featlearn.kernels.encoding.assign import nearest
-from featlearn.kernels.encoding.encode import EncoderPlan, encode_images
+from featlearn.kernels.encoding.encode import ENCODINGS, EncoderPlan, encode_rows
 from featlearn.notices import notify
 from featlearn.streaming import CHUNK_BYTES, accumulate, map_chunks
 from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_far_origin, warn_of_idle_units
@@ -51,9 +51,7 @@ def codes(X: np.ndarray, atoms: np.ndarray, encode: str, threshold: float, assig
         out = np.zeros((len(X), len(atoms)), X.dtype)
         out[np.arange(len(X)), labels] = values / norms[labels] if encode == "omp" else 1
         return out
-    # A chunk of rows is an image one pixel wide, each pixel a patch of its own.
-    plan = EncoderPlan(atoms, encode, threshold, patch=(1, 1))
-    return encode_images(np.ascontiguousarray(X)[None, :, None, :], plan)[0, :, 0, :]
+    return encode_rows(X, EncoderPlan(atoms, encode, threshold))
 
 
 def reconstruct(codes: np.ndarray, atoms: np.ndarray, encode: str, threshold: float) -> np.ndarray:
@@ -127,7 +125,7 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """How the winning atom is found; one of the assignments."""
         return "euclidean"
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Encode samples by the dictionary.
 
         Parameters
@@ -145,7 +143,19 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X = check_rows(self, X, reset=False, accept_sparse=True)
         return map_dense(_Encode(self.components_, self.encode, self.threshold, self._rule()), X)
 
-    def predict(self, X):
+    def encoder_plan(self) -> EncoderPlan | None:
+        """The codes as a plan, by which `Stage` encodes and pools in one pass; see `featlearn.images.fusion.Fusible`.
+
+        Returns
+        -------
+        plan : EncoderPlan or None
+            None where the fused encoder has no such code: omp, and hard with another assignment than euclidean.
+        """
+        if self.encode not in ENCODINGS or (self.encode == "hard" and self._rule() != "euclidean"):
+            return None
+        return EncoderPlan(self.components_, self.encode, self.threshold)
+
+    def predict(self, X: Any) -> Any:
         """The winning atom of each sample.
 
         Parameters
@@ -162,7 +172,7 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X = check_rows(self, X, reset=False, accept_sparse=True)
         return map_dense(_Predict(self.components_, self._rule()), X)
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> Any:
         """Minus the squared reconstruction error of each sample: the higher, the more like the training samples.
 
         The reconstruction is what `inverse_transform` makes of the sample's codes: the nearest atom for triangle and
@@ -193,7 +203,7 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X = check_rows(self, X, reset=False, accept_sparse=True)
         return map_dense(_Score(self.components_, self.encode, self.threshold, self._rule()), X)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Any) -> np.ndarray:
         """Reconstruct samples from their codes.
 
         Exact codes do not exist for a dictionary: hard and omp give the winning atom, scaled for omp; triangle gives

@@ -19,7 +19,7 @@ Only directions that vary are whitened, so none of the sources is a direction wi
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy import integrate
@@ -30,7 +30,7 @@ from sklearn.utils.validation import check_is_fitted
 from featlearn.arrays import as_float, cache_rows
 from featlearn.callbacks import CallbackSupportMixin, end_iteration
 from featlearn.fitting import fitting
-from featlearn.kernels.encoding.encode import AffineCode
+from featlearn.kernels.encoding.encode import EncoderPlan
 from featlearn.kernels.encoding.sparseness import logcosh_rows, smooth_l1_rows
 from featlearn.notices import interruptible, notify, warn_at_limit
 from featlearn.streaming import accumulate, first_chunk, map_chunks
@@ -286,6 +286,7 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
     def __init__(
         self,
         n_components: int | None = None,
+        *,
         whiten: bool = True,
         sparsity: str = "logcosh",
         eps: float = 1e-2,
@@ -302,7 +303,7 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         self.random_state = random_state
 
     @fitting("max_iter")
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the filters.
 
         Parameters
@@ -430,15 +431,15 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
             )
         return np.eye(d), np.eye(d)
 
-    def _affine_code(self):
+    def encoder_plan(self) -> EncoderPlan:
         W = self.components_
         if not hasattr(self, "mean_"):
-            return AffineCode(weights=W, bias=np.zeros(len(W), W.dtype), activation="linear")
+            return EncoderPlan(W, "linear", bias=np.zeros(len(W), W.dtype))
         origin = self.mean_.astype(np.float32).astype(np.float64)  # the same in either precision; the bias has the rest
         bias = ((origin - self.mean_) @ W.T).astype(W.dtype)
-        return AffineCode(weights=W, bias=bias, activation="linear", origin=origin)
+        return EncoderPlan(W, "linear", bias=bias, mean=origin)
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """The sources of samples.
 
         Parameters
@@ -458,7 +459,7 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
     def _encoder(self):
         return _Affine(self.components_.T, before=getattr(self, "mean_", None))
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Any) -> Any:
         """Samples from their sources: exact on the directions that were kept, by least squares.
 
         Parameters
@@ -474,7 +475,7 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         return map_chunks(_Affine(self.mixing_.T, after=getattr(self, "mean_", None)), check_codes(self, X))
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> Any:
         """How well each sample is rebuilt: minus the squared error of ``inverse_transform(transform(X))``.
 
         Parameters
@@ -491,7 +492,7 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         X = check_rows(self, X, reset=False, squared=False)
         return map_chunks(_Scores(getattr(self, "mean_", 0.0), _Affine(self.components_.T), _Affine(self.mixing_.T)), X)
 
-    def score(self, X, y=None):
+    def score(self, X: Any, y: Any = None) -> float:
         """The objective on samples.
 
         Parameters

@@ -16,7 +16,7 @@ dictionary (the rule of k-means++). Samples are told apart by what they hold, so
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -26,26 +26,17 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
-from featlearn.callbacks import CallbackSupportMixin, end_iteration
+from featlearn.callbacks import CallbackSupportMixin
 from featlearn.fitting import fitting, guarded
 from featlearn.kernels.encoding.assign import cluster_sums, fits
 from featlearn.kernels.encoding.bounds import RememberingSearch
 from featlearn.kernels.encoding.direct import direct_step, is_direct
 from featlearn.kernels.encoding.seeding import spread_rows
-from featlearn.kernels.sample import RowSample
 from featlearn.notices import interruptible, notify, warn_at_limit
-from featlearn.streaming import CHUNK_BYTES, accumulate, chunk_rows, first_chunk, is_out_of_core
+from featlearn.streaming import CHUNK_BYTES, accumulate, chunk_rows, float_dtype, is_out_of_core
 from featlearn.threads import one_blas_thread
-from featlearn.validation import (
-    check_rows,
-    check_weights,
-    chunk_weights,
-    either,
-    instance,
-    integer,
-    one_of,
-    real,
-)
+from featlearn.validation import chunk_weights, either, instance, integer, one_of, real
+from featlearn.vectors.alternation import Run, check_goes_on, drawn, gated, given_atoms, revived
 from featlearn.vectors.dictionary import ENCODE, DictionaryMixin, accumulate_dense, unit_rows
 
 INIT = either(one_of("auto", "k-means++", "normal", "random"), instance(np.ndarray, list))
@@ -138,18 +129,22 @@ def updated_atoms(stats: ClusterSums, atoms: np.ndarray, assignment: str, dampin
     return np.where((lengths > 0)[:, None], pull / np.where(lengths > 0, lengths, 1)[:, None], atoms)
 
 
-def _sample(chunk, weights=None, *, size, seed, assignment, atoms=None):
-    """Random rows of a chunk: uniform, or in proportion to their error under the atoms."""
-    X = as_samples(chunk, assignment)
-    drawn = (chunk_weights(X, weights) > 0).astype(np.float64)
+def as_atoms(rows: np.ndarray, assignment: str) -> np.ndarray:
+    """Rows as atoms: of unit length, but for the euclidean rule."""
+    return rows if assignment == "euclidean" else unit_rows(rows)
+
+
+def worth(X: np.ndarray, atoms: np.ndarray | None, assignment: str) -> np.ndarray:
+    """What rows X (n, d) are worth as atoms (n,): all the same, or their error under the atoms there are."""
+    X = as_samples(X, assignment)
+    chances = np.ones(len(X))
     if assignment != "euclidean":  # a row of zeros has no direction
-        drawn *= X.any(axis=1)
+        chances *= X.any(axis=1)
     if atoms is not None:
         errors = fits(X, atoms, assignment)[2].astype(np.float64)
         rounding = (COVERED * np.finfo(X.dtype).eps) ** 2 * np.einsum("nd,nd->n", X, X, dtype=np.float64)
-        drawn *= np.where(errors > rounding, errors, 0)  # a sample is covered if only rounding is left of it
-    # By the rows as they came: scaled to unit length, copies in other dtypes would differ by rounding.
-    return RowSample.of(np.ascontiguousarray(as_float(chunk)), size, seed, drawn, chunk_weights(X, weights))
+        chances *= np.where(errors > rounding, errors, 0)  # a sample is covered if only rounding is left of it
+    return chances
 
 
 def step(chunk, weights=None, *, atoms: np.ndarray, assignment: str) -> ClusterSums:
@@ -195,13 +190,12 @@ def look_whitened(rows: np.ndarray) -> bool:
     return bool((deviations < WHITE).all() and (deviations > 1 / WHITE).all() and (means < WHITE / 3).all())
 
 
-class Run:
-    """One run of K-means: its atoms and the inertia of each iteration, always replaced as one ``state``."""
+class KMeansRun(Run):
+    """A run of K-means from its first atoms; once it is over, the statistics under the last atoms, and the labels."""
 
     def __init__(self, atoms: np.ndarray, memory: "RememberedRows | None" = None):
-        self.state: tuple[np.ndarray, list[float]] = (atoms, [])
+        super().__init__(atoms)
         self.memory = memory
-        self.ended = ""  # "settled", "stopped" by a callback, at the "limit"; empty if interrupted
         self.stats: ClusterSums | None = None
         self.labels: np.ndarray | None = None
 
@@ -314,6 +308,7 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
     def __init__(
         self,
         n_components: int = 8,
+        *,
         assignment: str = "euclidean",
         encode: str = "triangle",
         threshold: float = 0.25,
@@ -339,7 +334,7 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
         return self.assignment
 
     @fitting(lambda self, X: int(self.n_init) * int(self.max_iter))
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn the atoms.
 
         Parameters
@@ -357,12 +352,13 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
         """
         rng = check_random_state(self.random_state)
         X, weights, dtype = self._gate(X, sample_weight, reset=True, passes=3)
-        runs: list[Run] = []
+        runs: list[KMeansRun] = []
         with one_blas_thread():  # entered here once: every walk enters it
-            with interruptible("KMeansDictionary", lambda: sum(len(run.state[1]) for run in runs)):
+            with interruptible("KMeansDictionary", lambda: sum(run.finished() for run in runs)):
                 for _ in range(self.n_init):
-                    runs.append(Run(self._first_atoms(X, weights, rng), self._memory(X, weights, dtype)))
-                    self._iterate(runs[-1], X, weights, dtype, rng)
+                    runs.append(KMeansRun(self._first_atoms(X, weights, rng), self._memory(X, weights, dtype)))
+                    update = partial(self._updated, X, weights, dtype, rng, runs[-1].memory)
+                    runs[-1].iterate(self, update, "inertia", lambda atoms, curve: {"components_": atoms})
                     runs[:] = [self._best(runs, X, weights)]
             best = self._best(runs, X, weights)
             self._warn_of_idle_atoms(best, X, weights, rng)
@@ -373,7 +369,7 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
         self._warn_of_scale(X)
         return self
 
-    def fit_predict(self, X, y=None, sample_weight=None):
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
         """Learn the atoms and give the winning atom of each sample.
 
         Parameters
@@ -394,50 +390,41 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
         return self.labels_ if hasattr(self, "labels_") else self.predict(X)
 
     def _gate(self, X, sample_weight, *, reset, passes):
-        X = check_rows(self, X, reset=reset, passes=passes, weights=True, accept_sparse=True)
-        if is_out_of_core(X):
-            head = np.empty(0, first_chunk(X).dtype if passes > 1 else np.float64)
-            return X, sample_weight, as_float(head).dtype
-        n = X.shape[0]
-        if n < self.n_components and reset:
-            raise ValueError(
-                f"KMeansDictionary: n_samples={n} is fewer than n_components={self.n_components} atoms. Pass at "
-                f"least {self.n_components} samples, or ask for fewer components."
-            )
-        weights = check_weights(sample_weight, X)
-        if not sp.issparse(X) and X.nbytes <= CHUNK_BYTES:  # one chunk: converted here, not at every walk
+        X, weights, dtype = gated(self, X, sample_weight, reset=reset, passes=passes, weights=True, accept_sparse=True)
+        if isinstance(X, np.ndarray) and X.nbytes <= CHUNK_BYTES:  # one chunk: converted here, not at every walk
             X = np.ascontiguousarray(as_float(X))
-        return X, weights, as_float(np.empty(0, X.dtype)).dtype
+        return X, weights, dtype
 
     def _memory(self, X, weights, dtype):
         many = self.assignment == "euclidean" and self.n_components >= REMEMBER
         return RememberedRows(X, weights) if many and worth_remembering(X, dtype) else None
 
-    def _iterate(self, run, X, weights, dtype, rng):
-        """The iterations of one run."""
-        for _ in range(self.max_iter):
-            atoms, curve = run.state
-            stats = self._walk(X, weights, atoms, run.memory)
-            if not np.isfinite(stats.inertia):
-                raise ValueError(
-                    f"KMeansDictionary: squared distances overflow {dtype}, whose largest number is "
-                    f"{np.finfo(dtype).max:.3g}. Scale the data down."
-                )
-            new = updated_atoms(stats, atoms, self.assignment, self.damping).astype(dtype)
-            new = self._revived(X, weights, new, stats.weights <= 0, rng)
-            run.state = new, [*curve, stats.inertia]
-            stop = end_iteration(self, {"inertia": stats.inertia}, partial(dict, components_=new))
-            small = bool(curve) and abs(curve[-1] - stats.inertia) <= self.tol * abs(curve[-1])
-            small = self.tol > 0 and (small or only_rounding(stats, atoms, self.assignment))
-            if stop or small or np.array_equal(new, atoms):
-                run.ended = "stopped" if stop else "settled"
-                return
-        run.ended = "limit"
+    def _updated(self, X, weights, dtype, rng, memory, atoms, curve):
+        """One iteration: the next atoms, the inertia under these, and whether it has settled."""
+        stats = self._walk(X, weights, atoms, memory)
+        if not np.isfinite(stats.inertia):
+            raise ValueError(
+                f"KMeansDictionary: squared distances overflow {dtype}, whose largest number is "
+                f"{np.finfo(dtype).max:.3g}. Scale the data down."
+            )
+        new = self._learned(X, weights, dtype, rng, atoms, stats)
+        small = bool(curve) and abs(curve[-1] - stats.inertia) <= self.tol * abs(curve[-1])
+        small = self.tol > 0 and (small or only_rounding(stats, atoms, self.assignment))
+        return new, stats.inertia, small or np.array_equal(new, atoms)
+
+    def _learned(self, X, weights, dtype, rng, atoms, stats):
+        """Atoms by the rule, the dead ones drawn anew from samples that the others cover worst."""
+        new = updated_atoms(stats, atoms, self.assignment, self.damping).astype(dtype)
+
+        def draw(size):
+            return as_atoms(self._drawn(X, weights, rng, size, new).rows, self.assignment)
+
+        return revived(new, stats.weights <= 0, draw)[0]
 
     def _best(self, runs, X, weights):
         """The run of least inertia, with its statistics and, for an array, its labels."""
-        for run in (run for run in runs if run.stats is None and run.state[1]):
-            atoms = run.state[0]
+        for run in (run for run in runs if run.stats is None and run.finished()):
+            atoms = run.whole[0]
             if run.memory is not None and run.ended:  # an interrupt may have left its bounds half done
                 run.stats, run.labels = run.memory.step(atoms), run.memory.nearest.labels
             else:
@@ -449,7 +436,7 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
 
     def _keep(self, run):
         """The attributes of a fitted estimator."""
-        self.components_, curve = run.state
+        self.components_, curve = run.whole
         self.inertia_, self.counts_ = run.stats.inertia, run.stats.weights
         self.inertia_curve_, self.n_iter_ = np.array(curve), len(curve)
         self.n_samples_seen_ = run.stats.total
@@ -459,7 +446,7 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
 
     def _warn_at_limit(self, run):
         if run.ended == "limit" and self.tol > 0:
-            last = run.state[1][-1]
+            last = run.whole[1][-1]
             fall = abs(last - run.stats.inertia)
             if fall > self.tol * abs(last):
                 reached = f"the inertia still changed by {fall / abs(last):.2g} of itself"
@@ -478,7 +465,7 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
 
     def _warn_of_idle_atoms(self, run, X, weights, rng):
         idle = np.count_nonzero(run.stats.weights <= 0)
-        if idle and len(self._drawn(X, weights, rng, 1, run.state[0]).rows) == 0:
+        if idle and len(self._drawn(X, weights, rng, 1, run.whole[0]).rows) == 0:
             notify(
                 f"KMeansDictionary: {idle} of n_components={self.n_components} atoms win nothing, because every sample "
                 "already lies at an atom. Ask for fewer components, or pass more samples that differ.",
@@ -496,18 +483,12 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
         return self._fold(partial(step, atoms=atoms, assignment=self.assignment), X, weights)
 
     def _drawn(self, X, weights, rng, size, atoms=None):
-        seed = int(rng.randint(2**31 - 1))
-        return self._fold(partial(_sample, size=size, seed=seed, assignment=self.assignment, atoms=atoms), X, weights)
+        return drawn(self._fold, X, weights, rng, size, partial(worth, atoms=atoms, assignment=self.assignment))
 
     def _first_atoms(self, X, weights, rng):
-        K, d = int(self.n_components), self.n_features_in_
+        K = int(self.n_components)
         if not isinstance(self.init, str):
-            atoms = np.array(self.init, dtype=np.float64 if is_out_of_core(X) else as_float(np.empty(0, X.dtype)).dtype)
-            if atoms.shape != (K, d):
-                raise ValueError(f"KMeansDictionary: init has shape {atoms.shape}; pass {K} atoms of {d} features.")
-            if not np.isfinite(atoms).all():
-                raise ValueError("KMeansDictionary: init contains NaN or infinity; pass finite atoms.")
-            return atoms if self.assignment == "euclidean" else unit_rows(atoms)
+            return as_atoms(given_atoms(self, np.float64 if is_out_of_core(X) else float_dtype(X)), self.assignment)
         by_distance = self.init in ("auto", "k-means++")
         sample = self._drawn(X, weights, rng, TRIED_ROWS if by_distance else K if self.init == "random" else 1)
         rows, masses = sample.rows, sample.masses
@@ -520,8 +501,7 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
             rows = self._normal(rows, rng)
         elif by_distance:
             rows = self._spread_or_normal(X, weights, rows, masses, rng)
-        atoms = rows[np.arange(K) % len(rows)]
-        return atoms if self.assignment == "euclidean" else unit_rows(atoms)
+        return as_atoms(rows[np.arange(K) % len(rows)], self.assignment)
 
     def _spread_or_normal(self, X, weights, rows, masses, rng):
         """First atoms by k-means++; for "auto" normal ones where those serve better."""
@@ -542,7 +522,7 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
 
     def _spread(self, rows, masses, n_atoms, rng):
         """Rows by k-means++ and how many rows each has won; for unit atoms, by angles."""
-        rows = rows if self.assignment == "euclidean" else unit_rows(rows)
+        rows = as_atoms(rows, self.assignment)
         return spread_rows(rows, masses, n_atoms, rng, signless=self.assignment == "spherical")
 
     def _normal_serves(self, rows, masses, spread, won, rng):
@@ -551,25 +531,15 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
             return False
         least = []
         for atoms in (spread, self._normal(rows, rng)[: len(spread)]):
-            atoms = atoms if self.assignment == "euclidean" else unit_rows(atoms)
+            atoms = as_atoms(atoms, self.assignment)
             for _ in range(TRIED_STEPS):
                 stats = self._walk(rows, masses, atoms)
-                atoms = updated_atoms(stats, atoms, self.assignment, self.damping).astype(rows.dtype)
-                atoms = self._revived(rows, masses, atoms, stats.weights <= 0, rng)
+                atoms = self._learned(rows, masses, rows.dtype, rng, atoms, stats)
             least.append(stats.inertia)
         return least[0] > (1 - GAIN) * least[1]
 
-    def _revived(self, X, weights, atoms, dead, rng):
-        """Atoms with the dead ones drawn anew from samples that the others cover worst."""
-        if dead.any():
-            rows = self._drawn(X, weights, rng, int(dead.sum()), atoms).rows
-            rows = rows if self.assignment == "euclidean" else unit_rows(rows)
-            atoms = atoms.copy()
-            atoms[np.flatnonzero(dead)[: len(rows)]] = rows
-        return atoms
-
     @guarded
-    def partial_fit(self, X, y=None, sample_weight=None):
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn from one more batch; the first one also sets the first atoms.
 
         An atom moves towards its samples of the batch in proportion to their share of all it ever won (the rule of
@@ -591,24 +561,20 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
         first = not hasattr(self, "components_")
         rng = check_random_state(self.random_state)
         X, weights, dtype = self._gate(X, sample_weight, reset=first, passes=2)
-        if not first and len(self.components_) != self.n_components:
-            raise ValueError(
-                f"KMeansDictionary: n_components={self.n_components} was set after {len(self.components_)} atoms were "
-                "learned, and partial_fit goes on with those. Set it back, or fit a clone to start afresh."
-            )
+        if not first:
+            check_goes_on(self)
         atoms = self._first_atoms(X, weights, rng) if first else self.components_
         counts = np.zeros(len(atoms)) if first else self.counts_
         stats = self._walk(X, weights, atoms)
         memory = ClusterSums(stats.sums + counts[:, None] * atoms, stats.weights + counts, stats.inertia, stats.total)
-        new = updated_atoms(memory, atoms, self.assignment, self.damping).astype(dtype)
-        self.components_ = self._revived(X, weights, new, memory.weights <= 0, rng)
+        self.components_ = self._learned(X, weights, dtype, rng, atoms, memory)
         self.counts_, self.inertia_ = memory.weights, stats.inertia
         self.n_samples_seen_ = stats.total + (0 if first else self.n_samples_seen_)
         self.n_iter_ = 1 if first else self.n_iter_ + 1
         self.__dict__.pop("labels_", None)
         return self
 
-    def score(self, X, y=None, sample_weight=None):
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Minus the inertia of samples under the atoms.
 
         Parameters

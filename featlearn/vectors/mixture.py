@@ -22,7 +22,7 @@ Mensink (2010), "Improving the Fisher kernel for large-scale image classificatio
 
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -31,10 +31,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float, cache_rows
-from featlearn.callbacks import CallbackSupportMixin, end_iteration
+from featlearn.callbacks import CallbackSupportMixin
 from featlearn.fitting import fitting
 from featlearn.kernels.encoding.assign import nearest
-from featlearn.kernels.encoding.encode import AffineCode
+from featlearn.kernels.encoding.encode import EncoderPlan
 from featlearn.kernels.encoding.posteriors import (
     DIRECT_ROWS,
     DirectPlan,
@@ -55,7 +55,7 @@ from featlearn.kernels.encoding.posteriors import (
 from featlearn.kernels.encoding.seeding import spread_rows
 from featlearn.kernels.sample import RowSample
 from featlearn.notices import interruptible, notify, warn_at_limit
-from featlearn.streaming import accumulate, first_chunk, is_out_of_core, map_chunks
+from featlearn.streaming import accumulate, map_chunks
 from featlearn.threads import one_blas_thread
 from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_idle_units, warn_of_outliers
 from featlearn.validation import (
@@ -64,7 +64,6 @@ from featlearn.validation import (
     check_argument,
     check_parameters,
     check_rows,
-    check_weights,
     chunk_weights,
     either,
     instance,
@@ -72,6 +71,7 @@ from featlearn.validation import (
     one_of,
     real,
 )
+from featlearn.vectors.alternation import Run, check_count, drawn, gated, given_atoms, revived, sample_of
 from featlearn.vectors.kmeans import KMeansDictionary
 
 COVARIANCE = one_of("diag", "spherical", "full", "tied")
@@ -119,9 +119,9 @@ def em_step(chunk, weights=None, *, plan: Plan) -> MixtureSums:
 
 def _glance(chunk, weights=None, *, size, seed):
     """`Glance` at one chunk, with ``size`` random distinct rows."""
-    X = np.ascontiguousarray(as_float(chunk))
+    sample = sample_of(chunk, weights, size=size, seed=seed)
+    X = as_float(chunk)
     w = chunk_weights(X, weights)
-    sample = RowSample.of(X, size, seed, (w > 0).astype(np.float64))
     total = float(w.sum())
     first = X[0].astype(np.float64)
     rest = X - first
@@ -139,12 +139,6 @@ def _spread(chunk, weights=None, *, means, center, scale, matrix):
     w = chunk_weights(X, weights)
     rest = X - means[nearest(X, means, "euclidean")[0]]
     return (w[:, None] * rest).T @ rest if matrix else w @ (rest * rest)
-
-
-def _sample(chunk, weights=None, *, size, seed):
-    """Random distinct rows of a chunk."""
-    X = np.ascontiguousarray(as_float(chunk))
-    return RowSample.of(X, size, seed, (chunk_weights(X, weights) > 0).astype(np.float64))
 
 
 def _score(chunk, weights=None, *, mixture):
@@ -313,6 +307,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def __init__(
         self,
         n_components: int = 8,
+        *,
         covariance: str = "diag",
         encode: str = "posterior",
         max_iter: int = 100,
@@ -362,7 +357,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return shape == (d, d) and (d != K or self.covariance == "tied")
 
     @fitting("max_iter")
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn the mixture.
 
         Parameters
@@ -380,36 +375,34 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         rng = check_random_state(self.random_state)
         warm = self.warm_start and hasattr(self, "components_")
-        X, weights = self._gate(X, sample_weight, reset=True, passes=3)
-        dtype = as_float(np.asarray(first_chunk(X))[:0]).dtype
+        X, weights, dtype = gated(self, X, sample_weight, reset=True, passes=3, weights=True)
         mixture, floor = self._start(X, weights, rng, dtype, warm)
-        state: tuple[Mixture, list[float]] = mixture, []  # of whole iterations: an interrupt finds the two in step
-        stop = converged = False
-        with one_blas_thread(), interruptible("GaussianMixtureEncoder", lambda: len(state[1])):
-            while len(state[1]) < self.max_iter and not stop and not converged:
-                mixture, curve = state
-                plan = self._prepared(mixture, dtype)
-                stats = self._accumulate(partial(em_step, plan=plan), X, weights, isinstance(plan, DirectPlan))
-                self._check_sums(stats, dtype)
-                mixture = maximized(stats, mixture, plan, floor)
-                mixture = self._revived(mixture, stats, X, weights, rng)
-                self._check_variances(mixture)
-                state = mixture, [*curve, stats.log_likelihood / stats.total]
-                now = partial(self._fitted, *state, dtype, floor)
-                stop = end_iteration(self, {"log_likelihood": state[1][-1]}, now)
-                converged = len(curve) > 0 and abs(state[1][-1] - curve[-1]) < self.tol
-        mixture, curve = state
-        if len(curve) == self.max_iter and not (converged or stop) and self.tol > 0:
+        run = Run(mixture)
+        update = partial(self._updated, X, weights, dtype, rng, floor)
+        with one_blas_thread(), interruptible("GaussianMixtureEncoder", run.finished):
+            run.iterate(self, update, "log_likelihood", partial(self._fitted, dtype, floor))
+        mixture, curve = run.whole
+        if run.ended == "limit" and self.tol > 0:
             gain = f"the mean log-likelihood still changed by {abs(np.diff(curve[-2:]).sum()):.2g}"
             warn_at_limit(
                 "GaussianMixtureEncoder", self.max_iter, self.tol, gain if len(curve) > 1 else "one cannot tell",
                 "pass tol=0 for max_iter iterations without this warning",
             )  # fmt: skip
-        for name, value in self._fitted(mixture, curve, dtype, floor).items():
+        for name, value in self._fitted(dtype, floor, mixture, curve).items():
             setattr(self, name, value)
-        self.converged_ = converged
+        self.converged_ = run.ended == "settled"
         self._warn_if_idle(X)
         return self
+
+    def _updated(self, X, weights, dtype, rng, floor, mixture, curve):
+        """One iteration: the next mixture, the mean log-likelihood under this one, and whether it has settled."""
+        plan = self._prepared(mixture, dtype)
+        stats = self._accumulate(partial(em_step, plan=plan), X, weights, isinstance(plan, DirectPlan))
+        self._check_sums(stats, dtype)
+        mixture = self._revived(maximized(stats, mixture, plan, floor), stats, X, weights, rng)
+        self._check_variances(mixture)
+        value = stats.log_likelihood / stats.total
+        return mixture, value, len(curve) > 0 and abs(value - curve[-1]) < self.tol
 
     def _warn_if_idle(self, X):
         rows = as_float(probe(X))
@@ -426,7 +419,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         )
         warn_of_idle_units("GaussianMixtureEncoder", self._per_row("density" if density else "posterior")(rows), cure)
 
-    def _fitted(self, mixture, curve, dtype, floor):
+    def _fitted(self, dtype, floor, mixture, curve):
         C = mixture.covariances
         roots = precision_roots(C) if C.ndim == 3 else 1 / np.sqrt(C)
         tied = self.covariance == "tied"
@@ -440,24 +433,12 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             "n_iter_": len(curve),
         }
 
-    def _gate(self, X, sample_weight, *, reset, passes=1):
-        X = check_rows(self, X, reset=reset, passes=passes, weights=True)
-        if is_out_of_core(X):
-            return X, sample_weight
-        if reset:
-            self._check_count(len(X))
-        return X, check_weights(sample_weight, X)
-
-    def _check_count(self, n):
-        if n < self.n_components:
-            raise ValueError(
-                f"GaussianMixtureEncoder: n_samples={n} is fewer than n_components={self.n_components}. Pass at least "
-                f"{self.n_components} samples of weight above 0, or ask for fewer components."
-            )
+    def _check_weights(self, total):
+        if not total > 0:
+            raise ValueError("GaussianMixtureEncoder: all samples have weight 0. Give some a weight above 0.")
 
     def _check_sums(self, stats, dtype):
-        if not stats.total > 0:
-            raise ValueError("GaussianMixtureEncoder: all samples have weight 0. Give some a weight above 0.")
+        self._check_weights(stats.total)
         if not np.isfinite(stats.log_likelihood) or not np.isfinite(stats.second).all():
             raise ValueError(
                 f"GaussianMixtureEncoder: squares overflow {dtype}, whose largest number is "
@@ -487,10 +468,6 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         rows = DIRECT_ROWS if matrices else CHUNK_ROWS
         return accumulate(statistic, X, *(() if weights is None else (weights,)), rows=rows)
 
-    def _drawn(self, X, weights, rng, size):
-        statistic = partial(_sample, size=size, seed=int(rng.randint(2**31 - 1)))
-        return self._accumulate(statistic, X, weights).rows
-
     def _last(self):
         """The mixture of the last fit, to go on from."""
         K, d = self.n_components, self.n_features_in_
@@ -513,9 +490,8 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         size = {"given": 0, "random": K, "kmeans": max(START_ROWS * K, FEWEST_ROWS)}[init]
         seed = int(rng.randint(2**31 - 1)) if size else 0
         glance = self._accumulate(partial(_glance, size=size, seed=seed), X, weights)
-        if not glance.total > 0:
-            raise ValueError("GaussianMixtureEncoder: all samples have weight 0. Give some a weight above 0.")
-        self._check_count(glance.n_samples)
+        self._check_weights(glance.total)
+        check_count(self, glance.n_samples)
         rows, matrix = glance.sample.rows, self.covariance in ("full", "tied")
         if init == "kmeans":  # all is told from the sample: what few samples far out would do to it, EM can undo
             X, weights = rows, None
@@ -545,16 +521,9 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def _first_means(self, rows, center, scale, rng):
         """First means (K, d), about ``center`` in units of ``scale``."""
-        K, d = self.n_components, self.n_features_in_
+        K = self.n_components
         if not isinstance(self.init, str):
-            means = np.array(self.init, dtype=np.float64)
-            if means.shape != (K, d):
-                raise ValueError(
-                    f"GaussianMixtureEncoder: init has shape {means.shape}; pass {K} means of {d} features."
-                )
-            if not np.isfinite(means).all():
-                raise ValueError("GaussianMixtureEncoder: init contains NaN or infinity; pass finite means.")
-            return (means - center) / scale
+            return (given_atoms(self, np.float64) - center) / scale
         rows = np.round((rows - center) / scale / GRID) * GRID
         if len(rows) < K:
             notify(
@@ -572,16 +541,15 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def _revived(self, mixture, stats, X, weights, rng):
         """The mixture with components that lost all mass drawn anew from the samples."""
-        dead = np.flatnonzero(~stats.alive)
-        if len(dead) == 0:
+        means, lost = revived(
+            mixture.means, ~stats.alive, lambda size: drawn(self._accumulate, X, weights, rng, size).rows
+        )
+        if len(lost) == 0:
             return mixture
-        means, covariances, shares = (array.copy() for array in mixture)
-        rows = self._drawn(X, weights, rng, len(dead))
-        dead = dead[: len(rows)]
-        means[dead] = rows
+        covariances, shares = mixture.covariances.copy(), mixture.weights.copy()
         if len(covariances) == len(shares):
-            covariances[dead] = np.average(covariances, axis=0, weights=shares)
-        shares[dead] = 1 / stats.n_samples
+            covariances[lost] = np.average(covariances, axis=0, weights=shares)
+        shares[lost] = 1 / stats.n_samples
         return Mixture(means, covariances, shares / shares.sum())
 
     def _map(self, X, what):
@@ -590,7 +558,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         wide = 8 * self.components_.size * 2
         return map_chunks(self._per_row(what), X, rows=cache_rows(wide) if what == "fisher" else None)
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Encode samples by the mixture.
 
         Parameters
@@ -607,16 +575,22 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self._check_encode("full" if self.covariances_.ndim == 3 else "tied" if self._tied else "diag")
         return self._map(X, self.encode)
 
-    def _affine_code(self) -> AffineCode | None:
-        """The posteriors as a softmax of affine responses, for the fused image encoder; None where that would err."""
+    def encoder_plan(self) -> EncoderPlan | None:
+        """The codes as a plan, by which `Stage` encodes and pools in one pass; see `featlearn.images.fusion.Fusible`.
+
+        Returns
+        -------
+        plan : EncoderPlan or None
+            Posteriors as a softmax of affine responses; None for other codes, and where that would err.
+        """
         mixture = self._mixture
         if self.encode != "posterior" or not affine(mixture):
             return None
         origin = mixture.means.mean(axis=0, dtype=np.float64)
         A, c = affine_logits(mixture.means - origin, mixture.covariances, mixture.weights, np.float64)
-        return AffineCode(A, c, "softmax", squares=True, origin=origin)
+        return EncoderPlan(A, "softmax", bias=c, squares=True, mean=origin)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> Any:
         """Posteriors p(k | x), whatever ``encode`` is.
 
         Parameters
@@ -631,7 +605,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         return self._map(X, "posterior")
 
-    def predict(self, X):
+    def predict(self, X: Any) -> Any:
         """The component of largest posterior for each sample.
 
         Parameters
@@ -645,7 +619,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         return self._map(X, "label")
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> Any:
         """Log density log p(x) of each sample.
 
         Parameters
@@ -661,10 +635,10 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def _sums(self, X, sample_weight=None):
         check_is_fitted(self)
-        X, weights = self._gate(X, sample_weight, reset=False)
+        X, weights, _ = gated(self, X, sample_weight, reset=False, passes=1, weights=True)
         return self._accumulate(partial(_score, mixture=self._mixture), X, weights)
 
-    def score(self, X, y=None, sample_weight=None):
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Mean log density of the samples.
 
         Parameters
@@ -689,7 +663,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         free = C.size if C.ndim < 3 and not self._tied else C.size // d * (d + 1) // 2
         return self.components_.size + free + len(self.weights_) - 1
 
-    def bic(self, X):
+    def bic(self, X: Any) -> float:
         """Bayesian information criterion, -2 log p(X) + parameters log n_samples; lower is better.
 
         Parameters
@@ -704,7 +678,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         log_p, _, n = self._sums(X)
         return float(-2 * log_p + self._n_parameters() * np.log(n))
 
-    def aic(self, X):
+    def aic(self, X: Any) -> float:
         """Akaike information criterion, -2 log p(X) + 2 parameters; lower is better.
 
         Parameters
@@ -718,7 +692,7 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         return float(-2 * self._sums(X)[0] + 2 * self._n_parameters())
 
-    def sample(self, n_samples: int = 1, random_state=None):
+    def sample(self, n_samples: int = 1, random_state: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Draw samples from the mixture.
 
         Parameters

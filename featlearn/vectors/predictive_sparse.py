@@ -27,10 +27,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
-from featlearn.kernels.encoding.encode import AffineCode
+from featlearn.kernels.encoding.encode import EncoderPlan
 from featlearn.kernels.encoding.sparse_codes import ProximalEncoder, lasso_objective
-from featlearn.streaming import accumulate, map_chunks
-from featlearn.training import LBFGS, Params
+from featlearn.streaming import map_chunks
+from featlearn.training import LBFGS, Batch, Params
 from featlearn.training.learner import GradientLearnerMixin
 from featlearn.training.solvers import TRAINING_RULES
 from featlearn.training.standardizer import STANDARDIZE, Standardizer, choose_standardizer
@@ -38,6 +38,7 @@ from featlearn.usefulness import probe, warn_of_idle_units
 from featlearn.validation import check_codes, check_rows, integer, real
 from featlearn.vectors.affine import AffineCodesMixin
 from featlearn.vectors.dictionary import unit_rows
+from featlearn.vectors.scores import mean_score
 
 
 def activations(params: Params, x: np.ndarray) -> np.ndarray:
@@ -85,8 +86,9 @@ class PredictiveObjective:
         prediction = predicted_codes(params, x)
         return encoder(x, prediction, prediction)
 
-    def gradient(self, params: Params, x: np.ndarray, draws: Any, grads: Params) -> float:
+    def gradient(self, params: Params, batch: Batch, draws: Any, grads: Params) -> float:
         """Fill ``grads`` with the gradient of the mean loss of rows x (m, d), and return that loss."""
+        x = batch.x
         if not np.isfinite(params["D"]).all():
             return np.nan  # an earlier batch overflowed: `minimize` names it at the end of the epoch
         z, t = self.codes(params, x), activations(params, x)
@@ -120,16 +122,6 @@ class _Scores:
         x = x if self.prepare is None else self.prepare(x)
         params = {name: value.astype(x.dtype, copy=False) for name, value in self.params.items()}
         return -losses(params, x, self.objective.codes(params, x), self.objective.alpha, self.objective.beta)
-
-
-@dataclass(frozen=True)
-class _Total:
-    """The sum of the scores of a chunk, and its rows."""
-
-    scores: _Scores
-
-    def __call__(self, chunk):
-        return np.array([self.scores(chunk).sum(), len(chunk)])
 
 
 class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
@@ -238,12 +230,13 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
     def __init__(
         self,
         n_components: int = 8,
+        *,
         alpha: float = 0.1,
         beta: float = 1.0,
         encode_iter: int = 50,
         encode_tol: float = 1e-3,
         standardize: bool | str = "auto",
-        solver="adam",
+        solver: Any = "adam",
         learning_rate: float | None = None,
         batch_size: int | None = 100,
         max_iter: int = 50,
@@ -254,7 +247,7 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         validation_fraction: float = 0.1,
         warm_start: bool = False,
         engine: str = "auto",
-        random_state=None,
+        random_state: Any = None,
     ):
         self.n_components = n_components
         self.alpha = alpha
@@ -275,7 +268,7 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         self.engine = engine
         self.random_state = random_state
 
-    def _objective(self):
+    def _check_together(self):
         if self.engine == "keras":
             raise ValueError(
                 "PredictiveSparse: engine='keras' is not possible, since the search for codes has no Keras formula; "
@@ -286,6 +279,8 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
                 "PredictiveSparse: solver='lbfgs' cannot hold the atoms at unit length; pass 'adam', 'sgd' or another "
                 "rule of gradient descent."
             )
+
+    def _objective(self):
         # As Python's own: a NumPy float64 would turn float32 samples into float64.
         return PredictiveObjective(
             int(self.n_components), float(self.alpha), float(self.beta), int(self.encode_iter), float(self.encode_tol)
@@ -301,7 +296,7 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
             cure = "Divide pixels by 255, put a StandardScaler before it, pass standardize=True, or lower alpha."
         warn_of_idle_units("PredictiveSparse", units, cure, low=-1, high=1, share=0.98)
 
-    def _attributes(self, params):
+    def _attributes(self, params, state):
         return {
             "components_": params["D"] * self.scale_,
             "coef_": params["W"] / self.scale_,
@@ -315,11 +310,11 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         D, W = self.components_ / self.scale_, self.coef_ * self.scale_
         return {"D": D, "W": W, "b": self.intercept_, "g": self.gain_}
 
-    def _affine_code(self):
+    def encoder_plan(self) -> EncoderPlan:
         origin = self.mean_ if self.mean_.any() else None
-        return AffineCode(self.coef_, self.intercept_, "tanh", origin=origin, scale=self.gain_)
+        return EncoderPlan(self.coef_, "tanh", bias=self.intercept_, mean=origin, scale=self.gain_)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Any) -> np.ndarray:
         """Samples from codes, ``codes @ components_ + mean_``.
 
         Parameters
@@ -340,7 +335,7 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         check_is_fitted(self)
         return _Scores(self._objective(), self._parameters(), Standardizer(self.mean_, self.scale_).if_any())
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> Any:
         """Minus the loss of each sample, with the best codes for it: the lower, the stranger.
 
         Parameters
@@ -356,7 +351,7 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         scores = self._scores()
         return map_chunks(scores, check_rows(self, X, reset=False))
 
-    def score(self, X, y=None):
+    def score(self, X: Any, y: Any = None) -> float:
         """The mean of `score_samples`: minus the mean loss of samples, with the best codes for each.
 
         Parameters
@@ -371,5 +366,5 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         score : float
             Larger is better; 0 is a perfect fit.
         """
-        total, n = accumulate(_Total(self._scores()), check_rows(self, X, reset=False))
-        return float(total / n)
+        scores = self._scores()
+        return mean_score(scores, check_rows(self, X, reset=False))

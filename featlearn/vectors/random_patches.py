@@ -6,21 +6,16 @@ Coates & Ng (2011), "The importance of encoding versus training with sparse codi
 """
 
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
-from featlearn.arrays import as_float
 from featlearn.callbacks import CallbackSupportMixin
 from featlearn.fitting import fitting
-from featlearn.kernels.sample import RowSample
 from featlearn.validation import check_rows, integer, real
+from featlearn.vectors.alternation import sample_of
 from featlearn.vectors.dictionary import ENCODE, DictionaryMixin, accumulate_dense, unit_rows
-
-
-def _sample(chunk, size, seed):
-    return RowSample.of(as_float(chunk), size, seed)
 
 
 class RandomPatches(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
@@ -76,14 +71,16 @@ class RandomPatches(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
         "threshold": real(0),
     }
 
-    def __init__(self, n_components: int = 8, encode: str = "triangle", threshold: float = 0.25, random_state=None):
+    def __init__(
+        self, n_components: int = 8, *, encode: str = "triangle", threshold: float = 0.25, random_state: Any = None
+    ):
         self.n_components = n_components
         self.encode = encode
         self.threshold = threshold
         self.random_state = random_state
 
     @fitting()
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Draw the atoms.
 
         Parameters
@@ -99,7 +96,7 @@ class RandomPatches(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
         """
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         X = check_rows(self, X, reset=True, accept_sparse=True)
-        rows = accumulate_dense(partial(_sample, size=self.n_components, seed=seed), X).rows
+        rows = accumulate_dense(partial(sample_of, size=self.n_components, seed=seed), X).rows
         if len(rows) < self.n_components:
             raise ValueError(
                 f"RandomPatches: n_components={self.n_components} atoms were asked for and the data hold only "

@@ -12,7 +12,7 @@ decides (`standardizer`); or 0 and 1, for inputs that have these already. Jarret
 random filters, rectified, normalized and pooled, close to learned ones; Saxe et al. (2011) explain it by pooling.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -21,13 +21,13 @@ from sklearn.utils import check_random_state
 from featlearn.arrays import as_float
 from featlearn.callbacks import CallbackSupportMixin
 from featlearn.fitting import fitting
-from featlearn.kernels.encoding.encode import AffineCode
+from featlearn.kernels.encoding.encode import EncoderPlan
 from featlearn.streaming import first_chunk
 from featlearn.threads import one_blas_thread
 from featlearn.training.standardizer import Standardizer
 from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_idle_units, warn_of_outliers
 from featlearn.validation import boolean, check_parameters, check_rows, integer, one_of, real
-from featlearn.vectors.affine import AffineCodesMixin, _Affine
+from featlearn.vectors.affine import AffineCodesMixin, Encode
 from featlearn.vectors.dictionary import unit_rows
 
 ACTIVATION = one_of("linear", "relu", "abs", "tanh", "sigmoid")
@@ -122,6 +122,7 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
     def __init__(
         self,
         n_components: int = 8,
+        *,
         activation: str = "linear",
         distribution: str = "normal",
         scale: float = 1.0,
@@ -138,7 +139,7 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         self.random_state = random_state
 
     @fitting()
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Draw the filters, whatever the data, and learn the scale of each feature.
 
         Parameters
@@ -170,7 +171,7 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         who, ends = type(self).__name__, ENDS.get(self.activation, (None, None))
         if not self.standardize:
             warn_of_drowned_features(who, rows, "filters weigh all features alike")
-        codes = _Affine(self._affine_code())(rows)
+        codes = Encode(self.encoder_plan())(rows)
         warn_of_idle_units(
             who,
             codes,
@@ -180,8 +181,8 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
             high=ends[1],
         )
 
-    def _affine_code(self):
+    def encoder_plan(self) -> EncoderPlan:
         check_parameters(self, "activation")
         origin = self.mean_ if self.mean_.any() else None
         weights = self.components_ / self.scale_.astype(np.float64)
-        return AffineCode(weights, self.intercept_, self.activation, origin=origin)
+        return EncoderPlan(weights, self.activation, bias=self.intercept_, mean=origin)

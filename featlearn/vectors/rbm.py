@@ -16,8 +16,8 @@ whose energies are the same, and log Z larger by sum_j log s_j. Everything is co
 would cancel.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -25,9 +25,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float, blocks
-from featlearn.kernels.bernoulli import flip_rectified_rows, flip_rows
-from featlearn.kernels.encoding.encode import AffineCode
-from featlearn.streaming import accumulate, dense, dense_rows, is_out_of_core, map_chunks
+from featlearn.kernels.encoding.encode import EncoderPlan
+from featlearn.streaming import dense, dense_rows, is_out_of_core, map_chunks
 from featlearn.threads import map_in_order, n_threads
 from featlearn.training.learner import GradientLearnerMixin
 from featlearn.training.solvers import LBFGS, LEARNING_RATES, TRAINING_RULES
@@ -35,130 +34,21 @@ from featlearn.training.standardizer import STANDARDIZE, Standardizer, choose_st
 from featlearn.usefulness import probe, warn_of_idle_units
 from featlearn.validation import boolean, check_argument, check_codes, check_rows, integer, one_of, optional, real
 from featlearn.vectors.affine import AffineCodesMixin
-from featlearn.vectors.rbm_energy import (
-    ContrastiveDivergence,
-    Divergence,
-    draw_hidden,
-    draw_visible,
-    free_energy,
-    hidden_input,
-    reconstruction_error,
-    scaled,
-    visible_mean,
-)
+from featlearn.vectors.rbm_energy import ContrastiveDivergence, PersistentDivergence, scaled
+from featlearn.vectors.rbm_machine import Machine, unstandardized
 from featlearn.vectors.rbm_partition import (
     ENUMERATED,
     LogPartition,
     annealed_log_partition,
     exact_log_partition,
     feature_means,
-    softplus,
 )
+from featlearn.vectors.scores import mean_score
 
 LEAST_VARIANCE = 0.01  # what is learned of the variance of a standardized feature lies between these
 MOST_VARIANCE = 2.0
 GIBBS_ROWS = 64  # chains in a block
 FLIP_ROWS = 256
-
-
-class _Machine:
-    """Formulas of a fitted machine on a chunk of rows, in the precision of the chunk; picklable.
-
-    ``params`` are those of rows that have passed ``standardizer``, None for rows as they are.
-    """
-
-    def __init__(self, params, visible, hidden, standardizer=None):
-        self.params, self.visible, self.hidden, self.standardizer = params, visible, hidden, standardizer
-
-    def at(self, chunk):
-        """The chunk as contiguous floats, standardized, and the parameters in its precision."""
-        X = np.ascontiguousarray(as_float(dense(chunk)))
-        return X if self.standardizer is None else self.standardizer(X), self.params_in(X.dtype)
-
-    def params_in(self, dtype):
-        """The parameters in a precision."""
-        return {name: value.astype(dtype, copy=False) for name, value in self.params.items()}
-
-    def back(self, V):
-        """Visible states in the units of the data."""
-        return V if self.standardizer is None else _unstandardized(V, self.standardizer)
-
-
-def _unstandardized(V, standardizer):
-    return V * standardizer.scale.astype(V.dtype) + standardizer.mean.astype(V.dtype)
-
-
-class _FreeEnergy(_Machine):
-    def __call__(self, chunk):
-        X, params = self.at(chunk)
-        return free_energy(X, params, self.visible, self.hidden)
-
-
-class _VisibleMean(_Machine):
-    def __call__(self, chunk):
-        H = np.ascontiguousarray(as_float(chunk))
-        params = self.params_in(H.dtype)
-        return self.back(visible_mean(H @ params["W"], params, self.visible))
-
-
-class _PseudoLikelihood(_Machine):
-    def __call__(self, chunk):
-        X, params = self.at(chunk)
-        A, W = hidden_input(X, params), params["W"].astype(np.float64)
-        growth = np.empty(X.shape)
-        if self.hidden == "binary":
-            flip_rows(X, A, W, int(np.clip(600 / max(np.abs(W).max(), 1e-300), 1, len(W))), growth)
-        else:
-            flip_rectified_rows(X, A, W, growth)
-        growth += (1 - 2 * X) * params["c"]
-        return -softplus(growth).sum(axis=1).astype(X.dtype)
-
-
-class _Reconstruction(_Machine):
-    def __call__(self, chunk):
-        X, params = self.at(chunk)
-        return -reconstruction_error(X, params, self.visible, self.hidden)
-
-
-class _Scores:
-    """The sum of scores of a chunk and its number of rows; picklable."""
-
-    def __init__(self, values):
-        self.values = values
-
-    def __call__(self, chunk):
-        return np.array([self.values(chunk).sum(dtype=np.float64), chunk.shape[0]])
-
-
-class _Gibbs(_Machine):
-    """Steps of Gibbs sampling of a block of chains, from a generator of its own."""
-
-    def __init__(self, n_steps, *machine):
-        super().__init__(*machine)
-        self.n_steps = n_steps
-
-    def __call__(self, job):
-        (v, params), rng = self.at(job[0]), np.random.Generator(np.random.SFC64(job[1]))
-        for _ in range(self.n_steps):
-            Z = scaled(v, params) @ params["W"].T
-            h = draw_hidden(Z, params["b"], self.hidden, rng, 1.0, np.empty_like(Z))
-            v = draw_visible(visible_mean(h @ params["W"], params, self.visible), params, self.visible, rng)
-        return self.back(v)
-
-
-@dataclass(frozen=True)
-class _Range:
-    """Least and largest value of chunks. They add."""
-
-    low: float
-    high: float
-
-    def __add__(self, other):
-        return _Range(min(self.low, other.low), max(self.high, other.high))
-
-
-def _range(chunk):
-    return _Range(float(chunk.min()), float(chunk.max()))
 
 
 def _seed(random_state):
@@ -274,8 +164,6 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
     `partial_fit` on the chunks of a stream. The first of them decides the standardization. Codes, energies and scores
     are computed of streams and Dask arrays too. The number of threads does not change the result.
 
-    Persistent chains go on after an interrupt from where the last step left them.
-
     With ``k=1`` the reconstruction holds probabilities, as in Hinton's code; with more steps, persistent chains or
     learned variances it is drawn, so that the gradient approaches that of the likelihood.
 
@@ -318,6 +206,7 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
     def __init__(
         self,
         n_components: int = 256,
+        *,
         visible: str = "binary",
         hidden: str = "binary",
         k: int = 1,
@@ -330,7 +219,7 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         sparsity_weights: bool = False,
         init_scale: float | None = None,
         init_visible: str = "zeros",
-        solver="momentum",
+        solver: Any = "momentum",
         learning_rate: float | None = None,
         batch_size: int | None = 100,
         max_iter: int = 10,
@@ -341,7 +230,7 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         validation_fraction: float = 0.1,
         warm_start: bool = False,
         engine: str = "auto",
-        random_state=None,
+        random_state: Any = None,
     ):
         self.n_components = n_components
         self.visible = visible
@@ -417,11 +306,11 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
     def _check_values(self, X):
         if self.visible != "binary":
             return
-        found = accumulate(_range, X)
-        if found.low < 0 or found.high > 1:
+        low, high = float(X.min()), float(X.max())
+        if low < 0 or high > 1:
             raise ValueError(
                 f"RBM: visible='binary' takes values in [0, 1], read as probabilities; those of X lie between "
-                f"{found.low:.6g} and {found.high:.6g}. Scale them (pixels: X / 255, others: MinMaxScaler(clip=True)), "
+                f"{low:.6g} and {high:.6g}. Scale them (pixels: X / 255, others: MinMaxScaler(clip=True)), "
                 "or pass visible='gaussian'."
             )
 
@@ -447,7 +336,7 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
 
     def _objective(self):
         usual = 0.1 if self.visible == "binary" else 0.01
-        kind = Divergence if self.persistent else ContrastiveDivergence
+        kind = PersistentDivergence if self.persistent else ContrastiveDivergence
         return kind(
             n_components=self.n_components,
             visible=self.visible,
@@ -464,24 +353,21 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
 
     def _first_parameters(self, objective, X, rng, go_on):
         first = super()._first_parameters(objective, X, rng, go_on)
-        standardizer = self._learned_standardizer()
-        if not go_on:
-            self.visible_mean_ = feature_means(X)
-            if self.init_visible == "data":
-                p = self.visible_mean_ if standardizer is None else standardizer(self.visible_mean_)
-                if self.visible == "binary":
-                    p = (X.shape[0] * p + 0.5) / (X.shape[0] + 1)
-                    p = np.log(p / (1 - p))
-                first["c"] = p.astype(first["c"].dtype)
-        elif self.persistent and getattr(self, "chains_", None) is not None and len(self.chains_) == self.n_chains:
-            objective.chains.visible = self.chains_ if standardizer is None else standardizer(self.chains_)
-        self._chains = objective.chains
+        if go_on:
+            return first
+        self.visible_mean_ = feature_means(X)
+        if self.init_visible == "data":
+            standardizer = self._learned_standardizer()
+            p = self.visible_mean_ if standardizer is None else standardizer(self.visible_mean_)
+            if self.visible == "binary":
+                p = (X.shape[0] * p + 0.5) / (X.shape[0] + 1)
+                p = np.log(p / (1 - p))
+            first["c"] = p.astype(first["c"].dtype)
         return first
 
-    def _attributes(self, params):
+    def _attributes(self, params, state):
         W, b, c = params["W"], params["b"], params["c"]
         variance = np.exp(params["z"]) if "z" in params else np.ones_like(c)
-        chains = None if self._chains.visible is None else self._chains.visible.copy()
         standardizer = self._learned_standardizer()
         if standardizer is not None:
             mean, scale = standardizer.mean.astype(np.float64), standardizer.scale.astype(np.float64)
@@ -489,7 +375,6 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
             variance = variance * scale**2
             b = b - (W / variance) @ mean  # in float64, or an offset of the data would swallow b and c
             c = mean + scale * c
-            chains = None if chains is None else _unstandardized(chains, standardizer)
         found = {
             "components_": W,
             "intercept_hidden_": b,
@@ -499,7 +384,8 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         if self.visible == "gaussian":
             found |= {"variance_": variance, "mean_": self.mean_, "scale_": self.scale_}
         if self.persistent:
-            found["chains_"] = chains
+            chains = state["chains"]
+            found["chains_"] = chains if standardizer is None else unstandardized(chains, standardizer)
         return found
 
     def _parameters(self):
@@ -514,9 +400,16 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         params = {"W": W, "b": b, "c": c}
         return params | ({"z": np.log(variance)} if self.learn_variance else {})
 
+    def _state(self):
+        """The chains, of rows that have passed the standardizer; none, to begin anew, if another number is asked."""
+        if not self.persistent or len(getattr(self, "chains_", ())) != self.n_chains:
+            return {}
+        standardizer = self._learned_standardizer()
+        return {"chains": self.chains_ if standardizer is None else standardizer(self.chains_)}
+
     def _publish(self, trained, curve, validation_curve):
-        found = self._attributes(trained.params)
-        for name in {"variance_", "mean_", "scale_", "chains_"} - found.keys():  # an earlier fit may have had them
+        kept = self._attributes(trained.params, trained.memory.state)
+        for name in {"variance_", "mean_", "scale_", "chains_"} - kept.keys():  # an earlier fit may have had them
             self.__dict__.pop(name, None)
         super()._publish(trained, curve, validation_curve)
 
@@ -540,20 +433,20 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         tags.input_tags.sparse = self._takes_sparse()
         return tags
 
-    def _affine_code(self):
+    def encoder_plan(self) -> EncoderPlan:
         params, standardizer = self._parameters(), self._learned_standardizer()
         weights = scaled(params["W"], params)
-        return AffineCode(
-            weights=weights if standardizer is None else weights / standardizer.scale,
+        return EncoderPlan(
+            weights if standardizer is None else weights / standardizer.scale,
+            "sigmoid" if self.hidden == "binary" else "relu",
             bias=params["b"],
-            activation="sigmoid" if self.hidden == "binary" else "relu",
-            origin=None if standardizer is None else standardizer.mean,
+            mean=None if standardizer is None else standardizer.mean,
         )
 
     def _machine(self):
-        return self._parameters(), self.visible, self.hidden, self._learned_standardizer()
+        return Machine(self._parameters(), self.visible, self.hidden, self._learned_standardizer())
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Any) -> Any:
         """The mean of the visible units given hidden ones.
 
         Parameters
@@ -567,11 +460,11 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
             Probabilities of binary visibles, means of Gaussian ones.
         """
         check_is_fitted(self)
-        return map_chunks(_VisibleMean(*self._machine()), X if is_out_of_core(X) else check_codes(self, X))
+        return map_chunks(self._machine().visible_mean, X if is_out_of_core(X) else check_codes(self, X))
 
     # --- sampling ---
 
-    def gibbs(self, v, n_steps: int = 1, random_state=None):
+    def gibbs(self, v: Any, n_steps: int = 1, random_state: Any = None) -> np.ndarray:
         """Steps of Gibbs sampling.
 
         Parameters
@@ -595,9 +488,9 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
             return as_float(dense(v))
         parts = blocks(v.shape[0], GIBBS_ROWS)
         jobs = ((v[part], seed) for part, seed in zip(parts, _seed(random_state).spawn(len(parts)), strict=True))
-        return np.concatenate(list(map_in_order(_Gibbs(n_steps, *self._machine()), jobs, n_threads())))
+        return np.concatenate(list(map_in_order(partial(self._machine().gibbs, n_steps), jobs, n_threads())))
 
-    def sample(self, n_samples: int = 1, n_steps: int = 1000, random_state=None):
+    def sample(self, n_samples: int = 1, n_steps: int = 1000, random_state: Any = None) -> np.ndarray:
         """Samples of the model, each the end of a chain of its own.
 
         Parameters
@@ -626,7 +519,7 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
 
     # --- likelihood ---
 
-    def free_energy(self, X):
+    def free_energy(self, X: Any) -> Any:
         """F(v), so that p(v) is in proportion to exp(-F(v)).
 
         Parameters
@@ -640,17 +533,18 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
             Lower is likelier.
         """
         check_is_fitted(self)
-        return self._walk(_FreeEnergy, X)
-
-    def _walk(self, kind, X, rows=None):
         X = check_rows(self, X, reset=False, accept_sparse=self._takes_sparse())
-        return map_chunks(kind(*self._machine()), X, rows=rows or dense_rows(X))
+        return map_chunks(self._machine().free_energy, X, rows=dense_rows(X))
 
-    def _scorer(self):
-        """The formula of `score_samples`, and the rows in a chunk of it."""
-        return (_PseudoLikelihood, FLIP_ROWS) if self.visible == "binary" else (_Reconstruction, None)
+    def _scored(self, X):
+        """The formula of `score_samples`, rows that were checked, and how many of them are a chunk."""
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False, accept_sparse=self._takes_sparse())
+        if self.visible == "binary":
+            return self._machine().pseudo_likelihood, X, FLIP_ROWS
+        return self._machine().closeness, X, dense_rows(X)
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> Any:
         """How well the machine knows each sample; low for anomalies.
 
         For binary visibles the pseudo-likelihood: sum over features of log p(v_j | the others), each v_j against
@@ -668,11 +562,10 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         scores : array (n_samples,), a generator of chunks, or a Dask array
             Higher is likelier.
         """
-        check_is_fitted(self)
-        kind, rows = self._scorer()
-        return self._walk(kind, X, rows)
+        scores, X, rows = self._scored(X)
+        return map_chunks(scores, X, rows=rows)
 
-    def score(self, X, y=None):
+    def score(self, X: Any, y: Any = None) -> float:
         """Mean of `score_samples`: pseudo-likelihood of binary visibles, minus the squared error of Gaussian ones.
 
         Parameters
@@ -686,14 +579,10 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         -------
         score : float
         """
-        check_is_fitted(self)
-        X = check_rows(self, X, reset=False, accept_sparse=self._takes_sparse())
-        kind, rows = self._scorer()
-        total, count = accumulate(_Scores(kind(*self._machine())), X, rows=rows or dense_rows(X))
-        return float(total / count)
+        return mean_score(*self._scored(X))
 
     def log_partition(
-        self, method: str = "auto", n_chains: int = 100, n_betas: int = 10_000, random_state=None
+        self, method: str = "auto", n_chains: int = 100, n_betas: int = 10_000, random_state: Any = None
     ) -> LogPartition:
         """log Z, exact for few units, else by annealed importance sampling (Salakhutdinov & Murray 2008).
 
@@ -741,7 +630,7 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
             )
         return LogPartition(float(found.value + volume), found.error)
 
-    def log_likelihood(self, X, log_z: float | None = None, random_state=None):
+    def log_likelihood(self, X: Any, log_z: float | None = None, random_state: Any = None) -> np.ndarray:
         """log p(v) = -F(v) - log Z of samples, exact up to log Z.
 
         Parameters

@@ -23,7 +23,7 @@ machines"; Hinton (2010), "A practical guide to training restricted Boltzmann ma
 "Improved learning of Gaussian-Bernoulli restricted Boltzmann machines".
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,16 +37,8 @@ from featlearn.kernels.bernoulli import (
     squared_distance,
     sum_rows,
 )
-from featlearn.training import Draws, Params
+from featlearn.training import Batch, Draws, Params, State
 from featlearn.vectors.rbm_partition import softplus
-
-
-@dataclass
-class Chains:
-    """Persistent chains: visible states (n_chains, d), None before the first batch."""
-
-    visible: np.ndarray | None = None
-
 
 # --- formulas -----------------------------------------------------------------------------------------------------
 
@@ -135,7 +127,7 @@ def draw_hidden(
 class Divergence:
     """mean F(v_0) - mean F(v_k), with the squared error of the reconstruction as its value.
 
-    Sharded over hidden units: the shards meet to add up h W, once a Gibbs step. Chains persist if ``n_chains`` > 0.
+    Sharded over hidden units: the shards meet to add up h W, once a Gibbs step. What v_k starts from is said below.
     """
 
     n_components: int
@@ -148,8 +140,7 @@ class Divergence:
     sparsity_weights: bool = False
     init_scale: float = 0.1
     log_variance: tuple[float, float] = (-np.inf, np.inf)
-    n_chains: int = 0
-    chains: Chains = field(default_factory=Chains, compare=False)
+    n_chains: int = 0  # that persist
     hidden = ("W", "b")
 
     @property
@@ -163,10 +154,12 @@ class Divergence:
         params = {"W": W, "b": np.zeros(self.n_components, dtype), "c": np.zeros(n_features, dtype)}
         return params | ({"z": np.zeros(n_features, dtype)} if self.learn_variance else {})
 
-    def gradient(self, params: Params, x: np.ndarray, draws: Draws, grads: Params):
-        """The difference of statistics of the shard's hidden units, as one product of the rows [x; v_k]."""
+    def descent(self, params: Params, x: np.ndarray, chain: np.ndarray | None, draws: Draws, grads: Params):
+        """The difference of statistics of the shard's hidden units, as one product of the rows [x; v_k].
+
+        A generator as `gradient` has to be one, of the loss and v_k; v_0 is ``chain``, or x where it is None.
+        """
         W, b, m = params["W"], params["b"], len(x)
-        chain = self._chain(x) if self.n_chains else None
         negatives = m if chain is None else len(chain)
         V, H = np.empty((m + negatives, x.shape[1]), x.dtype), np.empty((m + negatives, len(W)), x.dtype)
         V[:m] = scaled(x, params)
@@ -185,8 +178,6 @@ class Divergence:
             if step < self.k - 1:
                 states = draw_hidden(Z, b, self.hidden_units, draws.own, 1.0, H[m:])
         hidden_mean(Z, b, self.hidden_units, 1 / negatives, H[m:])
-        if chain is not None:
-            self.chains.visible = v  # every shard drew the same
         np.dot(H.T, V, out=grads["W"])
         sum_rows(H, grads["b"])
         mean_change(V, m, grads["c"])
@@ -199,7 +190,7 @@ class Divergence:
             grads["b"] += excess
             if self.sparsity_weights:
                 grads["W"] += np.outer(excess, V[:m].mean(axis=0))
-        return error
+        return error, v
 
     def after_step(self, params: Any) -> None:
         """Keep learned variances within their bounds."""
@@ -212,21 +203,36 @@ class Divergence:
 
             params["z"] = ops.clip(params["z"], *self.log_variance)
 
-    def _chain(self, x):
-        """Where the chains stand: at samples of the first batch before they began."""
-        if self.chains.visible is None:
-            return x[np.arange(self.n_chains) % len(x)]
-        return self.chains.visible.astype(x.dtype, copy=False)
+
+@dataclass(frozen=True)
+class PersistentDivergence(Divergence):
+    """A divergence whose chains go on from batch to batch; they are its state."""
+
+    def init_state(self, params: Params, batch: Batch) -> State:
+        """Chains at samples of the first batch."""
+        return {"chains": batch.x[np.arange(self.n_chains) % len(batch.x)]}
+
+    def gradient(self, params: Params, batch: Batch, draws: Draws, grads: Params, state: State):
+        """Of the shard's hidden units; every shard draws the same chains."""
+        chain = state["chains"].astype(batch.x.dtype, copy=False)
+        error, v = yield from self.descent(params, batch.x, chain, draws, grads)
+        return error, {"chains": v}
 
 
 @dataclass(frozen=True)
 class ContrastiveDivergence(Divergence):
-    """A divergence without persistent chains, which Keras can differentiate too."""
+    """A divergence whose chains begin at the data of each batch, which Keras can differentiate too."""
 
-    def loss(self, params: Any, x: Any, seed: Any) -> Any:
+    def gradient(self, params: Params, batch: Batch, draws: Draws, grads: Params):
+        """Of the shard's hidden units."""
+        error, _ = yield from self.descent(params, batch.x, None, draws, grads)
+        return error
+
+    def loss(self, params: Any, batch: Batch, seed: Any) -> Any:
         """Its gradient is that of mean F(v_0) - mean F(v_k), its value the squared error of the reconstruction."""
         from keras import ops
 
+        x = batch.x
         reconstruction, v = (ops.stop_gradient(t) for t in self.negatives(params, x, seed))
         value = ops.mean(self._free_energy(params, x)) - ops.mean(self._free_energy(params, v))
         if self.sparsity_cost:

@@ -17,7 +17,7 @@ The mean and the unit are learned first, so that lambda and eps mean the same fo
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -28,7 +28,7 @@ from sklearn.utils.validation import check_is_fitted
 from featlearn.arrays import as_float, cache_rows
 from featlearn.callbacks import CallbackSupportMixin, end_iteration
 from featlearn.fitting import fitting
-from featlearn.kernels.encoding.encode import AffineCode
+from featlearn.kernels.encoding.encode import EncoderPlan
 from featlearn.notices import notify, warn_at_limit
 from featlearn.streaming import accumulate, first_chunk, map_chunks
 from featlearn.threads import one_blas_thread
@@ -173,6 +173,7 @@ class RICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
     def __init__(
         self,
         n_components: int | None = 8,
+        *,
         reconstruction_cost: float = 1.0,
         sparsity: str = "smooth_l1",
         eps: float = 1e-2,
@@ -191,7 +192,7 @@ class RICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         self.random_state = random_state
 
     @fitting("max_iter")
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the filters.
 
         Parameters
@@ -275,13 +276,13 @@ class RICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
             gain = (curve[-2] - curve[-1]) / abs(curve[-1]) if len(curve) > 1 else np.inf
             warn_at_limit("RICA", end.n_iter, self.tol, f"the loss still fell by {gain:.2g} of itself")
 
-    def _affine_code(self):
+    def encoder_plan(self) -> EncoderPlan:
         W = (self.components_ / self.scale_).astype(self.components_.dtype)
         origin = self.mean_.astype(np.float32).astype(np.float64)  # the same in either precision; the bias has the rest
         bias = ((origin - self.mean_) @ W.T).astype(W.dtype)
-        return AffineCode(weights=W, bias=bias, activation="linear", origin=origin)
+        return EncoderPlan(W, "linear", bias=bias, mean=origin)
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """The responses to samples.
 
         Parameters
@@ -302,7 +303,7 @@ class RICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         with one_blas_thread():
             return np.linalg.pinv(self.components_).T * self.scale_
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Any) -> Any:
         """Samples from their responses, by least squares; exact if the filters span the space.
 
         Parameters
@@ -319,7 +320,7 @@ class RICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         X = check_codes(self, X)
         return map_chunks(_Affine(self._back(), after=self.mean_), X)
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> Any:
         """How well each sample is rebuilt: minus the squared error of ``inverse_transform(transform(X))``.
 
         Parameters
@@ -336,7 +337,7 @@ class RICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         X = check_rows(self, X, reset=False, squared=False)
         return map_chunks(_Scores(self.mean_, _Affine(self.components_.T / self.scale_), _Affine(self._back())), X)
 
-    def score(self, X, y=None):
+    def score(self, X: Any, y: Any = None) -> float:
         """Minus the objective on samples.
 
         Parameters

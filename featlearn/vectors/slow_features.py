@@ -14,7 +14,7 @@ divide by n - 1; differences never cross from one sequence to the next.
 
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy import linalg
@@ -176,14 +176,14 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
         "eps": real(0),
     }
 
-    def __init__(self, n_components: int | None = None, degree: int = 1, lag: int = 1, eps: float = 1e-9):
+    def __init__(self, n_components: int | None = None, *, degree: int = 1, lag: int = 1, eps: float = 1e-9):
         self.n_components = n_components
         self.degree = degree
         self.lag = lag
         self.eps = eps
 
     @fitting()
-    def fit(self, X, y=None, lengths=None, groups=None):
+    def fit(self, X: Any, y: Any = None, lengths: Any = None, groups: Any = None) -> Self:
         """Learn the slowest functions.
 
         Parameters
@@ -293,7 +293,7 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
             self.components_ = _signed(components)
             self.whitening_, self.expanded_mean_ = P, h.mean
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """The slow outputs of samples, each by itself.
 
         Parameters
@@ -313,7 +313,7 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
         encode = _Quadratic(self.mean_, self.whitening_, self.expanded_mean_, self.components_.T)
         return map_chunks(encode, X, rows=cache_rows(8 * self.components_.shape[1]))
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Any) -> Any:
         """Samples from their outputs, for degree 1: exact if no direction is missing, else by least squares.
 
         Parameters
@@ -335,7 +335,7 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
         if not hasattr(self, "mixing_"):
             raise ValueError("SlowFeatureAnalysis: quadratic outputs have no inverse; fit with degree=1.")
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> Any:
         """How well each sample is rebuilt, for degree 1: minus the squared error of the way back.
 
         Parameters

@@ -10,7 +10,7 @@ and KL(rho || r) = rho log(rho / r) + (1 - rho) log((1 - rho) / (1 - r)). Formul
 Ng (2011), "Sparse autoencoder", CS294A lecture notes.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 
@@ -130,6 +130,7 @@ class SparseAutoencoder(AutoencoderMixin, BaseEstimator):
     def __init__(
         self,
         n_components: int | list[int] = 8,
+        *,
         activation: str = "sigmoid",
         output: str = "linear",
         loss: str = "squared",
@@ -138,7 +139,7 @@ class SparseAutoencoder(AutoencoderMixin, BaseEstimator):
         sparsity_cost: float = 3.0,
         standardize: bool | str = "auto",
         weight_decay: float = 0.0,
-        solver="adam",
+        solver: Any = "adam",
         learning_rate: float | None = None,
         batch_size: int | None = 100,
         max_iter: int = 100,
@@ -148,7 +149,7 @@ class SparseAutoencoder(AutoencoderMixin, BaseEstimator):
         validation_fraction: float = 0.1,
         warm_start: bool = False,
         engine: str = "auto",
-        random_state=None,
+        random_state: Any = None,
     ):
         self.n_components = n_components
         self.activation = activation
@@ -174,11 +175,14 @@ class SparseAutoencoder(AutoencoderMixin, BaseEstimator):
     def _rarest(self):
         return min(RAREST, self.sparsity_target / 4) if self.sparsity_cost > 0 else RAREST
 
-    def _settings(self):
+    def _check_together(self):
+        super()._check_together()
         if self.sparsity_cost > 0 and self.activation in ("relu", "linear"):
             raise ValueError(
                 f"SparseAutoencoder: sparsity_cost={self.sparsity_cost} compares mean activities with probabilities, "
                 f"and those of activation={self.activation!r} are not bounded. Pass activation='sigmoid' or 'tanh', or "
                 "sparsity_cost=0."
             )
+
+    def _settings(self):
         return {"sparsity_target": float(self.sparsity_target), "sparsity_cost": float(self.sparsity_cost)}

@@ -16,7 +16,7 @@ omp, an atom that does what another does as well (Aharon, Elad & Bruckstein 2006
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -25,12 +25,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
-from featlearn.callbacks import CallbackSupportMixin, end_iteration
+from featlearn.callbacks import CallbackSupportMixin
 from featlearn.fitting import fitting, guarded
 from featlearn.kernels.encoding.sparse_codes import OMP, ProximalEncoder, fitted_atoms, lasso_objective, sparse_sums
-from featlearn.kernels.sample import RowSample
 from featlearn.notices import interruptible, notify, warn_at_limit
-from featlearn.streaming import accumulate, first_chunk, is_out_of_core, map_chunks
+from featlearn.streaming import accumulate, map_chunks
 from featlearn.threads import one_blas_thread
 from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_far_origin, warn_of_idle_units
 from featlearn.validation import (
@@ -45,6 +44,7 @@ from featlearn.validation import (
     optional,
     real,
 )
+from featlearn.vectors.alternation import Run, check_goes_on, drawn, gated, given_atoms, revived
 from featlearn.vectors.dictionary import unit_rows
 
 ROWS = 1024  # in a chunk: enough to feed the products, few enough to share among cores
@@ -158,15 +158,14 @@ def _errors(chunk, coder):
     return np.array([coder.errors(chunk).sum(), len(chunk)])
 
 
-def _sample(chunk, size, seed, coder=None):
-    """Random rows of a chunk, none of zeros: uniform, or in proportion to their objective under a coder."""
-    X = np.ascontiguousarray(as_float(chunk))
+def worth(X: np.ndarray, coder: Coder | None) -> np.ndarray:
+    """What rows X (n, d) are worth as atoms (n,): zeros nothing, others all the same, or their objective by a coder."""
     squares = np.einsum("nd,nd->n", X, X, dtype=np.float64)
-    weights = (squares > 0).astype(np.float64)
+    chances = (squares > 0).astype(np.float64)
     if coder is not None:
         errors = coder.errors(X)
-        weights *= np.where(errors > (EXPLAINED * np.finfo(X.dtype).eps) ** 2 * squares, errors, 0)
-    return RowSample.of(X, size, seed, weights)
+        chances *= np.where(errors > (EXPLAINED * np.finfo(X.dtype).eps) ** 2 * squares, errors, 0)
+    return chances
 
 
 class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSupportMixin, BaseEstimator):
@@ -268,6 +267,7 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
     def __init__(
         self,
         n_components: int = 8,
+        *,
         algorithm: str = "omp",
         n_nonzero: int | None = None,
         alpha: float | str = "auto",
@@ -316,12 +316,12 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
             self.alpha_ = ALPHA * float(np.sqrt(square / size))
         self.alpha_ = self._weight()
 
-    def _walk(self, f, X):
+    def _walk(self, f, X, weights=None):
         # The sums are K x K, so that chunks of 4 K rows at least keep adding them cheap beside coding.
         return accumulate(f, X, rows=max(ROWS, 4 * self.n_components))
 
     @fitting("max_iter")
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the atoms.
 
         Parameters
@@ -336,22 +336,13 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
         self
         """
         rng = check_random_state(self.random_state)
-        X, dtype = self._gate(X, reset=True, passes=4)
+        X, _, dtype = gated(self, X, reset=True, passes=4)
         self._set_alpha(X)
-        # Of whole iterations: an interrupt finds the three in step.
-        state: tuple[np.ndarray, Any, list[float]] = self._first_atoms(X, dtype, rng), None, []
-        done = stop = False
-        with one_blas_thread(), interruptible("SparseCoding", lambda: len(state[2])):
-            while len(state[2]) < self.max_iter and not (done or stop):
-                atoms, _, curve = state
-                sums = self._walk(self._coder(atoms).sums, X)
-                loss = _mean(sums, dtype)
-                state = self._updated(X, sums, atoms, rng), sums, [*curve, loss]
-                now: dict[str, Any] = {"components_": state[0], "alpha_": self.alpha_}
-                stop = end_iteration(self, {"loss": loss}, partial(dict, now))
-                done = loss == 0 or (len(curve) > 0 and abs(curve[-1] - loss) < self.tol * curve[-1])
-        atoms, sums, curve = state
-        if len(curve) == self.max_iter and not (done or stop) and self.tol > 0:
+        run = Run((self._first_atoms(X, dtype, rng), None))
+        with one_blas_thread(), interruptible("SparseCoding", run.finished):
+            run.iterate(self, partial(self._next, X, dtype, rng), "loss", self._now)
+        (atoms, sums), curve = run.whole
+        if run.ended == "limit" and self.tol > 0:
             gain = abs(curve[-2] - curve[-1]) / curve[-2] if len(curve) > 1 else np.inf
             warn_at_limit(
                 "SparseCoding", self.max_iter, self.tol, f"the objective still changed by {gain:.2g} of itself",
@@ -385,48 +376,44 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
                 "alpha.",
             )  # fmt: skip
 
-    def _gate(self, X, *, reset, passes):
-        X = check_rows(self, X, reset=reset, passes=passes)
-        if is_out_of_core(X):
-            return X, as_float(np.asarray(first_chunk(X))[:0] if passes > 1 else np.empty(0)).dtype
-        if reset and len(X) < self.n_components:
-            raise ValueError(
-                f"SparseCoding: n_samples={len(X)} is fewer than n_components={self.n_components} atoms. Pass at least "
-                f"{self.n_components} samples, or ask for fewer components."
-            )
-        return X, as_float(X[:0]).dtype
+    def _next(self, X, dtype, rng, state, curve):
+        """One iteration: the next atoms and the sums they come from, the loss before, and whether it has settled."""
+        atoms, _ = state
+        sums = self._walk(self._coder(atoms).sums, X)
+        loss = _mean(sums, dtype)
+        settled = loss == 0 or (len(curve) > 0 and abs(curve[-1] - loss) < self.tol * curve[-1])
+        return (self._updated(X, sums, atoms, rng), sums), loss, settled
+
+    def _now(self, state, curve):
+        return {"components_": state[0], "alpha_": self.alpha_}
 
     def _first_atoms(self, X, dtype, rng):
         shape = self.n_components, self.n_features_in_
         if not isinstance(self.init, str):
-            atoms = np.array(self.init, dtype=dtype)
-            if atoms.shape != shape:
-                raise ValueError(f"SparseCoding: init has shape {atoms.shape}; pass {shape[0]} atoms of {shape[1]}.")
-            if not np.isfinite(atoms).all() or not atoms.any(axis=1).all():
-                raise ValueError("SparseCoding: init holds NaN, infinity or an atom of zeros; pass finite directions.")
+            atoms = given_atoms(self, dtype)
+            if not atoms.any(axis=1).all():
+                raise ValueError("SparseCoding: init holds an atom of zeros; pass directions.")
             return directions(atoms, dtype)
         atoms = rng.standard_normal(shape).astype(dtype)
         if self.init == "random":
-            rows = self._drawn(X, rng, self.n_components)
+            rows = drawn(self._walk, X, None, rng, self.n_components, partial(worth, coder=None)).rows
             atoms[: len(rows)] = rows  # random directions take the place of samples that are missing
         return directions(atoms, dtype)
-
-    def _drawn(self, X, rng, size, coder=None):
-        seed = int(rng.randint(2**31 - 1))
-        return self._walk(partial(_sample, size=size, seed=seed, coder=coder), X).rows
 
     def _updated(self, X, sums, atoms, rng):
         """The atoms that fit the codes, those without a code drawn anew."""
         atoms = fitted_atoms(sums.A, sums.B, atoms).astype(atoms.dtype)
         use = np.diag(sums.A)
-        dead = np.flatnonzero((use <= 0) | (twins(atoms, use, sums.objective) if self.algorithm == "omp" else False))
-        if len(dead):
-            rows = self._drawn(X, rng, len(dead), self._coder(atoms))
-            atoms[dead[: len(rows)]] = directions(rows, atoms.dtype)
-        return atoms
+        dead = (use <= 0) | (twins(atoms, use, sums.objective) if self.algorithm == "omp" else False)
+        unlike = partial(worth, coder=self._coder(atoms))
+
+        def draw(size):
+            return directions(drawn(self._walk, X, None, rng, size, unlike).rows, atoms.dtype)
+
+        return revived(atoms, dead, draw)[0]
 
     @guarded
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Learn from one more batch; the first one also sets the first atoms.
 
         The online rule of Mairal et al. (2010): statistics of all batches, older ones fading, and one update of the
@@ -445,19 +432,15 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
         """
         first = not hasattr(self, "components_")
         rng = check_random_state(self.random_state)
-        X, dtype = self._gate(X, reset=first, passes=4)
+        X, _, dtype = gated(self, X, reset=first, passes=4)
         if first:
             self._set_alpha(X)
         atoms = self._first_atoms(X, dtype, rng) if first else self.components_
-        if len(atoms) != self.n_components:
-            raise ValueError(
-                f"SparseCoding: partial_fit goes on from {len(atoms)} atoms, and now n_components={self.n_components}. "
-                f"Pass n_components={len(atoms)}, or fit a clone to start afresh."
-            )
+        if not first:
+            check_goes_on(self)
         new = self._walk(self._coder(atoms).sums, X)
         loss = _mean(new, dtype)
-        step = 1 if first else self.n_iter_ + 1
-        sums = new
+        step, sums = 1 if first else self.n_iter_ + 1, new
         if not first:
             keep, old = (1 - 1 / step) ** FORGET, self.sums_
             sums = CodeSums(keep * old.A, keep * old.B, keep * old.objective, keep * old.total) + new
@@ -466,7 +449,7 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
         self.n_iter_ = step
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Sparse codes of samples.
 
         Parameters
@@ -484,7 +467,7 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
         X = check_rows(self, X, reset=False)
         return map_chunks(self._coder(self.components_, self.split_sign), X, rows=ROWS)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Any) -> np.ndarray:
         """Samples from their codes, ``codes @ components_``.
 
         Parameters
@@ -504,7 +487,7 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
             codes = positive - negative
         return codes @ self.components_.astype(codes.dtype)
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> Any:
         """Minus the squared error of the reconstruction of each sample: low for samples unlike those of the fit.
 
         Parameters
@@ -522,7 +505,7 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
         X = check_rows(self, X, reset=False)
         return map_chunks(_MinusError(self._coder(self.components_)), X, rows=ROWS)
 
-    def score(self, X, y=None):
+    def score(self, X: Any, y: Any = None) -> float:
         """Minus the mean objective of samples under the atoms.
 
         Parameters
@@ -539,7 +522,7 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
         """
         check_is_fitted(self)
         check_parameters(self)
-        X, _ = self._gate(X, reset=False, passes=1)
+        X = check_rows(self, X, reset=False)
         total, n = self._walk(partial(_errors, coder=self._coder(self.components_)), X)
         return float(-total / n)
 

@@ -17,7 +17,7 @@ Ngiam, Koh, Chen, Bhaskar & Ng (2011), "Sparse filtering", NIPS.
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -291,6 +291,7 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
     def __init__(
         self,
         n_components: int | list[int] = 8,
+        *,
         activation: str = "softabs",
         n_layers: int = 1,
         solver: str = "lbfgs",
@@ -326,7 +327,7 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
         return list(self.n_components)
 
     @fitting(lambda self, X: len(self._widths()))
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the features.
 
         Parameters
@@ -433,7 +434,7 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
                 "Every row looks alike beside what they share: put a StandardScaler before it.",
             )  # fmt: skip
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Normalized features of samples, each feature divided by its norm over the training samples.
 
         Parameters

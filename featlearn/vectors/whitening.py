@@ -15,7 +15,7 @@ float64's precision: a direction whose variance is below what its features' roun
 
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy import linalg
@@ -332,7 +332,7 @@ class _Whitening(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     }
 
     @fitting()
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the mean and the whitening from the samples, in one walk.
 
         Parameters
@@ -354,7 +354,7 @@ class _Whitening(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         return self
 
     @guarded
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Add more samples to what was learned; the result equals one `fit` on all of them.
 
         Parameters
@@ -416,7 +416,7 @@ class _Whitening(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     def _check_rank(self, n, d):
         """Refuse data of too low a rank."""
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> Any:
         """How well each sample is rebuilt: minus the squared error of ``inverse_transform(transform(X))``.
 
         Parameters
@@ -553,7 +553,7 @@ class ZCA(OneToOneFeatureMixin, _Whitening):
     def _both_ways(self):
         return _LowRank(self._vectors, self._scales, self._rest), _LowRank(self._vectors, *self._back())
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Whiten samples with what `fit` learned.
 
         Parameters
@@ -572,7 +572,7 @@ class ZCA(OneToOneFeatureMixin, _Whitening):
             return map_chunks(_LowRank(self._vectors, self._scales, self._rest, before=self.mean_), X)
         return apply(_Affine(self.whitening_, before=self.mean_, near=self._near), X)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Any) -> Any:
         """Undo the whitening.
 
         Parameters
@@ -651,7 +651,7 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
 
     _rules: ClassVar = _Whitening._rules | {"n_components": optional(integer(1))}
 
-    def __init__(self, n_components: int | None = None, eps: float | str = "auto"):
+    def __init__(self, n_components: int | None = None, *, eps: float | str = "auto"):
         self.n_components = n_components
         self.eps = eps
 
@@ -683,7 +683,7 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
     def _both_ways(self):
         return _Affine(self.whitening_), _Affine(self.dewhitening_)
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Whiten samples with what `fit` learned.
 
         Parameters
@@ -700,7 +700,7 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
         X = check_rows(self, X, reset=False, squared=False)
         return apply(_Affine(self.whitening_, before=self.mean_, near=self._near), X)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Any) -> Any:
         """Undo the whitening.
 
         Parameters

@@ -1,4 +1,7 @@
-"""The public loaders on the real data sets (skipped where those are absent), and the photograph patches."""
+"""The public loaders on the real data sets (skipped where those are absent), and the photograph patches.
+
+Also tests featlearn.datasets._photos.
+"""
 
 import sys
 

@@ -1,4 +1,7 @@
-"""The store with tiny data sets: checksums, archives, downloads that fail, and what the messages say."""
+"""The store with tiny data sets: checksums, archives, downloads that fail, and what the messages say.
+
+Also tests featlearn.datasets._cifar and featlearn.datasets._mnist.
+"""
 
 import gzip
 import hashlib

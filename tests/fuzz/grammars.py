@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from featlearn.grammar.cfg import CFG, PCFG, Rule, Word
+from featlearn.grammar.cfg import CFG, PCFG
 from featlearn.grammar.parser import PCFGParser
+from featlearn.grammar.rules import Rule, Word
 from tests.fuzz import Case, pick
 
 SYMBOLS = ["S", "NP", "VP/NP", "S'", "N''", "NP-SBJ", "<NP>", "X^Y", "PRP$", "主", "s", "A1", ","]

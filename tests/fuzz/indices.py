@@ -15,20 +15,9 @@ import numpy as np
 from sklearn.base import clone
 
 import featlearn as fl
-from featlearn.grammar.chart import (
-    CoarseGrammar,
-    CompiledGrammar,
-    Lexical,
-    RuleArrays,
-    coarsen,
-    compile_grammar,
-    count_trees,
-    expected_counts,
-    inside,
-    k_best,
-    parse_batch,
-    viterbi,
-)
+from featlearn.grammar.chart import count_trees, expected_counts, inside, k_best, parse_batch, viterbi
+from featlearn.grammar.coarse import CoarseGrammar, Lexical, coarsen
+from featlearn.grammar.compiled import CompiledGrammar, RuleArrays, compile_grammar
 from featlearn.grammar.toys import load_toy_grammar
 from tests.fuzz import Case, pick
 from tests.fuzz.counts import described, sparse_counts

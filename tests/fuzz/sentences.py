@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from featlearn.grammar.cfg import PCFG, Rule, Word
-from featlearn.grammar.chart import compile_grammar, expected_counts, inside, k_best, viterbi
+from featlearn.grammar.cfg import PCFG
+from featlearn.grammar.chart import expected_counts, inside, k_best, viterbi
+from featlearn.grammar.compiled import compile_grammar
 from featlearn.grammar.parser import PCFGParser
+from featlearn.grammar.rules import Rule, Word
 from featlearn.grammar.toys import load_toy_grammar
 from featlearn.grammar.words import sentence_text, sentence_words
 from tests.fuzz import Case, pick

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from featlearn.grammar import brackets
 from featlearn.grammar.brackets import BracketError, parse_tree, parse_trees, read_trees, write_trees
-from featlearn.grammar.cfg import PCFG, RuleCounts
+from featlearn.grammar.cfg import PCFG
 from featlearn.grammar.evalb import score_tree
+from featlearn.grammar.rules import RuleCounts
 from featlearn.grammar.transforms import strip_function, strip_functions
 from featlearn.grammar.tree import Tree
 

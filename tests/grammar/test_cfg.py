@@ -1,4 +1,7 @@
-"""Grammars: their text, checks, mass, counts and draws."""
+"""Grammars: their text, checks, mass, counts and draws.
+
+Also tests featlearn.grammar.rules and featlearn.grammar.toys.
+"""
 
 import math
 import pickle
@@ -10,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featlearn.grammar.brackets import parse_tree
-from featlearn.grammar.cfg import CFG, PCFG, Rule, RuleCounts, Word, tree_rules
+from featlearn.grammar.cfg import CFG, PCFG
+from featlearn.grammar.rules import Rule, RuleCounts, Word, tree_rules
 from featlearn.grammar.toys import load_toy_grammar
 from featlearn.grammar.tree import Tree
 

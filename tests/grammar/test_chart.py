@@ -1,4 +1,8 @@
-"""Charts against brute force: all trees of small grammars are written out; their sums, maxima and counts compared."""
+"""Charts against brute force: all trees of small grammars are written out; their sums, maxima and counts compared.
+
+Also tests featlearn.grammar.coarse, featlearn.grammar.compiled, featlearn.grammar.k_best and
+featlearn.kernels.parsing.chart_trees.
+"""
 
 import itertools
 import math
@@ -11,20 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from featlearn.grammar.cfg import PCFG, Rule, Word, tree_rules
-from featlearn.grammar.chart import (
-    Lexical,
-    RuleArrays,
-    as_lexical,
-    coarsen,
-    compile_grammar,
-    count_trees,
-    expected_counts,
-    inside,
-    k_best,
-    parse_batch,
-    viterbi,
-)
+from featlearn.grammar.cfg import PCFG
+from featlearn.grammar.chart import count_trees, expected_counts, inside, k_best, parse_batch, viterbi
+from featlearn.grammar.coarse import Lexical, as_lexical, coarsen
+from featlearn.grammar.compiled import RuleArrays, compile_grammar
+from featlearn.grammar.rules import Rule, Word, tree_rules
 from featlearn.grammar.toys import load_toy_grammar
 from featlearn.grammar.tree import Tree
 from tests.references import k_best_derivations
@@ -700,3 +695,21 @@ def test_k_best_refuses_words_that_are_too_few():
     words = ["the", "man", "saw", "the", "woman"]
     with pytest.raises(ValueError, match="A sentence of 2 words has lexical scores of 5"):
         k_best(compiled, compiled.lexical(words), 2, words[:2])
+
+
+def test_memory_is_kept_for_the_next_sentence_and_let_go_where_one_failed_or_is_long():
+    grammar = compile_grammar(load_toy_grammar())
+    with grammar.workspace(5) as first, grammar.workspace(6) as second:
+        assert second is not first
+    with grammar.workspace(31) as again:
+        assert again is first
+        with grammar.workspace(33) as larger:
+            assert larger.ends.shape[0] > 33
+    with pytest.raises(KeyError), grammar.workspace(5):
+        raise KeyError
+    with grammar.workspace(5) as left:
+        assert left is second
+    with grammar.workspace(65) as long:
+        pass
+    with grammar.workspace(65) as other:
+        assert other is not long

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from featlearn.grammar.cfg import PCFG, Rule, Word, tree_rules
+from featlearn.grammar.cfg import PCFG
 from featlearn.grammar.compiled import compile_grammar
 from featlearn.grammar.inside_outside import e_step, m_step, pcfg_of
+from featlearn.grammar.rules import Rule, Word, tree_rules
 from featlearn.grammar.toys import load_toy_grammar
 from featlearn.grammar.tree import Tree
 

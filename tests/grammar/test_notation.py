@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featlearn.grammar.brackets import parse_trees
-from featlearn.grammar.cfg import CFG, PCFG, Rule, Word
+from featlearn.grammar.cfg import CFG, PCFG
 from featlearn.grammar.notation import rounding
 from featlearn.grammar.parser import PCFGParser
+from featlearn.grammar.rules import Rule, Word
 from featlearn.grammar.toys import TELESCOPE_TEXT, load_toy_grammar
 
 nltk = pytest.importorskip("nltk")

@@ -1,4 +1,8 @@
-"""A parser of treebanks, of hand-written grammars, and of raw sentences."""
+"""A parser of treebanks, of hand-written grammars, and of raw sentences.
+
+Also tests featlearn.grammar.annotations, featlearn.grammar.coverage, featlearn.grammar.inputs and
+featlearn.grammar.model.
+"""
 
 import math
 import pickle

@@ -1,4 +1,7 @@
-"""Trees: what they hold, against recursive definitions on small random trees; and trees too deep for recursion."""
+"""Trees: what they hold, against recursive definitions on small random trees; and trees too deep for recursion.
+
+Also tests featlearn.grammar.drawing.
+"""
 
 import copy
 import pickle
@@ -10,7 +13,9 @@ from hypothesis import strategies as st
 
 from featlearn.grammar.brackets import parse_tree
 from featlearn.grammar.drawing import columns, layout
-from featlearn.grammar.tree import Tree, escape, fold, make_tree, unescape
+from featlearn.grammar.escapes import escape, unescape
+from featlearn.grammar.tree import Tree, make_tree
+from featlearn.grammar.walks import fold
 
 DEPTH = 10_000
 DEEP = "(A " * DEPTH + "x" + ")" * DEPTH

@@ -4,12 +4,13 @@ import os
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
@@ -30,8 +31,9 @@ from featlearn import (
     Stage,
     SumPool,
 )
-from featlearn.images.fusion import encoder_plan, fusible_cells
+from featlearn.images.fusion import fused_plan, fusible_cells
 from featlearn.images.stage import _StageEncoder
+from featlearn.kernels.encoding.encode import EncoderPlan
 from tests import references
 
 rng = np.random.default_rng(0)
@@ -137,7 +139,7 @@ def test_fused_equals_generic_equals_loops(encode, pool, monkeypatch):
             patch.setattr(_StageEncoder, "_codes", None)  # the fused path has no need of it
             fused = stage.transform(X)
         with monkeypatch.context() as patch:
-            patch.setattr("featlearn.images.stage.encoder_plan", lambda *_: None)
+            patch.setattr("featlearn.images.stage.fused_plan", lambda *_: None)
             generic = stage.transform(X)
         expected = pooled_by_loops(reference(encode, *setting), POOLS[pool])
         assert fused.dtype == generic.dtype == (np.float64 if setting[3] in (float, np.float64) else np.float32)
@@ -180,7 +182,7 @@ def test_any_of_the_three_parts_may_be_missing(encode, steps, dictionary, monkey
     with monkeypatch.context() as patch:
         patch.setattr(_StageEncoder, "_codes", None)
         fused = stage.transform(images(3, float))
-    monkeypatch.setattr("featlearn.images.stage.encoder_plan", lambda *_: None)
+    monkeypatch.setattr("featlearn.images.stage.fused_plan", lambda *_: None)
     generic = stage.transform(images(3, float))
     # A patch that is an atom has distance 0, and both get the root of a rounding error instead.
     np.testing.assert_allclose(fused, generic, rtol=1e-6, atol=1e-6 * generic.max())
@@ -213,7 +215,7 @@ def test_anything_else_runs_step_by_step(other):
     """And right: the codes are the learner's own."""
     X = images(1, float)[..., 0]
     stage = Stage(other, PATCH, random_state=0).fit(X)
-    assert encoder_plan(stage.learner_, PATCH, 1) is None
+    assert fused_plan(stage.learner_, PATCH, 1) is None
     patch = X[1, 2:5, 3:7].reshape(1, -1)
     np.testing.assert_allclose(stage.transform(X)[1, 2, 3], stage.learner_.transform(patch)[0], rtol=1e-9, atol=1e-12)
 
@@ -222,7 +224,7 @@ def test_signed_and_unit_atoms_are_fused_where_the_code_does_not_ask_who_won():
     for assignment in ("spherical", "cosine"):
         for encode in ("triangle", "threshold", "split"):
             dictionary = KMeansDictionary(4, assignment=assignment, encode=encode, random_state=0)
-            assert encoder_plan(dictionary.fit(rng.normal(size=(50, 12))), PATCH, 1) is not None
+            assert fused_plan(dictionary.fit(rng.normal(size=(50, 12))), PATCH, 1) is not None
 
 
 def test_only_sums_over_disjoint_cells_are_fused():
@@ -337,8 +339,145 @@ def test_learners_with_affine_codes_are_fused(affine, before, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         stage.fit(X)
-    assert encoder_plan(stage.learner_, PATCH, 1) is not None
+    assert fused_plan(stage.learner_, PATCH, 1) is not None
     fused = stage.transform(X)
-    monkeypatch.setattr("featlearn.images.stage.encoder_plan", lambda *args: None)
+    monkeypatch.setattr("featlearn.images.stage.fused_plan", lambda *args: None)
     generic = stage.transform(X)
     np.testing.assert_allclose(fused, generic, rtol=1e-3, atol=1e-4 * np.abs(generic).max())
+
+
+class OtherWeights(TransformerMixin, BaseEstimator):
+    """A learner as a stranger writes it: no base of ours, codes by plain NumPy, and a plan of them."""
+
+    def __init__(self, encode="tanh"):
+        self.encode = encode
+
+    def fit(self, X, y=None):
+        rng = np.random.default_rng(0)
+        self.mean_ = X.mean(axis=0)
+        self.weights_ = rng.normal(size=(X.shape[1], 5)) / (1 + np.abs(X).max())
+        self.bias_ = rng.normal(size=5)
+        return self
+
+    def transform(self, X):
+        responses = (X - self.mean_) @ self.weights_
+        if self.encode == "split":
+            return np.hstack([np.maximum(responses - 0.1, 0), np.maximum(-responses - 0.1, 0)])
+        return np.tanh(responses + self.bias_) if self.encode == "tanh" else np.abs(responses + self.bias_) * 3
+
+    def encoder_plan(self):
+        if self.encode == "split":
+            return EncoderPlan(self.weights_.T, "split", threshold=0.1, mean=self.mean_)
+        scale = None if self.encode == "tanh" else np.full(5, 3.0)
+        return EncoderPlan(self.weights_.T, self.encode, bias=self.bias_, mean=self.mean_, scale=scale)
+
+
+class Chain(OtherWeights):
+    """One that normalizes contrast and whitens by itself, all of it in its plan."""
+
+    def fit(self, X, y=None):
+        self.whitening_ = PCAWhitening(4).fit(self._normal(X)).whitening_
+        return super().fit(self._normal(X) @ self.whitening_)
+
+    def _normal(self, X):
+        X = X - X.mean(axis=1, keepdims=True)
+        return X / np.sqrt(X.var(axis=1, ddof=1, keepdims=True) + 10)
+
+    def transform(self, X):
+        return super().transform(self._normal(X) @ self.whitening_)
+
+    def encoder_plan(self):
+        own = super().encoder_plan()
+        own = replace(own, bias=own.bias - self.mean_ @ self.weights_)
+        return replace(own, eps=10.0, ddof=1, whitening=self.whitening_, mean=np.zeros(len(self.whitening_)))
+
+
+WHITENED = [ContrastNormalizer(), ZCA(eps=0.1)]
+
+
+@pytest.mark.parametrize(
+    ("learner", "fused"),
+    [
+        (OtherWeights(), True),
+        (OtherWeights("abs"), True),
+        (OtherWeights("split"), True),
+        (make_pipeline(ContrastNormalizer(), OtherWeights("split")), True),
+        (make_pipeline(*WHITENED, OtherWeights()), True),
+        (make_pipeline(*WHITENED, OtherWeights("split")), False),  # an origin after whitening, and no bias to take it
+        (Chain(), True),
+        (make_pipeline(ContrastNormalizer(), Chain()), False),  # contrast twice
+        (make_pipeline(ZCA(), Chain()), False),
+    ],
+    ids=lambda value: str(value).replace("\n", ""),
+)
+def test_a_strangers_learner_is_fused(learner, fused, monkeypatch):
+    X = images(3, float)
+    stage = Stage(learner, PATCH, pool=SumPool(2), random_state=0).fit(X)
+    assert (fused_plan(stage.learner_, PATCH, 1) is not None) is fused
+    with monkeypatch.context() as patch:
+        if fused:
+            patch.setattr(_StageEncoder, "_codes", None)
+        found = stage.transform(X)
+    monkeypatch.setattr("featlearn.images.stage.fused_plan", lambda *_: None)
+    np.testing.assert_allclose(found, stage.transform(X), rtol=1e-9, atol=1e-9)
+    windows = np.lib.stride_tricks.sliding_window_view(X, PATCH, axis=(1, 2)).transpose(0, 1, 2, 4, 5, 3)
+    codes = stage.learner_.transform(windows.reshape(-1, windows[0, 0, 0].size)).reshape(*windows.shape[:3], -1)
+    np.testing.assert_allclose(found, pooled_by_loops(codes, SumPool(2)), rtol=1e-9, atol=1e-9)
+
+
+class Halved(OtherWeights):
+    """Another code by the plan of its parent, which does not know of it."""
+
+    def transform(self, X):
+        return super().transform(X) / 2
+
+
+class Renamed(Halved):
+    """Neither a transform nor a plan of its own."""
+
+
+class HalvedWithPlan(Halved):
+    """It says how."""
+
+    def encoder_plan(self):
+        plan = super().encoder_plan()
+        return replace(plan, scale=np.full(5, 0.5))
+
+
+class Shy(OtherWeights):
+    """A plan only at times."""
+
+    def encoder_plan(self):
+        return None
+
+
+@pytest.mark.parametrize(
+    ("kind", "fused", "factor"),
+    [(Halved, False, 0.5), (Renamed, False, 0.5), (HalvedWithPlan, True, 0.5), (Shy, False, 1)],
+)
+def test_a_subclass_is_never_encoded_by_the_plan_of_a_parent(kind, fused, factor):
+    X = images(1, float)
+    plain, other = (Stage(c(), PATCH, random_state=0).fit(X) for c in (OtherWeights, kind))
+    assert (fused_plan(other.learner_, PATCH, 1) is not None) is fused
+    np.testing.assert_allclose(other.transform(X), factor * plain.transform(X), rtol=1e-12)
+
+
+class Scaled(TransformerMixin):
+    """A mixin that changes the codes of whatever stands behind it."""
+
+    def transform(self, X):
+        return 3 * super().transform(X)
+
+
+class ScaledDictionary(Scaled, KMeansDictionary):
+    """Its `transform` is the mixin's."""
+
+
+class PlainDictionary(KMeansDictionary, Scaled):
+    """Its `transform` is the dictionary's."""
+
+
+def test_who_wrote_transform_is_asked_of_the_order_of_the_bases():
+    X = rng.normal(size=(50, 12))
+    assert fused_plan(ScaledDictionary(4).fit(X), PATCH, 1) is None
+    assert fused_plan(PlainDictionary(4).fit(X), PATCH, 1) is not None

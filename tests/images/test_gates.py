@@ -1,4 +1,7 @@
-"""What comes in where images are asked for: the right thing in any container, and a clear word for anything else."""
+"""What comes in where images are asked for: the right thing in any container, and a clear word for anything else.
+
+Also tests featlearn.images.maps.
+"""
 
 from pathlib import Path
 

@@ -20,9 +20,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from featlearn import KMeansDictionary, Stage
-from featlearn.callbacks import CallbackSupportMixin, begin_fit, end_fit, end_iteration, with_callbacks
+from featlearn.callbacks import CallbackSupportMixin, end_iteration, sub_fit
+from featlearn.fitting import fitting
 from featlearn.plot import LivePlot, tile
-from featlearn.validation import unchanged_on_failure
 
 DIGITS = load_digits().data[:150]
 BLUE, GRAY = "#2f6db5", "#b0b7bf"
@@ -42,18 +42,15 @@ class Reporter(CallbackSupportMixin, BaseEstimator):
     def __init__(self, reports=(), n_features=4, fail_at=None, watch=None):
         self.reports, self.n_features, self.fail_at, self.watch = reports, n_features, fail_at, watch
 
-    @with_callbacks
-    @unchanged_on_failure
+    @fitting(lambda self, X: len(self.reports))
     def fit(self, X, y=None):
-        context = begin_fit(self, len(self.reports))
         self.asked_ = 0
         for i, metrics in enumerate(self.reports):
             if i == self.fail_at:
                 raise RuntimeError("out of luck")
-            end_iteration(context, self, metrics, lambda i=i: self._attributes(i))
+            end_iteration(self, metrics, lambda i=i: self._attributes(i))
             if self.watch is not None:
                 self.watch()
-        end_fit(context, self)
         return self
 
     def _attributes(self, i):
@@ -192,13 +189,11 @@ def test_learners_of_another_kind_are_not_compared():
         pass
 
     class Both(Reporter):
-        @with_callbacks
+        @fitting(2)
         def fit(self, X, y=None):
-            context = begin_fit(self, 2)
             for i, model in enumerate((losses(9.0), Other([{"loss": 1.0}]))):
-                with context.subcontext(task_name=f"fit {i}").propagate_callback_context(model):
+                with sub_fit(self, model, f"fit {i}"):
                     model.fit(X)
-            end_fit(context, self)
 
     Both().set_callbacks(live).fit(None)
     assert lines(live) == [(BLUE, [1])]

@@ -1,4 +1,7 @@
-"""Pictures: every pixel of a filter lands where it belongs, and the displays draw what they say."""
+"""Pictures: every pixel of a filter lands where it belongs, and the displays draw what they say.
+
+Also tests featlearn.plot.filters, featlearn.plot.reconstruction and featlearn.plot.tiles.
+"""
 
 import subprocess
 import sys

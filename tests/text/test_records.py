@@ -1,4 +1,7 @@
-"""Text in another shape than lines: tables, JSON, folders, pipes, packed files; refused where no column is named."""
+"""Text in another shape than lines: tables, JSON, folders, pipes, packed files; refused where no column is named.
+
+Also tests featlearn.text.dates, featlearn.text.encodings, featlearn.text.headers and featlearn.text.readers.
+"""
 
 import ast
 import bz2

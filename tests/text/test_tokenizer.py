@@ -1,4 +1,7 @@
-"""Texts to tokens, in English, Chinese, Japanese and whatever else people write."""
+"""Texts to tokens, in English, Chinese, Japanese and whatever else people write.
+
+Also tests featlearn.text.segmenters, featlearn.text.stop_words and featlearn.text.unicode_words.
+"""
 
 import logging
 import pickle

@@ -1,4 +1,7 @@
-"""Coherence against the formulas worked by hand, windows counted one by one, and gensim."""
+"""Coherence against the formulas worked by hand, windows counted one by one, and gensim.
+
+Also tests featlearn.kernels.topics.windows.
+"""
 
 import warnings
 from itertools import combinations

@@ -1,4 +1,7 @@
-"""LDA by variational Bayes, whole and online: known answers, the peer's bound, bad input. Gibbs has its own file."""
+"""LDA by variational Bayes, whole and online: known answers, the peer's bound, bad input. Gibbs has its own file.
+
+Also tests featlearn.text.batches, featlearn.topics.online, featlearn.topics.priors and featlearn.topics.variational.
+"""
 
 import itertools
 import pickle
@@ -15,11 +18,11 @@ from sklearn.exceptions import NotFittedError
 from featlearn.callbacks import EarlyStopping
 from featlearn.streaming import accumulate
 from featlearn.text.batches import batches
+from featlearn.topics.em import held_out
 from featlearn.topics.first_topics import first_topics
 from featlearn.topics.lda import LDA
 from featlearn.topics.online import OnlineLearner, OnlineTopics
 from featlearn.topics.priors import first_alpha
-from featlearn.topics.topic_model import held_out
 from featlearn.topics.variational import learned_alpha, learned_eta, topic_bound
 
 METHODS = ["vb", "online"]

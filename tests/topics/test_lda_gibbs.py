@@ -1,4 +1,7 @@
-"""LDA behind Gibbs sampling: what the estimator makes of the sampler."""
+"""LDA behind Gibbs sampling: what the estimator makes of the sampler.
+
+Also tests featlearn.topics.gibbs_fit.
+"""
 
 import pickle
 

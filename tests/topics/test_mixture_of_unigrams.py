@@ -1,4 +1,7 @@
-"""The mixture of unigrams against enumeration and a slow dense EM; and what the three models of counts share."""
+"""The mixture of unigrams against enumeration and a slow dense EM; and what the three models of counts share.
+
+Also tests featlearn.kernels.topics.aspects.
+"""
 
 import itertools
 import pickle

@@ -1,4 +1,4 @@
-"""What all topic models share: completion by its formula, the generative story, and stopping on held-out words."""
+"""What all topic models share: completion by its formula, and the generative story."""
 
 import tracemalloc
 from functools import partial
@@ -8,10 +8,8 @@ import pytest
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 
-from featlearn import PLSA, MixtureOfUnigrams
 from featlearn.text.counts import as_counts, two_halves
-from featlearn.topics import topic_model
-from featlearn.topics.topic_model import HeldOut, Proportions, TopicModelMixin, held_out
+from featlearn.topics.topic_model import Proportions, TopicModelMixin
 
 RNG = np.random.default_rng(0)
 PRIOR = np.array([0.2, 0.6, 1.2])
@@ -162,67 +160,3 @@ def test_bad_number_of_documents(n_documents):
 def test_bad_length(length):
     with pytest.raises(ValueError, match=r"Model\.sample: length=.* is not valid; pass None, an integer of at least 0"):
         Model(PHI).sample(2, length=length)
-
-
-# --- stopping on held-out words ------------------------------------------------------------------------------------
-
-
-def test_held_out_documents_are_a_share_in_the_order_of_the_data():
-    numbered = sp.csr_array(np.arange(1.0, 41)[:, None])
-    for fraction, expected in ((0.25, 10), (1e-6, 1), (0.999, 39)):
-        train, validation = (part.data for part in held_out(numbered, fraction, np.random.RandomState(0)))
-        assert len(validation) == expected
-        assert sorted([*train, *validation]) == list(range(1, 41))
-        assert (np.diff(train) > 0).all()
-        assert (np.diff(validation) > 0).all()
-
-
-def test_hold_out_of_too_little():
-    with pytest.raises(ValueError, match="holds documents out, and there is only one"):
-        held_out(X[:1], 0.5, np.random.RandomState(0))
-    lonely = sp.csr_array(np.eye(5)[:1].repeat(20, axis=0) * (np.arange(20) == 3)[:, None])
-    with pytest.raises(ValueError, match=r"of 18 documents for training and 2 held out, those held out are all empty"):
-        held_out(lonely, 0.1, np.random.RandomState(0))
-    with pytest.raises(ValueError, match="those training are all empty"):
-        held_out(lonely, 0.9, np.random.RandomState(0))
-
-
-def test_patience_and_the_best_state(monkeypatch):
-    curve = iter([10.0, 9.0, 8.95, 8.9, 7.0, 7.5, 6.999, 6.998])
-    monkeypatch.setattr(topic_model, "completion_perplexity", lambda *_, **__: (next(curve), 1.0))
-    held = HeldOut(X, tol=0.01, patience=3)
-    seen = []
-    for step in range(8):
-        held.look(None, PHI, step)
-        seen.append((held.waited, held.best, held.stop))
-    assert [waited for waited, _, _ in seen] == [0, 0, 1, 2, 0, 1, 2, 3]
-    assert [best for _, best, _ in seen] == [0, 1, 2, 3, 4, 4, 6, 7]
-    assert [stop for _, _, stop in seen] == [False] * 7 + [True]
-    assert held.curve == [10.0, 9.0, 8.95, 8.9, 7.0, 7.5, 6.999, 6.998]
-
-
-def test_a_look_is_the_perplexity():
-    held = HeldOut(X, 0.0, 1)
-    assert held.look(partial(shares, components=PHI), PHI, None) == Model(PHI).perplexity(X)
-
-
-def test_held_out_words_that_no_topic_knows_are_an_error():
-    with pytest.raises(ValueError, match=r"early_stopping: .*probability 0.*Pass a pseudo-count eta greater than 0"):
-        HeldOut(X, 0.0, 1).look(partial(shares, components=PHI), PHI * 0, None)
-
-
-@pytest.mark.parametrize("model", [MixtureOfUnigrams(2), PLSA(2)])
-def test_models_hold_out_documents_and_use_their_own_threads(model, monkeypatch):
-    threads = []
-    walk = topic_model.accumulate
-    monkeypatch.setattr(
-        topic_model, "accumulate", lambda *args, **kwargs: threads.append(kwargs["n_jobs"]) or walk(*args, **kwargs)
-    )
-    fitted = model.set_params(early_stopping=True, validation_fraction=0.2, n_jobs=1, random_state=0).fit(X)
-    assert fitted.n_documents_seen_ == 72
-    assert len(fitted.perplexity_curve_) == fitted.n_iter_ == len(threads)
-    assert set(threads) == {1}
-    with pytest.raises(ValueError, match=f"{type(model).__name__}: early_stopping holds out.*EarlyStopping callback"):
-        model.fit(lambda: iter([X]))
-    with pytest.raises(ValueError, match="probability 0 under the topics"):
-        model.set_params(eta=0, max_iter=5).fit(np.eye(12))

@@ -1,4 +1,8 @@
-"""The gradient loop: batches, rules, schedules, penalties, shards, engines, ends and failures."""
+"""The gradient loop: batches, rules, schedules, penalties, shards, engines, ends and failures.
+
+Also tests featlearn.kernels.activations, featlearn.training.keras_steps, featlearn.training.shards and
+featlearn.training.solvers.
+"""
 
 import os
 import subprocess

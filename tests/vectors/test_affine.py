@@ -9,9 +9,9 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
 
 from featlearn import ZCA, ContrastNormalizer, Stage, SumPool
-from featlearn.images.fusion import encoder_plan
+from featlearn.images.fusion import fused_plan
 from featlearn.images.patches import extract_patches
-from featlearn.kernels.encoding.encode import AffineCode
+from featlearn.kernels.encoding.encode import EncoderPlan
 from featlearn.vectors.affine import AffineCodesMixin, about_zero
 from tests import references
 
@@ -32,10 +32,12 @@ class Units(AffineCodesMixin, BaseEstimator):
         if self.squares:
             weights = np.hstack([-rng.uniform(0.1, 1, (7, d)), weights])
         scale = rng.uniform(1, 2, 7) if self.scaled else None
-        self.code_ = AffineCode(weights / d, rng.normal(size=7), self.activation, self.squares, origin, scale)
+        self.code_ = EncoderPlan(
+            weights / d, self.activation, bias=rng.normal(size=7), squares=self.squares, mean=origin, scale=scale
+        )
         return self
 
-    def _affine_code(self):
+    def encoder_plan(self):
         return self.code_
 
 
@@ -45,10 +47,10 @@ class Doubled(Units):
 
 
 def by_reference(X, code):
-    origin = 0 if code.origin is None else code.origin
+    origin = 0 if code.mean is None else code.mean
     scale = 1 if code.scale is None else code.scale
     return np.array(
-        [references.affine_code(x - origin, code.weights, code.bias, code.activation, code.squares) * scale for x in X]
+        [references.affine_code(x - origin, code.atoms, code.bias, code.encode, code.squares) * scale for x in X]
     )
 
 
@@ -72,7 +74,7 @@ def test_an_origin_can_be_folded_into_the_weights(squares):
     X = np.random.default_rng(1).normal(size=(9, 4))
     code = Units("linear", squares, 3.0).fit(X).code_
     folded = about_zero(code)
-    assert folded.origin is None
+    assert folded.mean is None
     np.testing.assert_allclose(by_reference(X, folded), by_reference(X, code), atol=1e-12)
     assert about_zero(folded) is folded
 
@@ -86,8 +88,8 @@ def test_images_equal_rows(activation, squares, before):
     stage = Stage(make_pipeline(*before, units), patch_size=3, pool=SumPool(2), random_state=0).fit(images)
     if not before:  # raw pixels: weights small enough that nothing saturates
         step = stage.learner_[-1]
-        step.code_ = replace(step.code_, weights=step.code_.weights / 1e4)
-    assert encoder_plan(stage.learner_, (3, 3), 1) is not None
+        step.code_ = replace(step.code_, atoms=step.code_.atoms / 1e4)
+    assert fused_plan(stage.learner_, (3, 3), 1) is not None
     patches = extract_patches(images, (3, 3), 1)
     codes = stage.learner_.transform(patches.reshape(-1, 27)).reshape(*patches.shape[:3], -1)
     rows, cols = stage.pool.cells(7, 6)
@@ -98,5 +100,5 @@ def test_images_equal_rows(activation, squares, before):
 def test_a_subclass_with_codes_of_its_own_is_not_fused():
     images = np.random.default_rng(2).uniform(0, 1, (2, 6, 6))
     plain, doubled = (Stage(c(), patch_size=3, random_state=0).fit(images) for c in (Units, Doubled))
-    assert encoder_plan(doubled.learner_, (3, 3), 1) is None
+    assert fused_plan(doubled.learner_, (3, 3), 1) is None
     np.testing.assert_allclose(doubled.transform(images), 2 * plain.transform(images))

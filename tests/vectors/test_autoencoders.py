@@ -1,4 +1,8 @@
-"""The autoencoders: gradients against finite differences, known answers, and the manners of an estimator."""
+"""The autoencoders: gradients against finite differences, known answers, and the manners of an estimator.
+
+Also tests featlearn.training.learner, featlearn.vectors.autoencoder_core, featlearn.vectors.contractive_autoencoder,
+featlearn.vectors.denoising_autoencoder and featlearn.vectors.sparse_autoencoder.
+"""
 
 import pickle
 import subprocess

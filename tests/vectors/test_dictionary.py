@@ -80,9 +80,9 @@ def test_hard_rows_hold_a_single_one_at_the_winner(assignment, dtype):
 def test_cosine_ignores_the_length_of_samples():
     X = np.random.default_rng(0).normal(size=(300, 5)) + 1
     scales = np.random.default_rng(1).uniform(0.1, 10, (300, 1))
-    learner = KMeansDictionary(6, "cosine", encode="hard", random_state=0).fit(X)
+    learner = KMeansDictionary(6, assignment="cosine", encode="hard", random_state=0).fit(X)
     np.testing.assert_array_equal(learner.predict(X * scales), learner.predict(X))
-    labels = KMeansDictionary(6, "cosine", init=learner.components_, max_iter=1, tol=0).fit(X * scales)
+    labels = KMeansDictionary(6, assignment="cosine", init=learner.components_, max_iter=1, tol=0).fit(X * scales)
     np.testing.assert_allclose(labels.inertia_curve_[0], learner.inertia_, rtol=1e-9)
 
 

@@ -1,4 +1,7 @@
-"""ICA and RICA against sources that were mixed, FastICA, finite differences, and the formulas in plain NumPy."""
+"""ICA and RICA against sources that were mixed, FastICA, finite differences, and the formulas in plain NumPy.
+
+Also tests featlearn.kernels.encoding.sparseness and featlearn.vectors.rica.
+"""
 
 import pickle
 import tracemalloc

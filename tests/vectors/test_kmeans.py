@@ -97,7 +97,7 @@ def test_spherical_equals_the_damped_update_as_printed(iterations, dtype):
     """unit((X S' + D)(S S' + I)^-1) is unit(X S' + D), for S S' is diagonal."""
     X = blobs()
     D = unit(X[:9])
-    learner = KMeansDictionary(9, "spherical", init=D, tol=0, max_iter=iterations).fit(X.astype(dtype))
+    learner = KMeansDictionary(9, assignment="spherical", init=D, tol=0, max_iter=iterations).fit(X.astype(dtype))
     expected = references.damped_spherical(X, D, iterations)
     np.testing.assert_allclose(learner.components_, expected, atol=2e-4 if dtype == np.float32 else 1e-10)
 
@@ -106,7 +106,7 @@ def test_spherical_equals_the_damped_update_as_printed(iterations, dtype):
 @pytest.mark.parametrize("iterations", [1, 5])
 def test_cosine_equals_plain_spherical_kmeans(iterations, dtype):
     X = blobs() + 1
-    learner = KMeansDictionary(9, "cosine", init=X[:9], tol=0, max_iter=iterations).fit(X.astype(dtype))
+    learner = KMeansDictionary(9, assignment="cosine", init=X[:9], tol=0, max_iter=iterations).fit(X.astype(dtype))
     D, inertias = references.cosine_kmeans(X, unit(X[:9]), iterations)
     tolerance = 1e-4 if dtype == np.float32 else 1e-9
     np.testing.assert_allclose(learner.components_, D, atol=tolerance)
@@ -117,7 +117,7 @@ def test_the_two_rules_are_two_modes():
     """Samples on both sides of the origin: one signed atom for all of them, or a center for each side."""
     X = np.outer(np.r_[np.linspace(2, 3, 30), -np.linspace(2, 3, 30)], [0.6, 0.8])
     X += 1e-3 * np.random.default_rng(0).normal(size=X.shape)
-    spherical = KMeansDictionary(1, "spherical", random_state=0).fit(X)
+    spherical = KMeansDictionary(1, assignment="spherical", random_state=0).fit(X)
     assert abs(spherical.components_[0] @ [0.6, 0.8]) > 0.9999
     assert spherical.inertia_ < 1e-3
     euclidean = KMeansDictionary(2, init=X[[0, 30]]).fit(X)
@@ -130,7 +130,7 @@ def test_the_two_rules_are_two_modes():
 @pytest.mark.usefixtures("bounds")
 def test_the_error_never_increases_without_damping(assignment, damping, seed):
     X = blobs(seed=seed)
-    learner = KMeansDictionary(20, assignment, damping=damping, tol=0, max_iter=40, random_state=seed).fit(X)
+    learner = KMeansDictionary(20, assignment=assignment, damping=damping, tol=0, max_iter=40, random_state=seed).fit(X)
     curve = np.r_[learner.inertia_curve_, learner.inertia_]
     assert len(curve) > 4
     assert (np.diff(curve) <= 1e-9 * curve[0]).all()
@@ -140,7 +140,11 @@ def test_damping_slows_the_atoms_down():
     X = blobs()
     moves = []
     for damping in (0, 1, 1e4):
-        D = KMeansDictionary(5, "spherical", damping=damping, init=X[:5], max_iter=1, tol=0).fit(X).components_
+        D = (
+            KMeansDictionary(5, assignment="spherical", damping=damping, init=X[:5], max_iter=1, tol=0)
+            .fit(X)
+            .components_
+        )
         moves.append(np.linalg.norm(D - unit(X[:5])))
     assert moves[0] > moves[1] > moves[2] > 0
 
@@ -148,13 +152,13 @@ def test_damping_slows_the_atoms_down():
 @pytest.mark.parametrize("assignment", ["spherical", "cosine"])
 @pytest.mark.parametrize("init", ["random", "normal", "k-means++"])
 def test_atoms_have_norm_1(assignment, init):
-    learner = KMeansDictionary(12, assignment, init=init, random_state=0).fit(blobs())
+    learner = KMeansDictionary(12, assignment=assignment, init=init, random_state=0).fit(blobs())
     np.testing.assert_allclose(np.linalg.norm(learner.components_, axis=1), 1, rtol=1e-12)
 
 
 def test_negating_a_sample_flips_its_code():
     X = blobs()
-    learner = KMeansDictionary(12, "spherical", encode="omp", random_state=0).fit(X)
+    learner = KMeansDictionary(12, assignment="spherical", encode="omp", random_state=0).fit(X)
     codes = learner.transform(X)
     np.testing.assert_array_equal(learner.transform(-X), -codes)
     assert (codes < 0).any()
@@ -174,7 +178,7 @@ def test_negating_a_sample_flips_its_code():
 def test_duplicate_heavy_data_give_no_nan_and_no_dead_atom(assignment, init, seed):
     rng = np.random.default_rng(seed)
     X = np.repeat(rng.normal(size=(40, 5)), rng.integers(1, 60, 40), axis=0)
-    learner = KMeansDictionary(30, assignment, init=init, tol=0, max_iter=60, random_state=seed).fit(X)
+    learner = KMeansDictionary(30, assignment=assignment, init=init, tol=0, max_iter=60, random_state=seed).fit(X)
     assert np.isfinite(learner.components_).all()
     assert (learner.counts_ > 0).all()
     assert len(np.unique(learner.components_.round(9), axis=0)) == 30
@@ -184,7 +188,7 @@ def test_duplicate_heavy_data_give_no_nan_and_no_dead_atom(assignment, init, see
 def test_atoms_far_from_all_samples_are_drawn_anew(assignment):
     X = blobs() + 6
     init = np.vstack([X[:4], np.full((4, 6), -1e3)])
-    learner = KMeansDictionary(8, assignment, init=init, tol=0, random_state=0).fit(X)
+    learner = KMeansDictionary(8, assignment=assignment, init=init, tol=0, random_state=0).fit(X)
     assert (learner.counts_ > 0).all()
     assert np.abs(learner.components_).max() < 20
     assert len(np.unique(learner.components_.round(6), axis=0)) == 8
@@ -193,10 +197,10 @@ def test_atoms_far_from_all_samples_are_drawn_anew(assignment):
 @pytest.mark.parametrize("assignment", ["spherical", "cosine"])
 def test_rows_of_zeros_never_become_atoms(assignment):
     X = np.vstack([np.zeros((500, 5)), np.random.default_rng(0).normal(size=(12, 5))])
-    learner = KMeansDictionary(12, assignment, init="random", random_state=0).fit(X)
+    learner = KMeansDictionary(12, assignment=assignment, init="random", random_state=0).fit(X)
     np.testing.assert_allclose(np.linalg.norm(learner.components_, axis=1), 1)
     with pytest.raises(ValueError, match="no sample can be an atom"):
-        KMeansDictionary(2, assignment, init="random").fit(np.zeros((5, 3)))
+        KMeansDictionary(2, assignment=assignment, init="random").fit(np.zeros((5, 3)))
 
 
 @RULES
@@ -310,8 +314,8 @@ def test_on_whitened_patches_the_defaults_start_as_the_paper_does(K):
 LEARNERS_THAT_DRAW = [
     KMeansDictionary(6, init="random", max_iter=2, tol=0),
     KMeansDictionary(6, init="k-means++", max_iter=2, tol=0),
-    KMeansDictionary(6, "spherical", init="random", max_iter=2, tol=0),
-    KMeansDictionary(6, "cosine", init="k-means++", max_iter=2, tol=0),
+    KMeansDictionary(6, assignment="spherical", init="random", max_iter=2, tol=0),
+    KMeansDictionary(6, assignment="cosine", init="k-means++", max_iter=2, tol=0),
     KMeansDictionary(9, init=np.vstack([np.zeros((1, 4)), np.full((8, 4), 1e6)]), max_iter=2, tol=0),  # revived
     featlearn.RandomPatches(6),
     featlearn.GaussianMixtureEncoder(3, init="random", max_iter=1, tol=0),
@@ -340,7 +344,7 @@ def test_copies_in_other_dtypes_draw_the_same_atoms(learner, kind):
 @pytest.mark.usefixtures("bounds")
 def test_labels_are_those_of_predict_and_of_the_inertia(assignment, K):
     X = blobs()
-    learner = KMeansDictionary(K, assignment, random_state=0).fit(X)
+    learner = KMeansDictionary(K, assignment=assignment, random_state=0).fit(X)
     np.testing.assert_array_equal(learner.labels_, learner.predict(X))
     np.testing.assert_array_equal(clone(learner).fit_predict(X), learner.labels_)
     assert learner.labels_.dtype == np.int32
@@ -368,7 +372,7 @@ def test_streams_have_no_labels_but_fit_predict_gives_them():
 @RULES
 def test_score_samples_are_the_errors_of_inverse_transform(assignment, encode):
     X = blobs(n=100)
-    learner = KMeansDictionary(9, assignment, encode=encode, random_state=0).fit(X)
+    learner = KMeansDictionary(9, assignment=assignment, encode=encode, random_state=0).fit(X)
     scores = learner.score_samples(X)
     errors = ((X - learner.inverse_transform(learner.transform(X))) ** 2).sum(axis=1)
     np.testing.assert_allclose(scores, -errors, atol=1e-9)
@@ -396,7 +400,7 @@ def test_sparse_rows_give_what_dense_rows_give(assignment, format, dtype, monkey
     X = (rng.poisson(0.4, (300, 20)) * rng.integers(1, 5, 20)).astype(dtype)
     S = getattr(scipy.sparse, format)(X)
     weights = rng.uniform(0, 2, 300)
-    dense = KMeansDictionary(12, assignment, random_state=0, max_iter=5, tol=0).fit(X, sample_weight=weights)
+    dense = KMeansDictionary(12, assignment=assignment, random_state=0, max_iter=5, tol=0).fit(X, sample_weight=weights)
     sparse = clone(dense).fit(S, sample_weight=weights)
     for name in ("components_", "inertia_curve_", "counts_", "labels_"):
         np.testing.assert_array_equal(getattr(sparse, name), getattr(dense, name))
@@ -433,7 +437,7 @@ def test_an_end_at_max_iter_is_told_and_tol_0_asks_for_none():
 @pytest.mark.parametrize("assignment", ["euclidean", "spherical", "cosine"])
 def test_the_defaults_converge_on_ordinary_tables(assignment):
     for load in (load_digits, load_iris):
-        KMeansDictionary(10, assignment, random_state=0).fit(load().data)  # warnings are errors
+        KMeansDictionary(10, assignment=assignment, random_state=0).fit(load().data)  # warnings are errors
 
 
 @pytest.mark.parametrize("Learner", [KMeansDictionary, featlearn.RandomPatches])
@@ -481,7 +485,9 @@ def test_a_threshold_beyond_the_data_is_told(Learner, encode):
 
 def test_numpy_scalars_are_taken_as_what_they_hold():
     X = blobs(n=200)
-    plain = KMeansDictionary(9, "spherical", "split", init="random", n_init=2, max_iter=20, tol=0, random_state=0)
+    plain = KMeansDictionary(
+        9, assignment="spherical", encode="split", init="random", n_init=2, max_iter=20, tol=0, random_state=0
+    )
     given = {
         name: np.str_(value) if isinstance(value, str) else np.uint8(value) if isinstance(value, int) else value
         for name, value in plain.get_params().items()
@@ -498,7 +504,7 @@ def test_numpy_scalars_are_taken_as_what_they_hold():
 @pytest.mark.usefixtures("bounds")
 def test_chunks_threads_and_order_change_nothing_beyond_rounding(assignment, monkeypatch):
     X = blobs(n=1000)
-    learner = KMeansDictionary(9, assignment, max_iter=8, tol=0, random_state=0)
+    learner = KMeansDictionary(9, assignment=assignment, max_iter=8, tol=0, random_state=0)
     expected = learner.fit(X).components_
     np.testing.assert_array_equal(clone(learner).fit(X).components_, expected)
     order = np.random.default_rng(1).permutation(1000)
@@ -542,13 +548,13 @@ def test_streams_give_what_the_array_gives():
 def test_a_weight_of_w_counts_as_w_samples(assignment):
     X = blobs(n=200)
     weights = np.random.default_rng(0).integers(0, 4, 200)
-    repeated = KMeansDictionary(6, assignment, random_state=0).fit(np.repeat(X, weights, axis=0))
-    weighted = KMeansDictionary(6, assignment, random_state=0).fit(X, sample_weight=weights)
+    repeated = KMeansDictionary(6, assignment=assignment, random_state=0).fit(np.repeat(X, weights, axis=0))
+    weighted = KMeansDictionary(6, assignment=assignment, random_state=0).fit(X, sample_weight=weights)
     np.testing.assert_allclose(weighted.components_, repeated.components_, atol=1e-9)
     np.testing.assert_allclose(weighted.inertia_, repeated.inertia_)
     np.testing.assert_allclose(weighted.counts_, repeated.counts_)
     assert weighted.score(X, sample_weight=weights) == pytest.approx(-weighted.inertia_)
-    stream = KMeansDictionary(6, assignment, random_state=0).fit(
+    stream = KMeansDictionary(6, assignment=assignment, random_state=0).fit(
         lambda: [(X[:50], weights[:50]), (X[50:], weights[50:])]
     )
     np.testing.assert_allclose(stream.components_, repeated.components_, atol=1e-9)
@@ -560,8 +566,8 @@ def test_a_weight_of_zero_removes_a_sample(assignment):
     weights = np.r_[np.ones(150), np.zeros(50)]
     far = X.copy()
     far[150:] *= 1e3
-    kept = KMeansDictionary(6, assignment, random_state=0).fit(X[:150])
-    weighted = KMeansDictionary(6, assignment, random_state=0).fit(far, sample_weight=weights)
+    kept = KMeansDictionary(6, assignment=assignment, random_state=0).fit(X[:150])
+    weighted = KMeansDictionary(6, assignment=assignment, random_state=0).fit(far, sample_weight=weights)
     np.testing.assert_allclose(weighted.components_, kept.components_, atol=1e-9)
 
 
@@ -612,11 +618,13 @@ def test_partial_fit_is_the_running_mean_of_what_an_atom_won():
 @pytest.mark.parametrize("assignment", ["spherical", "cosine"])
 def test_partial_fit_of_unit_atoms(assignment):
     X = blobs(n=1000) + 1
-    learner = KMeansDictionary(8, assignment, random_state=0)
+    learner = KMeansDictionary(8, assignment=assignment, random_state=0)
     for i in range(0, 1000, 100):
         learner.partial_fit(X[i : i + 100])
     np.testing.assert_allclose(np.linalg.norm(learner.components_, axis=1), 1)
-    assert -learner.score(X) < 1.3 * KMeansDictionary(8, assignment, random_state=0, n_init=3).fit(X).inertia_
+    assert (
+        -learner.score(X) < 1.3 * KMeansDictionary(8, assignment=assignment, random_state=0, n_init=3).fit(X).inertia_
+    )
 
 
 def test_partial_fit_after_fit_weighs_what_fit_saw():
@@ -637,7 +645,7 @@ def test_score_is_minus_the_inertia():
     learner = KMeansDictionary(8, random_state=0).fit(X)
     assert learner.score(X) == pytest.approx(-learner.inertia_)
     assert learner.score(T) == pytest.approx(-references.nearest(T, learner.components_)[1].sum())
-    spherical = KMeansDictionary(8, "spherical", random_state=0).fit(X)
+    spherical = KMeansDictionary(8, assignment="spherical", random_state=0).fit(X)
     G = T @ spherical.components_.T
     best = np.abs(G).argmax(axis=1)
     error = T - G[np.arange(len(T)), best, None] * spherical.components_[best]
@@ -817,7 +825,7 @@ def test_set_params_then_fit_equals_a_fresh_fit():
     X = blobs()
     changed = KMeansDictionary(5, random_state=0).fit(X)
     changed.set_params(n_components=9, assignment="spherical", encode="split", threshold=0.1, random_state=4).fit(X)
-    fresh = KMeansDictionary(9, "spherical", encode="split", threshold=0.1, random_state=4).fit(X)
+    fresh = KMeansDictionary(9, assignment="spherical", encode="split", threshold=0.1, random_state=4).fit(X)
     np.testing.assert_array_equal(changed.transform(X), fresh.transform(X))
     assert vars(changed).keys() == vars(fresh).keys()
     copy = clone(changed)
@@ -829,7 +837,10 @@ def test_set_params_then_fit_equals_a_fresh_fit():
 @RULES
 def test_the_same_seed_gives_the_same_atoms_and_another_gives_others(assignment):
     X = blobs()
-    fit = lambda seed: KMeansDictionary(9, assignment, random_state=seed, max_iter=3, tol=0).fit(X).components_  # noqa: E731
+
+    def fit(seed):
+        return KMeansDictionary(9, assignment=assignment, random_state=seed, max_iter=3, tol=0).fit(X).components_
+
     np.testing.assert_array_equal(fit(0), fit(0))
     np.testing.assert_array_equal(fit(np.random.RandomState(0)), fit(0))
     assert not np.array_equal(fit(0), fit(1))
@@ -838,7 +849,7 @@ def test_the_same_seed_gives_the_same_atoms_and_another_gives_others(assignment)
 def test_the_input_and_first_atoms_are_left_alone():
     X, init = blobs(), blobs()[:5]
     before = X.copy(), init.copy()
-    learner = KMeansDictionary(5, "spherical", init=init).fit(X)
+    learner = KMeansDictionary(5, assignment="spherical", init=init).fit(X)
     learner.transform(X)
     np.testing.assert_array_equal(X, before[0])
     np.testing.assert_array_equal(init, before[1])

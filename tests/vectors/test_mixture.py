@@ -623,7 +623,7 @@ def test_pickle_clone_and_seed():
         ({"init": "normal"}, "init='normal' is not valid"),
         ({"reg_covar": -1e-6}, "reg_covar=-1e-06 is not valid"),
         ({"warm_start": 1}, "warm_start=1 is not valid"),
-        ({"init": np.zeros((4, 3))}, r"init has shape \(4, 3\); pass 5 means of 3 features"),
+        ({"init": np.zeros((4, 3))}, r"init has shape \(4, 3\); pass 5 rows of 3 features"),
         ({"init": np.full((5, 3), np.nan)}, "init contains NaN or infinity"),
         ({"K": 801}, "n_samples=800 is fewer than n_components=801"),
     ],

@@ -1,4 +1,7 @@
-"""RBM against enumeration, finite differences, numerical integration, automatic gradients and scikit-learn."""
+"""RBM against enumeration, finite differences, numerical integration, automatic gradients and scikit-learn.
+
+Also tests featlearn.kernels.bernoulli and featlearn.vectors.rbm_energy.
+"""
 
 import itertools
 import pickle

@@ -43,30 +43,20 @@ FLAT = 64  # without eps, a patch whose deviation is within so many roundings of
 
 
 @dataclass(frozen=True)
-class AffineCode:
-    """Codes ``scale * f(x weights' + bias)`` of rows x (n, d): weights (K, d), bias (K,), f one of `ACTIVATIONS`.
-
-    With ``squares``, weights are (K, 2 d) and take [x^2, x]. ``origin`` (d,) is subtracted from x first; ``scale`` (K,)
-    multiplies the codes; None for neither.
-    """
-
-    weights: np.ndarray
-    bias: np.ndarray
-    activation: str
-    squares: bool = False
-    origin: np.ndarray | None = None
-    scale: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
 class EncoderPlan:
     """Everything the encoder needs to know, as arrays.
 
-    ``atoms`` (K, k); ``whitening`` (d, k) and ``mean`` (d,) of the patches, or None and k = d; ``eps`` and ``ddof`` of
-    the contrast normalization, or ``eps=None`` for none; ``encode`` one of `CODES`; ``bias``, ``scale`` and ``squares``
-    of an affine code, whose weights are the atoms (K, k) or (K, 2 k) and whose origin is ``mean``; ``patch`` (height,
-    width); ``stride``; ``row_cells`` and ``col_cells``: disjoint, ordered slices of map rows and columns that are
-    summed, or None for every patch on its own.
+    What a learner of rows (n, d) says of its codes:
+
+    * ``atoms`` (K, k) and ``encode``, one of `ENCODINGS` with its ``threshold``, or one of `ACTIVATIONS`, f, with the
+      ``bias`` (K,) of its code ``scale * f(x atoms' + bias)``; ``scale`` (K,) or None for 1. With ``squares`` the atoms
+      are (K, 2 k) and take [x^2, x].
+    * ``whitening`` (d, k), or None and k = d; ``mean`` (d,), or None, is subtracted first.
+    * ``eps`` and ``ddof`` of the contrast normalization before all that, or ``eps=None`` for none.
+
+    What `Stage` adds: ``patch`` (height, width); ``stride``; ``row_cells`` and ``col_cells``: disjoint, ordered slices
+    of map rows and columns that are summed, or None for every patch on its own. As it is, the plan encodes rows, each
+    an image of one pixel.
     """
 
     atoms: np.ndarray
@@ -76,13 +66,22 @@ class EncoderPlan:
     ddof: int = 1
     whitening: np.ndarray | None = None
     mean: np.ndarray | None = None
-    patch: tuple[int, int] = (6, 6)
+    patch: tuple[int, int] = (1, 1)
     stride: int = 1
     row_cells: tuple[slice, ...] | None = None
     col_cells: tuple[slice, ...] | None = None
     bias: np.ndarray | None = None
     scale: np.ndarray | None = None
     squares: bool = False
+
+    def __post_init__(self):
+        if self.encode not in CODES:
+            raise ValueError(f"EncoderPlan: encode={self.encode!r} is not valid; pass one of {', '.join(CODES)}.")
+        affine = self.encode in ACTIVATIONS
+        if affine != (self.bias is not None) or (not affine and (self.scale is not None or self.squares)):
+            raise ValueError(
+                f"EncoderPlan: encode={self.encode!r} takes {'a bias' if affine else 'no bias, scale or squares'}."
+            )
 
     @property
     def n_outputs(self) -> int:
@@ -365,6 +364,12 @@ class FusedEncoder:
         if self.scale is not None:
             out *= self.scale
         return out
+
+
+def encode_rows(X: np.ndarray, plan: EncoderPlan) -> np.ndarray:
+    """Codes (n, outputs) of rows X (n, d), float32 or float64 as the rows."""
+    # They are an image one pixel wide, each pixel a patch of its own.
+    return encode_images(np.ascontiguousarray(as_float(X))[None, :, None, :], plan)[0, :, 0, :]
 
 
 def encode_images(images: np.ndarray, plan: EncoderPlan) -> np.ndarray:

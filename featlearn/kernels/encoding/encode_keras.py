@@ -110,7 +110,7 @@ class KerasEncoder:
             codes = ops.maximum(ops.mean(z, axis=1, keepdims=True) - z, 0.0)
         elif plan.encode == "hard":
             codes = ops.one_hot(ops.argmin(g, axis=1), len(plan.atoms), dtype="float32")
-        elif plan.encode in ACTIVATIONS and plan.bias is not None:
+        elif plan.encode in ACTIVATIONS:
             g = g + np.asarray(plan.bias, np.float32)
             activate = {
                 "abs": ops.abs,

@@ -36,7 +36,7 @@ def make(shape, patch, encode, dtype=np.float64, K=11, contrast=False, whiten=No
 
 def make_affine(shape, patch, activation, dtype=np.float64, squares=False, scaled=False, K=11, **more):
     """Images, and a plan of affine codes whose responses are of the order of 1."""
-    images, plan = make(shape, patch, activation, dtype, K=K, **more)
+    images, plan = make(shape, patch, "threshold", dtype, K=K, **more)
     rng = np.random.default_rng(1)
     k = plan.atoms.shape[1]
     size = 1 if plan.eps is not None or plan.whitening is not None else 100.0
@@ -45,7 +45,8 @@ def make_affine(shape, patch, activation, dtype=np.float64, squares=False, scale
         weights = np.hstack([-(rng.uniform(0.1, 1, (K, k))) / size**2 / k, weights])
     mean = plan.mean if plan.whitening is not None else rng.uniform(0, size, k)
     scale = rng.uniform(0.5, 2, K) if scaled else None
-    return images, replace(plan, atoms=weights, bias=rng.normal(size=K), mean=mean, squares=squares, scale=scale)
+    affine = {"encode": activation, "bias": rng.normal(size=K), "squares": squares, "scale": scale}
+    return images, replace(plan, atoms=weights, mean=mean, **affine)
 
 
 def expected_maps(images, plan):
@@ -257,3 +258,18 @@ def test_map_size():
     assert map_size(32, 32, (6, 6), 1) == (27, 27)
     assert map_size(9, 13, (5, 3), 3) == (2, 4)
     assert map_size(6, 6, (6, 6), 5) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"encode": "omp"}, r"encode='omp' is not valid; pass one of triangle, .*softmax"),
+        ({"encode": "relu"}, "encode='relu' takes a bias"),
+        ({"encode": "split", "bias": np.zeros(3)}, "encode='split' takes no bias, scale or squares"),
+        ({"encode": "triangle", "scale": np.ones(3)}, "takes no bias, scale or squares"),
+        ({"encode": "hard", "squares": True}, "takes no bias, scale or squares"),
+    ],
+)
+def test_a_plan_that_no_encoder_runs_is_refused_when_it_is_made(settings, message):
+    with pytest.raises(ValueError, match=message):
+        EncoderPlan(np.eye(3), **settings)

@@ -1,4 +1,7 @@
-"""The encoder in keras.ops gives what the references give, on each backend in a process of its own."""
+"""The encoder in keras.ops gives what the references give, on each backend in a process of its own.
+
+Also tests featlearn.kernels.backend.
+"""
 
 import importlib.util
 import os

@@ -1,4 +1,7 @@
-"""The chart's rows and masks against NumPy, and the chart itself against a recursion with dictionaries."""
+"""The chart's rows and masks against NumPy, and the chart itself against a recursion with dictionaries.
+
+Also tests featlearn.kernels.parsing.chart_rows and featlearn.kernels.parsing.outside.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,7 @@
-"""Coordinate descent in the dual against L-BFGS on the primal: the optimum, and a gap that never promises too much."""
+"""Coordinate descent in the dual against L-BFGS on the primal: the optimum, and a gap that never promises too much.
+
+Also tests featlearn.kernels.svm.newton_sparse.
+"""
 
 import numpy as np
 import pytest

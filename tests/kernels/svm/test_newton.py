@@ -1,4 +1,7 @@
-"""The Newton solver against the objective written out, finite differences and SciPy's L-BFGS."""
+"""The Newton solver against the objective written out, finite differences and SciPy's L-BFGS.
+
+Also tests featlearn.kernels.svm.newton_systems and featlearn.kernels.svm.newton_table.
+"""
 
 import numpy as np
 import pytest

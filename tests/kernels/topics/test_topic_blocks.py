@@ -1,4 +1,7 @@
-"""Blocks of tokens, and the draw of one topic against its formula."""
+"""Blocks of tokens, and the draw of one topic against its formula.
+
+Also tests featlearn.kernels.topics.topic_draw.
+"""
 
 import numpy as np
 import pytest

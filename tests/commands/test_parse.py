@@ -1,4 +1,7 @@
-"""``python -m featlearn parse``: trees, probabilities, pictures, saved parsers, and what it says of wrong input."""
+"""``python -m featlearn parse``: trees, probabilities, pictures, saved parsers, and what it says of wrong input.
+
+Also tests featlearn.commands.files.
+"""
 
 import bz2
 import gzip

@@ -1,4 +1,7 @@
-"""The command line: what it writes, and what it says and returns when the input is wrong."""
+"""The command line: what it writes, and what it says and returns when the input is wrong.
+
+Also tests featlearn.commands.report.
+"""
 
 import csv
 import json

@@ -1,0 +1,15 @@
+from ._cifar import fetch_cifar10 as fetch_cifar10
+from ._mnist import fetch_fashion_mnist as fetch_fashion_mnist
+from ._mnist import fetch_mnist as fetch_mnist
+from ._photos import load_photo_patches as load_photo_patches
+from ._pictures import load_images as load_images
+from ._store import DatasetCorruptError as DatasetCorruptError
+from ._store import DatasetNotFoundError as DatasetNotFoundError
+from ._store import get_data_home as get_data_home
+from ._text import load_20newsgroups as load_20newsgroups
+from ._text import load_ap as load_ap
+from ._text import load_imdb_text as load_imdb_text
+from ._trees import load_craft as load_craft
+from ._trees import load_treebank as load_treebank
+from ._trees import stream_craft as stream_craft
+from ._trees import stream_treebank as stream_treebank

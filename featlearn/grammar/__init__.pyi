@@ -1,0 +1,17 @@
+from .binarization import binarize as binarize
+from .binarization import unbinarize as unbinarize
+from .brackets import BracketError as BracketError
+from .brackets import parse_tree as parse_tree
+from .brackets import parse_trees as parse_trees
+from .brackets import read_trees as read_trees
+from .brackets import write_trees as write_trees
+from .cfg import CFG as CFG
+from .cfg import PCFG as PCFG
+from .constituents import ConstituentVectorizer as ConstituentVectorizer
+from .evalb import BracketScores as BracketScores
+from .evalb import score_trees as score_trees
+from .parser import PCFGParser as PCFGParser
+from .toys import load_toy_grammar as load_toy_grammar
+from .tree import Tree as Tree
+from .words import sentence_text as sentence_text
+from .words import sentence_words as sentence_words

@@ -1,0 +1,12 @@
+from .fisher import FisherVector as FisherVector
+from .local_contrast import LocalContrastNormalizer as LocalContrastNormalizer
+from .pools import MaxPool as MaxPool
+from .pools import MeanPool as MeanPool
+from .pools import SumPool as SumPool
+from .rectifiers import Abs as Abs
+from .rectifiers import Positive as Positive
+from .rectifiers import SoftThreshold as SoftThreshold
+from .rectifiers import SplitSign as SplitSign
+from .reshape import Flatten as Flatten
+from .reshape import ToImages as ToImages
+from .stage import Stage as Stage

@@ -1,0 +1,13 @@
+from .curves import LossCurveDisplay as LossCurveDisplay
+from .filters import FilterGridDisplay as FilterGridDisplay
+from .live import LivePlot as LivePlot
+from .reconstruction import ReconstructionDisplay as ReconstructionDisplay
+from .samples import SampleGridDisplay as SampleGridDisplay
+from .sparsity import SparsityDisplay as SparsityDisplay
+from .tiles import tile as tile
+from .topic_displays import DocumentTopicDisplay as DocumentTopicDisplay
+from .topic_displays import TopicDisplay as TopicDisplay
+from .topic_map import TopicMapDisplay as TopicMapDisplay
+from .topic_map import topics_html as topics_html
+from .trees import TreeDisplay as TreeDisplay
+from .trees import tree_svg as tree_svg

@@ -1,0 +1,9 @@
+from .coherence import topic_coherence as topic_coherence
+from .extractor import TopicExtractor as TopicExtractor
+from .lda import LDA as LDA
+from .metrics import topic_diversity as topic_diversity
+from .metrics import topic_scorer as topic_scorer
+from .mixture_of_unigrams import MixtureOfUnigrams as MixtureOfUnigrams
+from .plsa import PLSA as PLSA
+from .tables import Topics as Topics
+from .unigram import UnigramModel as UnigramModel

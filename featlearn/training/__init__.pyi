@@ -1,0 +1,16 @@
+from .learner import GradientLearnerMixin as GradientLearnerMixin
+from .loop import minimize as minimize
+from .objective import Batch as Batch
+from .objective import Draws as Draws
+from .objective import Engine as Engine
+from .objective import Memory as Memory
+from .objective import Objective as Objective
+from .objective import Params as Params
+from .objective import State as State
+from .objective import StatefulObjective as StatefulObjective
+from .objective import Trained as Trained
+from .solvers import LBFGS as LBFGS
+from .solvers import TRAINING_RULES as TRAINING_RULES
+from .solvers import GradientDescent as GradientDescent
+from .solvers import make_solver as make_solver
+from .standardizer import Standardizer as Standardizer
