@@ -141,12 +141,13 @@ def build(name: str, settings: Settings) -> Any:
     """The pipeline of a variant, from images to classes."""
     from sklearn.pipeline import make_pipeline
 
-    from featlearn import Flatten, LinearSVM, Stage, SumPool
+    from featlearn import Flatten, Stage, SumPool
+    from pipelines.mean_svm import MeanSVM
     from pipelines.scaler import FeatureScaler
 
     variant = VARIANTS[name]
     # Features are nobody else's and may be overwritten; pixels are the caller's.
-    head = [Flatten(), FeatureScaler(eps=0.01, copy=not variant.learner), LinearSVM(C=100.0)]
+    head = [Flatten(), FeatureScaler(eps=0.01, copy=not variant.learner), MeanSVM(C=100.0)]
     if not variant.learner:
         return make_pipeline(*head)
     stage = Stage(
