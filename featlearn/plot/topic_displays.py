@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from featlearn.plot.curves import pyplot
-from featlearn.topics.tables import LEAST, Terms, Topics, distinct_groups
+from featlearn.topics.groups import distinct_groups
+from featlearn.topics.tables import LEAST, Terms, Topics
 from featlearn.validation import check_argument, integer
 
 BLUE = "#2f6db5"
