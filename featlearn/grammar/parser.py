@@ -111,7 +111,7 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
     tol : float, default=1e-5
         Stop when the log-likelihood rises by less than this fraction of its size in an iteration.
     n_jobs : int or None, default=None
-        Threads, sentences side by side; None takes every core this process may use. No effect on results.
+        Threads; None takes every core this process may use. No effect on the result.
     tokenizer : {"treebank", "blanks"} or callable, default="treebank"
         What cuts sentences that are strings into words; lists of words are never cut. "treebank": the Penn Treebank's
         rules and signs (`featlearn.grammar.words`: ``do n't``, ``-LRB-``, the period by itself), where words that the

@@ -29,7 +29,7 @@ class RandomPatches(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
         How samples are coded, as in `KMeansDictionary`. For threshold, split and omp, which take inner products, the
         atoms are scaled to unit length.
     threshold : float, default=0.25
-        The t of threshold and split, in the units of the responses.
+        The threshold of ``threshold`` and ``split``, in the units of the responses.
     random_state : int, RandomState or None, default=None
         Which samples are drawn. They depend on the set of samples, not on their order, nor on
         their dtype.
