@@ -44,7 +44,7 @@ OTHERS = {
     "numpy.dtype",
     *(f"scipy.sparse._{kind}.{kind}_array" for kind in ("coo", "csc", "csr")),
 }
-OUTSIDE = ("commands", "datasets", "plot")  # rooms that hold no models
+OUTSIDE = ("commands", "datasets", "kernels", "plot")  # rooms that hold no models
 LEANED = ("featlearn", "gensim", "sklearn")  # whose objects are opened, so that their containers are written as text
 FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, partial)
 PICKLES = (
@@ -186,7 +186,7 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
             archive.getinfo("schema.json")
         _refuse_newer(path, note)
         known, refused = _untrusted(path)
-    except (Refused, OSError):
+    except Refused:
         raise
     except BadZipFile as error:
         raise ValueError(f"{path} is no model that featlearn.save wrote, or a damaged one: {_said(error)}.") from error
@@ -385,7 +385,7 @@ def _lean(value, where, seen, functions):
         if not isinstance(state, dict):
             return value
         state = {
-            name: _lean(item, f"{where}.{name}", seen, functions)
+            name: _lean(item, f"{kind.__name__}.{name}", seen, functions)
             for name, item in state.items()
             if name != "_skl_callbacks"
         }
@@ -395,9 +395,9 @@ def _lean(value, where, seen, functions):
         lean = Plain.of(value) if len(value) else value
     except TypeError:
         if kind is dict:
-            lean = {key: _lean(item, f"{where}[{key!r}]", seen, functions) for key, item in value.items()}
+            lean = {key: _lean(item, where, seen, functions) for key, item in value.items()}
         elif kind in (list, tuple):
-            lean = kind(_lean(item, f"{where}[{i}]", seen, functions) for i, item in enumerate(value))
+            lean = kind(_lean(item, where, seen, functions) for item in value)
         else:
             lean = value
     seen[id(value)] = value, lean
