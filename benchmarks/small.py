@@ -82,19 +82,19 @@ def contenders(X: np.ndarray, y: np.ndarray, n_components: int) -> dict[str, tup
     Cs = [10.0**i for i in range(-3, 3)]
     return {
         "LinearSVM, C = 1": (
-            lambda: fl.LinearSVM(C=n, **svm).fit(X, y), lambda: LinearSVC(C=1, dual="auto").fit(X, y), optimum(1.0),
+            lambda: fl.LinearSVM(C=1, **svm).fit(X, y), lambda: LinearSVC(C=1, dual="auto").fit(X, y), optimum(1.0),
             "lower",
         ),
         "LinearSVM, C = 1e-3": (
-            lambda: fl.LinearSVM(C=n * 1e-3, **svm).fit(X, y), lambda: LinearSVC(C=1e-3, dual="auto").fit(X, y),
+            lambda: fl.LinearSVM(C=1e-3, **svm).fit(X, y), lambda: LinearSVC(C=1e-3, dual="auto").fit(X, y),
             optimum(1e-3), "lower",
         ),
         "CalibratedClassifierCV": (
-            lambda: CalibratedClassifierCV(fl.LinearSVM(C=n * 1e-3, **svm), cv=3).fit(X, y),
+            lambda: CalibratedClassifierCV(fl.LinearSVM(C=1e-3, **svm), cv=3).fit(X, y),
             lambda: CalibratedClassifierCV(LinearSVC(C=1e-3, dual="auto"), cv=3).fit(X, y), calibrated, "lower",
         ),
         "LinearSVMCV, 6 C, 5 folds": (
-            lambda: fl.LinearSVMCV([n * C for C in Cs], cv=5, **svm).fit(X, y),
+            lambda: fl.LinearSVMCV(Cs, cv=5, **svm).fit(X, y),
             lambda: GridSearchCV(LinearSVC(dual="auto"), {"C": Cs}, cv=5).fit(X, y),
             lambda model: float(getattr(model, "best_score_", 0) or model.scores_.mean(axis=0).max()), "higher",
         ),

@@ -31,15 +31,16 @@ images_train, images_test, y_train, y_test = train_test_split(
 
 # %%
 # Three ways to features, each read by the same linear support vector machine.
+C = 100 / len(y_train)
 learner = make_pipeline(ContrastNormalizer(eps=10), ZCA(eps=0.1), KMeansDictionary(200, encode="triangle"))
 pipelines = {
-    "64 raw pixels": make_pipeline(Flatten(), StandardScaler(), LinearSVM(C=100)),
-    "30 principal components": make_pipeline(Flatten(), PCA(30), StandardScaler(), LinearSVM(C=100)),
+    "64 raw pixels": make_pipeline(Flatten(), StandardScaler(), LinearSVM(C)),
+    "30 principal components": make_pipeline(Flatten(), PCA(30), StandardScaler(), LinearSVM(C)),
     "200 K-means filters": make_pipeline(
         Stage(learner, patch_size=4, pool=SumPool(grid=2), random_state=0),
         Flatten(),
         StandardScaler(),
-        LinearSVM(C=100),
+        LinearSVM(C),
     ),
 }
 errors = {}

@@ -36,7 +36,7 @@ pools = [MeanPool(grid=1), MeanPool(grid=2), MeanPool(grid=3), MaxPool(grid=1), 
 with tempfile.TemporaryDirectory() as cache:
     stage = Stage(make_pipeline(ContrastNormalizer(), PCA()), patch_size=4, rectify=Abs(), random_state=0, memory=cache)
     search = GridSearchCV(
-        make_pipeline(stage, Flatten(), StandardScaler(), LinearSVM(C=10)),
+        make_pipeline(stage, Flatten(), StandardScaler(), LinearSVM(C=0.03)),
         {"stage__learner__pca__n_components": components, "stage__pool": pools},
         cv=3,
         n_jobs=2,

@@ -53,13 +53,14 @@ def log_likelihood(learner, v):
 
 
 black_and_white = (X_test > 0.5).astype(np.float32)
-raw = LinearSVM().fit(X_train, y_train).score(X_test, y_test)
+C = 100 / len(y_train)
+raw = LinearSVM(C).fit(X_train, y_train).score(X_test, y_test)
 print(f"{'raw pixels':<14} {100 * raw:.1f} % right")
 for name, learner in learners.items():
     started = perf_counter()
     learner.fit(X_train)
     seconds = perf_counter() - started
-    classifier = LinearSVM().fit(learner.transform(X_train), y_train)
+    classifier = LinearSVM(C).fit(learner.transform(X_train), y_train)
     accuracy = classifier.score(learner.transform(X_test), y_test)
     likelihood = log_likelihood(learner, black_and_white)
     print(f"{name:<14} {100 * accuracy:.1f} % right   {likelihood:6.1f} nats a digit   {seconds:4.1f} s")

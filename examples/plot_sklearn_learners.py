@@ -43,7 +43,7 @@ learners = {
 # The search swaps whole learners. Signs are split before pooling, or positive and negative responses would cancel; NMF
 # has no negative ones.
 stage = Stage(learners["PCA"], patch_size=4, n_patches=600, rectify=SplitSign(), pool=SumPool(grid=2), random_state=0)
-pipeline = make_pipeline(stage, Flatten(), StandardScaler(), LinearSVM(C=10))
+pipeline = make_pipeline(stage, Flatten(), StandardScaler(), LinearSVM(C=0.03))
 search = GridSearchCV(pipeline, {"stage__learner": list(learners.values())}, cv=3, n_jobs=2).fit(images, y)
 accuracies = dict(zip(learners, 100 * search.cv_results_["mean_test_score"], strict=True))
 for name, accuracy in accuracies.items():

@@ -46,9 +46,10 @@ def build(variant: str, settings: Settings) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from featlearn import Flatten, LinearSVM, SumPool
+    from featlearn import Flatten, SumPool
+    from pipelines.mean_svm import MeanSVM
 
-    svm = LinearSVM(C=100.0)
+    svm = MeanSVM(C=100.0)
     if variant == "raw_pixels":
         return make_pipeline(Flatten(), StandardScaler(), svm)
     if variant == "pca":

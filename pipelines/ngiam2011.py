@@ -49,7 +49,8 @@ def build(variant: str, settings: Settings) -> Any:
     """The pipeline of a variant, from images to classes."""
     from sklearn.pipeline import make_pipeline
 
-    from featlearn import Flatten, LinearSVM, Stage, SumPool
+    from featlearn import Flatten, Stage, SumPool
+    from pipelines.mean_svm import MeanSVM
     from pipelines.scaler import FeatureScaler
 
     stage = Stage(
@@ -59,7 +60,7 @@ def build(variant: str, settings: Settings) -> Any:
         pool=SumPool(grid=2),
         random_state=settings.seed,
     )
-    return make_pipeline(stage, Flatten(), FeatureScaler(eps=0.01, copy=False), LinearSVM(C=100.0))
+    return make_pipeline(stage, Flatten(), FeatureScaler(eps=0.01, copy=False), MeanSVM(C=100.0))
 
 
 def measure(estimator: Any, split: Split, variant: str, settings: Settings, steps: Steps) -> dict[str, float]:

@@ -2,19 +2,19 @@
 
 Objective of class j, with signs y in {-1, 1}, sample weights s and class weights v::
 
-    1/2 |w|^2 + C sum_i s_i v_i max(0, 1 - y_i f(x_i))^2 / sum_i s_i,    f(x) = w.x + b
+    1/2 |w|^2 + C sum_i s_i v_i max(0, 1 - y_i f(x_i))^2,    f(x) = w.x + b
 
-so C multiplies the MEAN of the squared slacks (liblinear's and LinearSVC's multiplies their sum: theirs is C / n).
+as of liblinear and LinearSVC. The kernels, whose row weights add to one, take C sum_i s_i for C.
 Shapes: X (n, d), k classes, coefficients (k, d), or (1, d) for two classes.
 
 Coates, Lee, Ng (2011), "An analysis of single-layer networks in unsupervised feature learning", AISTATS, where this
-machine with C = 100 reads the features; Newton's method of Keerthi and DeCoste (2005), JMLR 6.
+machine with C = 100 / n reads the features; Newton's method of Keerthi and DeCoste (2005), JMLR 6.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.sparse import issparse
@@ -131,7 +131,20 @@ def check_targets(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[A
             f"{name} needs every sample_weight to be zero or positive, and not all zero; the least is "
             f"{s.min()} and the greatest {s.max()}."
         )
-    return X, y, s / s.max()  # only ratios matter, and the sum of large weights may overflow
+    return X, y, s
+
+
+def of_the_mean(estimator: Any, C: float, s: np.ndarray) -> float:
+    """What multiplies the mean of the weighted losses where C multiplies their sum."""
+    with np.errstate(over="ignore"):
+        total = float(s.sum())
+    scaled = C * total
+    if not 1e-300 < scaled < 1e300:
+        raise ValueError(
+            f"{type(estimator).__name__}: C={C:g} times the sum of sample_weight, {total:g}, is too "
+            f"{'large' if scaled > 1 else 'small'} for float64. Divide the weights by their mean."
+        )
+    return scaled
 
 
 def check_class_weight(estimator: Any, y: np.ndarray) -> None:
@@ -177,7 +190,7 @@ def signs(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
 
 
 def row_weights(estimator: Any, y: np.ndarray, s: np.ndarray, classes: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Weights (n, k) of the squared slacks: s / sum(s), times the weight of the class that a column tells apart.
+    """Weights (n, k) of the squared slacks, s / sum(s) times the weight of the class that a column tells apart.
 
     As in liblinear: of two classes each has its weight, one-vs-rest the rest has weight 1.
     """
@@ -279,14 +292,16 @@ def warn_if_flat(estimator: Any, problem: Problem, solution: Solution, C: float)
 class LinearSVM(LinearPredictor):
     """One-vs-rest linear support vector machine with squared hinge loss, for features in any number, dense or sparse.
 
-    Minimizes, per class, ``1/2 |w|^2 + C mean(max(0, 1 - y f(x))^2)``. Note the mean: liblinear and `LinearSVC`
-    multiply the sum, so ``LinearSVC(C=C / n_samples)`` has the same optimum. Newton's method works on all classes at
-    once, walks over X in chunks and never copies it, so X may be a memmap larger than memory; float32 stays float32.
+    Minimizes, per class, ``1/2 |w|^2 + C sum(max(0, 1 - y f(x))^2)``, as scikit-learn's `LinearSVC` does:
+    ``LinearSVM(C, penalize_intercept=True)`` and ``LinearSVC(C)`` have one optimum. Newton's method works on all
+    classes at once, walks over X in chunks and never copies it, so X may be a memmap larger than memory; float32 stays
+    float32.
 
     Parameters
     ----------
-    C : float, default=100.0
-        Weight of the mean squared slack against the penalty on the coefficients.
+    C : float, default=1.0
+        Weight of the squared slacks, summed over the rows, against the penalty on the coefficients. Papers that take
+        their mean (Coates et al., 2011, with 100) write C n: pass ``C=100 / n_samples``.
     loss : {"squared_hinge"}, default="squared_hinge"
         The loss.
     fit_intercept : bool, default=True
@@ -337,8 +352,8 @@ class LinearSVM(LinearPredictor):
 
     Notes
     -----
-    With sample weights s the mean is ``sum(s m^2) / sum(s)``: integer weights equal repeated rows, and C keeps its
-    meaning when all weights are scaled. Ctrl-C keeps the coefficients of the last whole iteration, with a warning.
+    With sample weights s the sum is ``sum(s m^2)``: integer weights equal repeated rows, and weights that are all
+    doubled a doubled C. Ctrl-C keeps the coefficients of the last whole iteration, with a warning.
 
     Tables of up to 8 MB and 127 features are copied in float64. Of larger ones extra memory is one (n, n) matrix in
     float64, and up to one more per thread, where n is at most 1.5 d and 12,000, else one (d, d) matrix where d is at
@@ -371,7 +386,8 @@ class LinearSVM(LinearPredictor):
 
     def __init__(
         self,
-        C: float = 100.0,
+        C: float = 1.0,
+        *,
         loss: str = "squared_hinge",
         fit_intercept: bool = True,
         penalize_intercept: bool = False,
@@ -392,7 +408,7 @@ class LinearSVM(LinearPredictor):
         self.n_jobs = n_jobs
 
     @fitting("max_iter")
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "LinearSVM":
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit one machine per class.
 
         Parameters
@@ -402,7 +418,7 @@ class LinearSVM(LinearPredictor):
         y : array-like of shape (n_samples,)
             Labels.
         sample_weight : array-like of shape (n_samples,), float or None, default=None
-            Weights, at least zero; None weighs all rows alike.
+            Weights, at least zero; None is 1 for every row.
 
         Returns
         -------
@@ -412,7 +428,8 @@ class LinearSVM(LinearPredictor):
         X, y, s = check_targets(self, X, y, sample_weight)
         classes = check_classes(self, y, s)
 
-        machines, C = build(self, X, y, s, classes), float(self.C)
+        C = of_the_mean(self, float(self.C), s)
+        machines = build(self, X, y, s, classes)
         problem = machines.problem
         system = newton_system(problem, machines.share)
 
@@ -428,8 +445,8 @@ class LinearSVM(LinearPredictor):
         if "coef_" in earlier and earlier["coef_"].shape == shape and np.array_equal(earlier["classes_"], classes):
             start = system.coordinates(problem, machines.start(earlier["coef_"], earlier["intercept_"]), C)
         solution = minimize(problem, C, system, start, self.tol, self.max_iter, report, type(self).__name__)
-        warn_unless_converged(self, solution, C)
-        warn_if_flat(self, problem, solution, C)
+        warn_unless_converged(self, solution, self.C)
+        warn_if_flat(self, problem, solution, self.C)
 
         self.classes_ = classes
         self.coef_, self.intercept_ = machines.coefficients(solution.V)

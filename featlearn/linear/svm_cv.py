@@ -6,7 +6,7 @@ walks from small to large C, starting where it stood, and so does the last fit, 
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.model_selection import check_cv
@@ -22,6 +22,7 @@ from featlearn.linear.svm import (
     build,
     check_classes,
     check_targets,
+    of_the_mean,
     row_weights,
     signs,
     warn_if_flat,
@@ -46,9 +47,9 @@ def _path_rule(Cs):
 
 
 def path_of(Cs: Any) -> np.ndarray:
-    """The values of C, increasing: as given, or so many between 1e-2 and 1e4 on a logarithmic scale."""
+    """The values of C, increasing: as given, or so many between 1e-4 and 1e2 on a logarithmic scale."""
     if _is_integer(Cs):
-        return np.logspace(-2, 4, int(Cs)) if Cs > 1 else np.array([100.0])
+        return np.logspace(-4, 2, int(Cs)) if Cs > 1 else np.array([1.0])
     return np.unique(np.asarray(Cs, np.float64))
 
 
@@ -66,11 +67,14 @@ def _folds_rule(cv):
 class Fold:
     """A fold on its way along the path: rows held out, the problem of the others, and where its machines stand (W).
 
+    ``s`` (n,) are the weights of its training rows, zero on the others.
+
     A class without a row to learn from has no machine here and is never predicted, as by a `LinearSVM` of these rows.
     ``columns`` are the places of the fold's classes among all.
     """
 
     test: np.ndarray
+    s: np.ndarray
     classes: np.ndarray
     columns: np.ndarray
     problem: Problem
@@ -153,13 +157,14 @@ class LinearSVMCV(LinearPredictor):
     """`LinearSVM` with C chosen by cross-validation.
 
     For each C of the path the mean accuracy over the folds is measured; the best (the smaller in a tie) is fitted on
-    all rows. C multiplies the MEAN of the squared slacks, so it keeps its meaning from a fold to the whole. The scores
-    are those of a `GridSearchCV` over `LinearSVM` on the same folds.
+    all rows. The scores are those of a `GridSearchCV` over `LinearSVM` on the same folds.
 
     Parameters
     ----------
     Cs : int or array-like of float, default=10
-        Values of C to try; an integer takes so many between 1e-2 and 1e4 on a logarithmic scale.
+        Values of C to try; an integer takes so many between 1e-4 and 1e2 on a logarithmic scale (1: C = 1). That is
+        `LogisticRegressionCV`'s path without its last two decades, where margins are hard, scores no longer change and
+        float32 ends. Features far from unit scale, such as raw pixels, need values of their own.
     cv : int, splitter or iterable of (train, test) indices, default=5
         Folds, as in scikit-learn: an integer means stratified folds in the order of the rows that have weight.
     loss : {"squared_hinge"}, default="squared_hinge"
@@ -234,6 +239,7 @@ class LinearSVMCV(LinearPredictor):
     def __init__(
         self,
         Cs: Any = 10,
+        *,
         cv: Any = 5,
         loss: str = "squared_hinge",
         fit_intercept: bool = True,
@@ -254,7 +260,7 @@ class LinearSVMCV(LinearPredictor):
         self.n_jobs = n_jobs
 
     @fitting(lambda self, X: len(path_of(self.Cs)))
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> "LinearSVMCV":
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Choose C on the folds, then fit all rows.
 
         Parameters
@@ -279,6 +285,7 @@ class LinearSVMCV(LinearPredictor):
         for i, (train, test) in enumerate(pairs):
             check_fold(self, f"fold {i + 1} of {len(pairs)}", y, s, train, test)
 
+        of_the_mean(self, float(Cs[-1]), s)
         machines = build(self, X, y, s, classes)
         problem = machines.problem
         system = newton_system(problem, machines.share)
@@ -289,7 +296,8 @@ class LinearSVMCV(LinearPredictor):
             for C in Cs.tolist():
                 column = []
                 for fold in folds:
-                    solution = minimize(fold.problem, C, fold.system, fold.W, self.tol, self.max_iter)
+                    scaled = of_the_mean(self, C, fold.s)
+                    solution = minimize(fold.problem, scaled, fold.system, fold.W, self.tol, self.max_iter)
                     warn_unless_converged(self, solution, C)
                     fold.W, passes = solution.W, passes + solution.n_passes
                     column.append(fold.accuracy(solution.M, y, s))
@@ -300,7 +308,8 @@ class LinearSVMCV(LinearPredictor):
         means = np.mean(scores, axis=1)
         best = int(np.argmax(means > means.max() - 1e-9))  # a tie to rounding takes the smaller
         C = float(Cs[best])
-        solution = minimize(problem, C, system, starts[best], self.tol, self.max_iter, who=type(self).__name__)
+        scaled = of_the_mean(self, C, s)
+        solution = minimize(problem, scaled, system, starts[best], self.tol, self.max_iter, who=type(self).__name__)
         warn_unless_converged(self, solution, C)
         warn_if_flat(self, problem, solution, C)
 
@@ -317,7 +326,7 @@ class LinearSVMCV(LinearPredictor):
         Y = problem.Y if len(seen) == len(classes) else signs(y, seen)
         c = row_weights(self, y, weights, seen, problem.c.dtype)
         part = replace(problem, Y=Y, c=c)
-        return Fold(test, seen, np.searchsorted(classes, seen), part, system.fresh(part))
+        return Fold(test, weights, seen, np.searchsorted(classes, seen), part, system.fresh(part))
 
 
 def _mean(positions):

@@ -48,11 +48,8 @@ from featlearn.validation import (
     real,
 )
 from featlearn.vectors.affine import AffineCodesMixin
-from featlearn.vectors.whitening import (
+from featlearn.vectors.moments import (
     Moments,
-    _Affine,
-    _Scores,
-    apply,
     check_moments,
     coarse_rounding,
     moments_of,
@@ -60,6 +57,7 @@ from featlearn.vectors.whitening import (
     sphering,
     warn_of_too_few,
 )
+from featlearn.vectors.whitening import _Affine, _Scores, apply
 
 FIXED_POINTS = 30  # iterations after which L-BFGS, which needs twice the time for one, gains more
 LANES = 64  # numbers a row on which the kernels run at full speed

@@ -34,7 +34,7 @@ def learner(n_components=6):
 
 def pipeline(**parameters):
     stage = Stage(learner(), patch_size=4, n_patches=500, pool=SumPool(), random_state=0)
-    return make_pipeline(stage.set_params(**parameters), Flatten(), StandardScaler(), LinearSVM(C=10.0))
+    return make_pipeline(stage.set_params(**parameters), Flatten(), StandardScaler(), LinearSVM(C=0.05))
 
 
 class LoggedPCA(PCA):
@@ -94,7 +94,7 @@ def test_a_halving_search_over_images_lives():
     stage = Stage(PCA(4), patch_size=6, n_patches=1000, pool=SumPool(grid=1), random_state=0)
     pipe = make_pipeline(stage, Flatten(), StandardScaler(), LinearSVM(tol=1e-3))
     search = HalvingGridSearchCV(
-        pipe, {"stage__learner__n_components": [2, 8], "linearsvm__C": [0.1, 10.0]}, cv=2, resource="n_samples",
+        pipe, {"stage__learner__n_components": [2, 8], "linearsvm__C": [0.001, 0.1]}, cv=2, resource="n_samples",
         min_resources=40, random_state=0, error_score="raise",
     )  # fmt: skip
     search.fit(IMAGES, Y)
@@ -113,10 +113,10 @@ def test_a_bad_value_in_a_search_says_which():
 def test_a_cached_pipeline_does_not_fit_the_stage_again(tmp_path, log):
     stage = Stage(LoggedPCA(4, log), patch_size=4, n_patches=300, pool=SumPool(), random_state=0)
     pipe = make_pipeline(stage, Flatten(), StandardScaler(), LinearSVM(), memory=str(tmp_path / "cache"))
-    search = GridSearchCV(pipe, {"linearsvm__C": [0.1, 1.0, 10.0]}, cv=2).fit(IMAGES, Y)
+    search = GridSearchCV(pipe, {"linearsvm__C": [0.001, 0.01, 0.1]}, cv=2).fit(IMAGES, Y)
     assert lines(log) == 3  # two folds, and the fit on all images at the end
     plain = make_pipeline(stage, Flatten(), StandardScaler(), LinearSVM())
-    expected = GridSearchCV(plain, {"linearsvm__C": [0.1, 1.0, 10.0]}, cv=2).fit(IMAGES, Y)
+    expected = GridSearchCV(plain, {"linearsvm__C": [0.001, 0.01, 0.1]}, cv=2).fit(IMAGES, Y)
     assert lines(log) == 3 + 7
     np.testing.assert_array_equal(search.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"])
 

@@ -56,7 +56,7 @@ def manual(X, y, Cs, cv, sample_weight=None, **parameters):
 def test_same_choice_as_the_manual_loop(classes, class_weight, penalize):
     X, y = noisy(k=classes)
     X = X + 1.0
-    Cs = [0.001, 0.1, 10.0]
+    Cs = [1e-5, 1e-3, 0.1]
     cv = StratifiedKFold(4, shuffle=True, random_state=0)
     parameters = {"class_weight": class_weight, "penalize_intercept": penalize}
     model = LinearSVMCV(Cs, cv=cv, tol=1e-14, **parameters).fit(X, y)
@@ -97,12 +97,13 @@ def test_path_is_sorted_and_ties_take_the_smaller():
     assert model.Cs_.tolist() == [9.99, 10.0]
     assert model.C_ == 9.99
     assert model.scores_.shape == (5, 2)
-    np.testing.assert_allclose(path_of(4), [1e-2, 1, 1e2, 1e4])
+    np.testing.assert_allclose(path_of(4), [1e-4, 1e-2, 1, 1e2])
+    assert path_of(1).tolist() == [1.0]
 
 
 def test_the_path_costs_fewer_walks_than_cold_fits():
     X, y = noisy(400, 40)
-    cv, Cs = StratifiedKFold(5), np.logspace(-1, 3, 9)
+    cv, Cs = StratifiedKFold(5), np.logspace(-4, 1, 9)
     model = LinearSVMCV(Cs, cv=cv).fit(X, y)
     cold = sum(LinearSVM(C).fit(X[train], y[train]).n_passes_ for C in Cs for train, _ in cv.split(X, y))
     assert model.n_passes_ < 0.7 * cold

@@ -40,7 +40,7 @@ def test_coates_builds_the_papers_settings():
         "stage__learner__kmeansdictionary__tol": 0,
         "stage__learner__kmeansdictionary__random_state": 3,
         "featurescaler__eps": 0.01,
-        "linearsvm__C": 100,
+        "meansvm__C": 100,
     }
     assert {name: parameters[name] for name in expected} == expected
     assert type(parameters["stage__pool"]).__name__ == "SumPool"

@@ -38,7 +38,7 @@ def stage(learner, **parameters):
 
 def pipeline(learner):
     return make_pipeline(
-        stage(learner, rectify=Abs(), pool=MeanPool(grid=2)), Flatten(), StandardScaler(), LinearSVM(C=10)
+        stage(learner, rectify=Abs(), pool=MeanPool(grid=2)), Flatten(), StandardScaler(), LinearSVM(C=0.1)
     )
 
 

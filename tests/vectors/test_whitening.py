@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 
 import featlearn
 from featlearn import ZCA, ContrastNormalizer, KMeansDictionary, PCAWhitening
-from featlearn.vectors.whitening import Moments, principal_axes, sphering
+from featlearn.vectors.moments import Moments, principal_axes, sphering
 
 FEW = pytest.mark.filterwarnings("ignore:.*samples of .* features are whitened in all")
 BOTH = pytest.mark.parametrize("Whitening", [ZCA, PCAWhitening])

@@ -82,7 +82,7 @@ class Table:
             problem.X, problem.Y, problem.c, problem.penalty, C, *new, tol, max(SURE * tol, 2e-14), self.S, self.a
         ):
             raise ValueError(
-                f"The products of the features are too large for float64 at C={C:g}. Standardize the features "
+                "The products of the features, times C, are too large for float64. Standardize the features "
                 "(StandardScaler) or lower C."
             )
         return *new, 2
