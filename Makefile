@@ -18,10 +18,13 @@ docs: $(VENV)/.docs
 	$(PY) -m sphinx -q -W --keep-going -b html docs docs/_build/html
 	@echo docs/_build/html/index.html
 
+# pre-commit needs git; a tree without it (an sdist) is checked by the same three commands.
 lint: $(VENV)/.dev
-	$(PY) -m ruff check .
-	$(PY) -m ruff format --check .
-	$(PY) -m mypy
+	@if git rev-parse --git-dir > /dev/null 2>&1; then \
+	  PRE_COMMIT_HOME=$(CURDIR)/$(VENV)/pre-commit PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m pre_commit run --all-files; \
+	else \
+	  $(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy; \
+	fi
 
 format: $(VENV)/.dev
 	$(PY) -m ruff check --fix .
