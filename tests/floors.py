@@ -30,6 +30,7 @@ FLOORS = (
     Floor(("classic", "networks"), "the ancestors; pipelines tuned by gradients"),
     Floor(("datasets", "plot"), "data in, pictures out"),
     Floor(("__init__",), "the public names, each loaded on first use"),
+    Floor(("persistence",), "fitted estimators to files and back, whatever they are"),
     Floor(("commands",), "the command line"),
     Floor(("__main__",), "its door"),
     Floor(("examples", "pipelines"), "what a user would write; papers as experiments that run"),

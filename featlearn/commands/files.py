@@ -7,9 +7,11 @@ import re
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import zipfile
 from pathlib import Path
+from typing import Any
+
+from featlearn.persistence import load, save, whole_file
 
 # What messages of the library say to those who call it, and what they say to those who type commands.
 WORDS = (
@@ -23,6 +25,8 @@ WORDS = (
     (r"which PCFG\.from_text reads", "which --grammar takes"),
     (r"Where words have no tags of their own, pass mixed=True", "Every word needs brackets and a tag of its own"),
     (r"nltk\.tree\.sinica_parse reads .* takes what it gives", "convert it to brackets"),
+    (r"read it with joblib\.load and write it with featlearn\.save", "pass --unsafe-pickle"),
+    (r"If you know these, and .* name them:", "If you know these, load it in Python:"),
 )
 
 
@@ -95,12 +99,52 @@ def as_option(match: re.Match) -> str:
     return f"--{match[1]}{'=' if value.startswith('-') else ' '}{shlex.quote(value)}"
 
 
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A path to write to that takes its name when all is written; a failure leaves nothing new behind."""
-    part = path.with_name(f".{os.getpid()}.{path.name}")
+def add_pickle(parser: argparse.ArgumentParser) -> None:
+    """The option without which no command reads or writes a pickle."""
+    parser.add_argument(
+        "--unsafe-pickle",
+        action="store_true",
+        help="--save and --model are joblib files, which run any code they hold: load only your own",
+    )
+
+
+def save_model(model: Any, path: Path, *, unsafe_pickle: bool) -> None:
+    """Write a model over what may be there, which `check_output` has asked about."""
+    if not unsafe_pickle:
+        save(model, path, overwrite=True)
+        return
+    import joblib
+
+    with whole_file(path) as part:
+        joblib.dump(model, part)
+
+
+def load_model(name: str, kind: str, *, unsafe_pickle: bool) -> Any:
+    """The model of a kind, such as ``"PCFGParser"``, that --save wrote; a pickle only with ``unsafe_pickle``."""
+    path = Path(name)
+    if not path.is_file():
+        raise ValueError(f"--model {name} {'is no file' if path.exists() else 'does not exist'}.")
     try:
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+        if unsafe_pickle and not zipfile.is_zipfile(path):
+            import joblib
+
+            model = joblib.load(path)
+        else:
+            model = load(path)
+    except Exception as error:  # whatever a damaged pickle raises
+        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+        raise ValueError(f"--model {name} cannot be read: {said.rstrip('.')}.") from error
+    if type(model).__name__ != kind:
+        other = {"PCFGParser": "parse", "TopicExtractor": "topics"}.get(type(model).__name__)
+        cure = f"The {other} command takes it" if other else "Give what --save wrote"
+        raise ValueError(f"--model {name} holds a {type(model).__name__}, not a {kind}. {cure}.")
+    return model
+
+
+def refuse_pickled_name(arguments: argparse.Namespace) -> None:
+    """Refuse to --save under the name of a pickle what is none."""
+    name = arguments.save
+    if name is not None and not arguments.unsafe_pickle and name.endswith((".joblib", ".pkl", ".pickle")):
+        raise ValueError(
+            f"--save {name} names a pickle, and --save writes none: let it end in .skops, or pass --unsafe-pickle."
+        )

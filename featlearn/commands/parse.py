@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from featlearn.commands import DONE, IN_VAIN
-from featlearn.commands.files import add_force, check_output, whole, whole_file
+from featlearn.commands.files import (
+    add_force,
+    add_pickle,
+    check_output,
+    load_model,
+    refuse_pickled_name,
+    save_model,
+    whole,
+)
+from featlearn.persistence import whole_file
 
 HELP = "parse sentences"
 # The files of a treebank's folder.
@@ -44,14 +53,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--grammar", metavar="FILE", help="a grammar, with lines such as S -> NP VP 1.0")
     source.add_argument("--treebank", metavar="PATH", help=f"learn from trees in a file, or in {', '.join(TREES[:3])}")
-    source.add_argument("--model", metavar="FILE", help="a parser written by --save; load only files that you trust")
+    source.add_argument("--model", metavar="FILE", help="a parser written by --save")
     parser.add_argument("--encoding", help="of all that is read as text (default: utf-8, or what its first bytes say)")
     parser.add_argument("-k", "--trees", type=whole, default=1, metavar="N", help="most trees shown (default: 1)")
     parser.add_argument("--brackets", action="store_true", help="one line for each tree, in brackets, and nothing else")
     parser.add_argument("--words", action="store_true", help="words are parted by blanks already: cut nowhere else")
     parser.add_argument("--svg", metavar="FILE.svg", help="draw the trees here; the second is FILE-2.svg and so on")
-    parser.add_argument("--save", metavar="FILE.joblib", help="write the parser here")
+    parser.add_argument("--save", metavar="FILE.skops", help="write the parser here")
     add_force(parser)
+    add_pickle(parser)
     search = parser.add_argument_group("parser")
     search.add_argument(
         "--beam", type=width, metavar="X", help="drop what is worse than the best by X (default: inf, exact)"
@@ -66,6 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Learn or load, save, parse, show; the exit code."""
+    refuse_pickled_name(arguments)
     if not arguments.sentences and not arguments.save:
         raise ValueError('there is nothing to parse; pass sentences ("the dog sleeps"), - for lines, or --save.')
     settle(arguments)
@@ -74,10 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.words:
         parser.set_params(tokenizer="blanks")
     if arguments.save is not None:
-        import joblib
-
-        with whole_file(paths["save"]) as part:
-            joblib.dump(parser, part)
+        save_model(parser, paths["save"], unsafe_pickle=arguments.unsafe_pickle)
     n_pictures = n_sentences = n_parsed = 0
     for sentence in read(arguments.sentences, arguments.encoding):
         shown, parsed = show(parser, sentence, arguments)
@@ -165,7 +173,7 @@ def build(arguments: argparse.Namespace) -> Any:
     if arguments.beam is not None:
         search["beam"] = None if arguments.beam == math.inf else arguments.beam
     if arguments.model is not None:
-        return load(arguments.model).set_params(**search)
+        return load_parser(arguments.model, unsafe_pickle=arguments.unsafe_pickle).set_params(**search)
     if arguments.grammar is not None:
         from featlearn.grammar.cfg import as_pcfg
 
@@ -201,7 +209,7 @@ def decoded(path: Path, encoding: str | None) -> str:
     from featlearn.text.encodings import byte_order_mark
     from featlearn.text.readers import Source, advice, byte_blocks, with_nul
 
-    refuse_pickle(path)
+    refuse_model(path)
     source = Source(path, str(path))
     data = b"".join(byte_blocks(source))
     encoding = encoding or byte_order_mark(data) or "utf-8"
@@ -216,14 +224,13 @@ def decoded(path: Path, encoding: str | None) -> str:
     return text
 
 
-def refuse_pickle(path: Path) -> None:
+def refuse_model(path: Path) -> None:
     """Refuse what --save wrote in the place of a text."""
     if path.is_file():
         with path.open("rb") as file:
-            if file.read(1) == b"\x80":  # begins a pickle, and no text in UTF-8
-                head = file.read(64)
-                if head[:1] in (b"\x02", b"\x03", b"\x04", b"\x05"):
-                    raise ValueError(f"{path} is no text but, it seems, a saved parser; pass it as --model.")
+            head = file.read(4)
+        if head.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):  # begins no text
+            raise ValueError(f"{path} is no text but, it seems, a saved parser; pass it as --model.")
 
 
 def files_of(path: Path) -> list[Path]:
@@ -243,25 +250,13 @@ def treebank(path: Path, encoding: str | None) -> Iterator[Any]:
             "or one of its files."
         )
     for file in files:
-        refuse_pickle(file)
+        refuse_model(file)
         yield from transform(read_trees(file, encoding=encoding), remove_traces, strip_functions)
 
 
-def load(name: str) -> Any:
+def load_parser(name: str, *, unsafe_pickle: bool) -> Any:
     """A parser that --save wrote."""
-    import joblib
-
-    from featlearn.grammar.parser import PCFGParser
-
-    path = existing(name)
-    try:
-        parser = joblib.load(path)
-    except Exception as error:  # whatever a damaged pickle raises
-        what = f"{name} is no saved parser: {error or type(error).__name__}".rstrip(".")
-        raise ValueError(f"{what}. Grammars are given with --grammar, trees with --treebank.") from error
-    if not isinstance(parser, PCFGParser):
-        cure = " The topics command takes it." if type(parser).__name__ == "TopicExtractor" else ""
-        raise ValueError(f"{name} is no saved parser: it holds a {type(parser).__name__}.{cure}")
+    parser = load_model(name, "PCFGParser", unsafe_pickle=unsafe_pickle)
     if not parser.__sklearn_is_fitted__():
         raise ValueError(f"{name} holds a parser that has learned from no trees. Write one with --save.")
     if not hasattr(parser, "tokenizer"):  # saved before there was one

@@ -165,6 +165,7 @@ class LivePlot:
     def __init__(
         self,
         monitor: str | Sequence[str] | None = None,
+        *,
         every: int = 1,
         filters: bool = True,
         shape: tuple[int, ...] | None = None,

@@ -6,7 +6,7 @@
 import re
 from collections.abc import Callable
 from itertools import compress, islice
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator, TransformerMixin
 
@@ -136,6 +136,7 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     def __init__(
         self,
         language: str | None = "english",
+        *,
         lowercase: bool = True,
         stop_words="auto",
         pattern: str | None = None,
@@ -163,7 +164,7 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
             if wrong:
                 raise ValueError(f"Tokenizer: stop_words holds {wrong[0]!r}, a {type(wrong[0]).__name__}; pass words.")
 
-    def fit(self, X: Any = None, y: Any = None) -> "Tokenizer":
+    def fit(self, X: Any = None, y: Any = None) -> Self:
         """Check the parameters; there is nothing to learn.
 
         Parameters

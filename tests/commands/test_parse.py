@@ -14,9 +14,9 @@ import subprocess
 import sys
 import threading
 
-import joblib
 import pytest
 
+import featlearn
 from featlearn.commands import main
 from featlearn.commands.parse import number
 from featlearn.grammar.brackets import parse_trees
@@ -134,7 +134,7 @@ def test_trees_around_a_cycle_without_a_limit(tmp_path, capsys):
 
 
 def test_raw_sentences_and_words(treebank, tmp_path, capsys, monkeypatch):
-    model = tmp_path / "parser.joblib"
+    model = tmp_path / "parser.skops"
     assert run("--treebank", treebank, "--save", model) == 0
     tree = "(TOP (S (NP (NNP Anna)) (VP (VBD saw) (NP (DT a) (NN dog))) (. .)))\n"
     monkeypatch.setattr(sys, "stdin", io.StringIO("Anna saw a dog.\n"))
@@ -144,18 +144,18 @@ def test_raw_sentences_and_words(treebank, tmp_path, capsys, monkeypatch):
     assert "dog.)" in capsys.readouterr().out
     assert run("--model", model, "--brackets", "--words", "Anna saw a dog .") == 0
     assert capsys.readouterr().out == tree
-    again = tmp_path / "again.joblib"
+    again = tmp_path / "again.skops"
     assert run("--model", model, "--words", "--save", again) == 0
-    assert (joblib.load(model).tokenizer, joblib.load(again).tokenizer) == ("treebank", "blanks")
-    old = joblib.load(model)
+    assert (featlearn.load(model).tokenizer, featlearn.load(again).tokenizer) == ("treebank", "blanks")
+    old = featlearn.load(model)
     del old.tokenizer  # as saved before there was one
-    joblib.dump(old, again)
+    featlearn.save(old, again, overwrite=True)
     assert run("--model", again, "--brackets", "Anna saw a dog.") == 0
     assert capsys.readouterr().out == tree
 
 
 def test_save_writes_and_model_loads_and_nothing_is_overwritten_unasked(grammar, treebank, tmp_path, capsys):
-    model = tmp_path / "parser.joblib"
+    model = tmp_path / "parser.skops"
     assert run("--grammar", grammar, "--save", model) == 0
     before = model.read_bytes()
     for source in (("--treebank", treebank), ("--grammar", grammar)):
@@ -167,7 +167,7 @@ def test_save_writes_and_model_loads_and_nothing_is_overwritten_unasked(grammar,
     assert model.read_bytes() == before
     assert capsys.readouterr().err == ""
     assert run("--treebank", treebank, "--save", model, "--force") == 0
-    assert joblib.load(model).grammar is None
+    assert featlearn.load(model).grammar is None
     picture = tmp_path / "tree.svg"
     for there in ("tree.svg", "tree-2.svg"):
         (tmp_path / there).write_text("mine")
@@ -184,7 +184,7 @@ def test_save_writes_and_model_loads_and_nothing_is_overwritten_unasked(grammar,
 
 
 def test_a_treebank_a_saved_parser_and_the_same_tree(treebank, tmp_path, capsys):
-    model = tmp_path / "parser.joblib"
+    model = tmp_path / "parser.skops"
     assert run("--treebank", treebank, "--save", model) == 0
     assert capsys.readouterr().out == ""
     assert run("--model", model, "--brackets", "Anna saw a dog .") == 0
@@ -192,15 +192,15 @@ def test_a_treebank_a_saved_parser_and_the_same_tree(treebank, tmp_path, capsys)
     assert shown == "(TOP (S (NP (NNP Anna)) (VP (VBD saw) (NP (DT a) (NN dog))) (. .)))\n"
     assert run("--treebank", treebank / "part" / "one.mrg", "--brackets", "Anna saw a dog .", "--jobs", 1) == 0
     assert capsys.readouterr().out == shown
-    parser = joblib.load(model)
+    parser = featlearn.load(model)
     assert isinstance(parser, PCFGParser)
     assert (parser.horizontal, parser.vertical, parser.annotate_tags, parser.annotations) == (2, 2, True, "all")
     options = ["--horizontal", "all", "--vertical", 1, "--plain", "--beam", 9]
     assert run("--treebank", treebank, *options, "--save", model, "--force") == 0
-    parser = joblib.load(model)
+    parser = featlearn.load(model)
     assert (parser.horizontal, parser.vertical, parser.annotate_tags, parser.annotations) == (None, 1, False, ())
     assert parser.beam == 9
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["parser.joblib", "treebank"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["parser.skops", "treebank"]
 
 
 def test_pictures(grammar, tmp_path, capsys):
@@ -238,9 +238,9 @@ def test_bad_input(grammar, treebank, tmp_path, capsys):
     assert "bad, line 1, column" in refused(capsys, "--treebank", bad, "a")
     bad.write_text("")
     assert "holds no tree" in refused(capsys, "--treebank", bad, "a")
-    assert "is no saved parser" in refused(capsys, "--model", grammar, "a")
-    joblib.dump({"a": 1}, bad)
-    assert "it holds a dict" in refused(capsys, "--model", bad, "a")
+    assert "is no model that featlearn.save wrote" in refused(capsys, "--model", grammar, "a")
+    featlearn.save({"a": 1}, bad, overwrite=True)
+    assert "holds a dict, not a PCFGParser" in refused(capsys, "--model", bad, "a")
     (tmp_path / "empty").mkdir()
     assert "holds no file *.mrg" in refused(capsys, "--treebank", tmp_path / "empty", "a")
     assert "Is a directory" in refused(capsys, "--grammar", tmp_path / "empty", "a")
@@ -444,7 +444,7 @@ def test_numbered_pictures_overwrite_no_input_and_no_output(cafe, tmp_path, caps
     third.unlink()
     assert run("--grammar", cafe, "--force", "--svg", picture, "--save", third, "--brackets", *two) == 0
     assert second.read_text().startswith("<svg")
-    assert isinstance(joblib.load(third), PCFGParser)
+    assert isinstance(featlearn.load(third), PCFGParser)
 
 
 def test_a_picture_that_comes_to_be_on_the_way_is_not_overwritten(cafe, tmp_path, capsys, monkeypatch):
@@ -484,7 +484,7 @@ def test_a_saved_parser_keeps_its_settings(treebank, tmp_path, capsys):
     assert run("--treebank", treebank, "--beam", 3, "--jobs", 1, "--save", model) == 0
     for options, beam, jobs in [([], 3, 1), (["--beam", 7], 7, 1), (["--jobs", 2], 3, 2), (["--beam", "inf"], None, 1)]:
         assert run("--model", model, *options, "--save", again, "--force") == 0
-        parser = joblib.load(again)
+        parser = featlearn.load(again)
         assert (parser.beam, parser.n_jobs) == (beam, jobs)
     assert run("--treebank", treebank, "--beam", math.inf, "--brackets", "Anna slept .") == 0
 
@@ -537,7 +537,7 @@ def test_models_that_are_none(cafe, tmp_path, capsys):
     assert run("--grammar", cafe, "--save", model) == 0
     for option in ("--grammar", "--treebank"):
         assert "a saved parser; pass it as --model" in refused(capsys, option, model, "a")
-    joblib.dump(PCFGParser(), model)
+    featlearn.save(PCFGParser(), model, overwrite=True)
     assert "has learned from no trees" in refused(capsys, "--model", model, "a")
 
 

@@ -68,7 +68,7 @@ def learner(encode, whitening=ZCA):
 
 
 def fitted(encode, stride=1, pad=0, channels=3, dtype=np.float64, pool=None, **parameters):
-    stage = Stage(learner(encode), PATCH, stride, pad=pad, pool=pool, random_state=0, **parameters)
+    stage = Stage(learner(encode), PATCH, stride=stride, pad=pad, pool=pool, random_state=0, **parameters)
     return stage.fit(images(channels, dtype))
 
 

@@ -31,14 +31,14 @@ class Mean:
 
     hidden = ()
 
-    def loss(self, params, x, seed):
+    def loss(self, params, batch, seed):
         from keras import ops
 
-        return 0.5 * ops.sum((x - params["m"]) ** 2) / x.shape[0]
+        return 0.5 * ops.sum((batch.x - params["m"]) ** 2) / batch.x.shape[0]
 
-    def gradient(self, params, x, draws, grads):
-        grads["m"][:] = params["m"] - x.mean(axis=0)
-        return 0.5 * float(((x - params["m"]) ** 2).sum()) / len(x)
+    def gradient(self, params, batch, draws, grads):
+        grads["m"][:] = params["m"] - batch.x.mean(axis=0)
+        return 0.5 * float(((batch.x - params["m"]) ** 2).sum()) / len(batch.x)
 
 
 class Recorder(Mean):
@@ -47,8 +47,8 @@ class Recorder(Mean):
     def __init__(self):
         self.batches = []
 
-    def gradient(self, params, x, draws, grads):
-        self.batches.append(x[:, 0].tolist())
+    def gradient(self, params, batch, draws, grads):
+        self.batches.append(batch.x[:, 0].tolist())
         for g in grads.values():
             g[:] = 0
         return 0.0
@@ -346,7 +346,7 @@ class Steady:
 
     hidden = ()
 
-    def gradient(self, params, x, draws, grads):
+    def gradient(self, params, batch, draws, grads):
         grads["m"][:] = -1
         return abs(float(params["m"][0]) - 3.0)
 
@@ -367,7 +367,7 @@ def test_a_partial_recovery_is_no_improvement():
     class Listed:
         hidden = ()
 
-        def gradient(self, params, x, draws, grads):
+        def gradient(self, params, batch, draws, grads):
             grads["m"][:] = -1
             return losses[int(params["m"][0]) - 1]
 
@@ -405,8 +405,8 @@ def test_divergence_names_the_epoch_and_the_learning_rate():
 def test_a_callback_sees_metrics_and_copies_and_may_stop():
     seen = []
 
-    def on_epoch(metrics, params):
-        seen.append((metrics, params()["m"]))
+    def on_epoch(metrics, now):
+        seen.append((metrics, now()[0]["m"]))
         return len(seen) == 3
 
     trained = fit(batch_size=None, max_iter=9, validation=X[:4], on_epoch=on_epoch)
@@ -462,9 +462,9 @@ def test_going_on_draws_other_numbers():
     drawn = []
 
     class Draw(Recorder):
-        def gradient(self, params, x, draws, grads):
+        def gradient(self, params, batch, draws, grads):
             drawn.append(draws.common.random())
-            return super().gradient(params, x, draws, grads)
+            return super().gradient(params, batch, draws, grads)
 
     first = fit(Draw(), max_iter=1, batch_size=None)
     fit(Draw(), max_iter=1, batch_size=None, memory=first.memory)
@@ -481,34 +481,6 @@ def test_going_on_takes_another_order():
 
 
 # L-BFGS
-
-
-@dataclass(frozen=True)
-class Ridge:
-    """|x_2 - W x_1 - b|^2 / 2, columns 0..3 of a row being x_1."""
-
-    hidden = ("W", "b")
-
-    def gradient(self, params, x, draws, grads):
-        error = x[:, :4] @ params["W"].T + params["b"] - x[:, 4:]
-        grads["W"][:] = error.T @ x[:, :4] / len(x)
-        grads["b"][:] = error.mean(axis=0)
-        return 0.5 * float((error**2).sum()) / len(x)
-        yield
-
-
-@pytest.mark.parametrize("parts", [1, 2])
-def test_lbfgs_solves_a_ridge_regression(parts):
-    data = np.random.default_rng(2).normal(size=(80, 6))
-    start = {"W": np.zeros((2, 4)), "b": np.zeros(2)}
-    trained = fit(Ridge(), data, LBFGS(tol=1e-9), start, weight_decay=0.3, max_iter=200)
-    A, B = data[:, :4] - data[:, :4].mean(axis=0), data[:, 4:] - data[:, 4:].mean(axis=0)
-    W = np.linalg.solve(A.T @ A / 80 + 0.3 * np.eye(4), A.T @ B / 80).T
-    np.testing.assert_allclose(trained.params["W"], W, atol=1e-6)
-    np.testing.assert_allclose(trained.params["b"], data[:, 4:].mean(axis=0) - W @ data[:, :4].mean(axis=0), atol=1e-6)
-    error = B - A @ W.T
-    np.testing.assert_allclose(trained.loss_curve[-1], 0.5 * (error**2).sum() / 80 + 0.15 * (W**2).sum())
-    assert trained.n_iter == len(trained.loss_curve) < 200
 
 
 def test_lbfgs_keeps_float32_and_stops_when_told():
@@ -616,7 +588,7 @@ def run_alone(code, **environment):
 
 MEMORY = """
 import gc, numpy as np
-from featlearn.training.loop import make_solver, minimize
+from featlearn.training import make_solver, minimize
 from featlearn.vectors.autoencoder_core import AutoencoderObjective
 
 X = np.random.default_rng(0).random((640, 40)).astype(np.float32)
