@@ -4,7 +4,7 @@ Each learner has a process of its own with one thread, so processor time is work
 n, d and K is doubled twice while the others stay; the exponents are slopes of log-log lines. Memory is what a fit holds
 beside X at most. Passes are the walks over a Dask array, and the statistic is what one of its blocks sends.
 
-    python -m benchmarks.growth results/benchmarks/growth.json    the table of docs/growth.md, of what was measured
+    python -m benchmarks.growth results/benchmarks/growth.json    writes what was measured into docs/growth.md
 """
 
 import json
@@ -75,6 +75,7 @@ LEARNERS: dict[str, tuple[tuple[int, int, int | None], str, Callable[[Any, int],
     "LDA, online": ((1_000, 2_000, 32), "held counts", lambda K, i: fl.LDA(K, method="online", max_iter=i, **STEADY)),
     "PCFGParser": ((1_000, 8, None), "trees", lambda K, i: fl.PCFGParser()),
 }
+PAGE = Path(__file__).parent.parent / "docs" / "growth.md"
 SEVERAL = 3  # iterations of a timed fit
 
 
@@ -220,15 +221,25 @@ def run(quick: bool = False) -> dict:
 
 
 def markdown(record: dict[str, Any]) -> str:
-    """The table of docs/growth.md, of a saved record."""
+    """The table of a saved record, and what it was measured on."""
     rows = [row(name, measured) for name, measured in record["result"].items()]
     lines = [" | ".join(map(str, cells)) for cells in (COLUMNS, ["---"] * len(COLUMNS), *rows)]
-    return "\n".join(f"| {line} |" for line in lines)
+    machine = (
+        f"{record['processor']}, {record['cores']} cores, {record['date'][:10]}, NumPy {record['versions']['numpy']}"
+    )
+    return "\n".join([*(f"| {line} |" for line in lines), "", f"Measured on {machine}."])
+
+
+def write_page(record: dict[str, Any], page: Path = PAGE) -> None:
+    """Put the table into the page, between its markers."""
+    begin, end = "<!-- growth -->\n", "<!-- /growth -->"
+    before, _, rest = page.read_text().partition(begin)
+    page.write_text(f"{before}{begin}{markdown(record)}\n{end}{rest.partition(end)[2]}")
 
 
 if __name__ == "__main__":
     name = sys.argv[1]
     if name.endswith(".json"):
-        print(markdown(json.loads(Path(name).read_text())))
+        write_page(json.loads(Path(name).read_text()))
     else:
         print(json.dumps(child(name, "--quick" in sys.argv)))

@@ -68,6 +68,10 @@ class CFG:
     ValueError
         If there is no rule, a right side is empty, a rule comes twice, or the start symbol has no rule.
 
+    See Also
+    --------
+    PCFG : With probabilities.
+
     Examples
     --------
     >>> from featlearn.grammar.cfg import CFG
@@ -254,6 +258,11 @@ class PCFG(CFG):
     ValueError
         If a probability is negative, not finite, or greater than 1 without ``normalize=True``; if those of a symbol do
         not add up to 1; and as for `CFG`.
+
+    See Also
+    --------
+    CFG : Without probabilities.
+    PCFGParser : Parses with it.
 
     Examples
     --------

@@ -107,6 +107,10 @@ class ConstituentVectorizer(TransformerMixin, BaseEstimator):
     TypeError
         If a document is neither a text nor trees.
 
+    See Also
+    --------
+    PCFGParser : The trees it counts.
+
     Notes
     -----
     A document is a string with a sentence on every line, a list of words (one sentence), a `Tree`, or a list of trees.

@@ -146,6 +146,12 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
     UserWarning
         Once for each call: if sentences have no tree, how many of them, and the words that no rule covers.
 
+    See Also
+    --------
+    PCFG : Grammars.
+    score_trees : Scores as evalb does.
+    ConstituentVectorizer : Features from trees.
+
     Notes
     -----
     Sentences are strings, cut by ``tokenizer``, or lists of words; trees are `Tree` or strings in brackets. What the

@@ -350,6 +350,10 @@ class LinearSVM(LinearPredictor):
     TypeError
         If X is a stream or a Dask collection.
 
+    See Also
+    --------
+    LinearSVMCV : C chosen by cross-validation.
+
     Notes
     -----
     With sample weights s the sum is ``sum(s m^2)``: integer weights equal repeated rows, and weights that are all

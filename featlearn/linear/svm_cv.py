@@ -215,6 +215,10 @@ class LinearSVMCV(LinearPredictor):
     TypeError
         If X is a stream or a Dask collection.
 
+    See Also
+    --------
+    LinearSVM : With a C that is given.
+
     Notes
     -----
     A fold without a training row of some class trains no machine for it and never predicts it there.

@@ -119,6 +119,10 @@ class LossCurveDisplay:
     figure_ : matplotlib Figure
         Figure with the axes.
 
+    See Also
+    --------
+    LivePlot : The same while a fit runs.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits

@@ -108,6 +108,10 @@ class FilterGridDisplay:
     figure_ : matplotlib Figure
         Figure with the axes.
 
+    See Also
+    --------
+    ReconstructionDisplay, SampleGridDisplay : Other pictures of a learner.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits

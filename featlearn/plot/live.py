@@ -130,6 +130,10 @@ class LivePlot:
     UserWarning
         If no learner ever reports the metric, or the file cannot be written; the fit goes on.
 
+    See Also
+    --------
+    LossCurveDisplay : The curve afterwards.
+
     Notes
     -----
     Worker processes, for instance those of ``GridSearchCV(n_jobs=2)``, share no picture: each writes its own file,

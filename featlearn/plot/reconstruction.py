@@ -37,6 +37,10 @@ class ReconstructionDisplay:
     figure_ : matplotlib Figure
         Figure with the axes.
 
+    See Also
+    --------
+    FilterGridDisplay : What was learned.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits

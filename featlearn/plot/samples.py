@@ -91,6 +91,10 @@ class SampleGridDisplay:
     figure_ : matplotlib Figure
         Figure with the axes.
 
+    See Also
+    --------
+    FilterGridDisplay : What was learned.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits

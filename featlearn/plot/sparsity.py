@@ -37,6 +37,10 @@ class SparsityDisplay:
     figure_ : matplotlib Figure
         Figure with the axes.
 
+    See Also
+    --------
+    FilterGridDisplay : What was learned.
+
     References
     ----------
     Treves & Rolls (1991), "What determines the capacity of autoassociative memories in the brain?". Willmore & Tolhurst

@@ -110,6 +110,11 @@ class TopicDisplay:
     figure_ : matplotlib Figure
         Figure with the panels.
 
+    See Also
+    --------
+    TopicMapDisplay, DocumentTopicDisplay : Other pictures of topics.
+    topics_html : An explorer in one file.
+
     Examples
     --------
     >>> from featlearn.plot.topic_displays import TopicDisplay
@@ -333,6 +338,10 @@ class DocumentTopicDisplay:
         Axes with the heat map.
     figure_ : matplotlib Figure
         Figure with the axes.
+
+    See Also
+    --------
+    TopicDisplay, TopicMapDisplay : Other pictures of topics.
 
     Examples
     --------

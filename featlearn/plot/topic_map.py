@@ -62,6 +62,10 @@ class TopicMapDisplay:
     figure_ : matplotlib Figure
         Figure with the axes.
 
+    See Also
+    --------
+    TopicDisplay, DocumentTopicDisplay : Other pictures of topics.
+
     References
     ----------
     Sievert & Shirley (2014), "LDAvis: A method for visualizing and interpreting topics".

@@ -165,6 +165,10 @@ class TreeDisplay:
     figure_ : matplotlib Figure
         Figure with the panels.
 
+    See Also
+    --------
+    tree_svg : The picture as SVG, without matplotlib.
+
     Examples
     --------
     >>> from featlearn.grammar.brackets import parse_trees

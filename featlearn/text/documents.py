@@ -305,6 +305,10 @@ class LineDocuments(_Reader):
         If a file read in another encoding is valid UTF-8 beyond ASCII, or the first row of a table, which is taken for
         a header because it has the name of a column, looks like a record.
 
+    See Also
+    --------
+    FileDocuments : A document a file.
+
     Examples
     --------
     >>> import tempfile, pathlib
@@ -402,6 +406,10 @@ class FileDocuments(_Reader):
     -----
     UserWarning
         If a file read in another encoding is valid UTF-8 beyond ASCII.
+
+    See Also
+    --------
+    LineDocuments : A document a line.
 
     Examples
     --------

@@ -103,6 +103,10 @@ class Phrases(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
     ValueError
         If the documents are strings, come one by one where a stream gives lists of them, or a parameter is not valid.
 
+    See Also
+    --------
+    Tokenizer : What comes before.
+
     Notes
     -----
     Counts of all words and pairs are kept for `partial_fit`. A document is one sentence for gensim: pairs run across

@@ -86,6 +86,11 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         first 200 documents hold the stop words of another language and hardly any of ``language``, where these are
         dropped. Said once for a list or a stream.
 
+    See Also
+    --------
+    Phrases : Joins words that come together.
+    TopicExtractor : From raw texts to topics.
+
     Notes
     -----
     Unless a pattern cuts them, texts are normalized (NFKC): accents join their letters, ligatures and full-width

@@ -197,6 +197,11 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
         skip, would have dropped as stop words, made lowercase or not taken for words at all, as they hold no letter; or
         if none of these documents holds two tokens.
 
+    See Also
+    --------
+    LDA, PLSA, MixtureOfUnigrams : The models.
+    Tokenizer, Phrases : What cuts texts.
+
     Notes
     -----
     Documents that are lists of tokens skip the tokenizer: its language, stop words, lower case and ``min_length``.

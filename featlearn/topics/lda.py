@@ -147,6 +147,12 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         topics of the last whole pass of ``vb``, those after the last batch of ``online``, the state of the sampler of
         ``gibbs`` (or the mean of those averaged so far), or the best on the documents held out.
 
+    See Also
+    --------
+    PLSA : Without priors of proportions.
+    MixtureOfUnigrams : One topic a document.
+    TopicExtractor : From raw texts to topics.
+
     Notes
     -----
     ``vb`` takes arrays, sparse matrices, functions that return iterators of chunks, Dask arrays and bags, and walks

@@ -155,6 +155,11 @@ class MixtureOfUnigrams(EMTopicModel, BaseEstimator):
         If ``max_iter`` ended the fit before ``tol`` did, or an interrupt (Ctrl-C) did: the topics are then those of the
         last whole iteration, or the best on the documents held out.
 
+    See Also
+    --------
+    LDA, PLSA : Several topics a document.
+    UnigramModel : One topic in all.
+
     Notes
     -----
     Arrays, sparse matrices, functions that return iterators of chunks, Dask arrays and bags are walked once an

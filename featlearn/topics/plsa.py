@@ -178,6 +178,11 @@ class PLSA(EMTopicModel, BaseEstimator):
         If ``max_iter`` ended the fit before ``tol`` did, or an interrupt (Ctrl-C) did: the topics are then those of the
         last whole iteration, or the best on the documents held out.
 
+    See Also
+    --------
+    LDA : With priors, and for streams.
+    MixtureOfUnigrams : One topic a document.
+
     Notes
     -----
     Arrays, sparse matrices, functions that return iterators of chunks, Dask arrays and bags are walked once an

@@ -89,6 +89,11 @@ class Topics:
         If shapes do not match, a number is negative, NaN or infinite, a topic has no term, or terms or documents are
         nothing that has an order: a set, one string, a generator of terms, words that are missing.
 
+    See Also
+    --------
+    TopicExtractor : Has them as ``topics_``.
+    topics_html : An explorer of them in one file.
+
     References
     ----------
     Sievert & Shirley (2014), "LDAvis: A method for visualizing and interpreting topics". Chuang, Manning & Heer (2012),

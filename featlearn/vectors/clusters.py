@@ -96,6 +96,11 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     ConvergenceWarning, UserWarning
         As `KMeansDictionary` does: at ``max_iter``, for clusters without samples, for features that are drowned.
 
+    See Also
+    --------
+    KMeansDictionary : The clusters as features.
+    LinearSVM : The classifier on top of features.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits

@@ -114,6 +114,10 @@ class ContractiveAutoencoder(AutoencoderMixin, BaseEstimator):
     ConvergenceWarning
         If L-BFGS ended at ``max_iter``; if an interrupt (Ctrl-C) ended `fit`, which then keeps the best weights so far.
 
+    See Also
+    --------
+    SparseAutoencoder, DenoisingAutoencoder : Codes held in check in other ways.
+
     References
     ----------
     Rifai et al. (2011), ICML. Untied, the encoder can shrink and the decoder grow, so weights are tied by default.

@@ -120,6 +120,11 @@ class ContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, CallbackSupport
         If eps is above the variance of nearly all samples, so that it decides alone, if features lie at levels further
         apart than samples, or if most features come out constant.
 
+    See Also
+    --------
+    ZCA, PCAWhitening : What usually comes next.
+    LocalContrastNormalizer : The same for images, about each pixel.
+
     References
     ----------
     Coates, Lee & Ng (2011), "An analysis of single-layer networks in unsupervised feature learning", section 3.1.

@@ -113,6 +113,10 @@ class DenoisingAutoencoder(AutoencoderMixin, BaseEstimator):
     ConvergenceWarning
         If L-BFGS ended at ``max_iter``; if an interrupt (Ctrl-C) ended `fit`, which then keeps the best weights so far.
 
+    See Also
+    --------
+    SparseAutoencoder, ContractiveAutoencoder : Codes held in check in other ways.
+
     References
     ----------
     Vincent et al. (2008), ICML; Vincent et al. (2010), JMLR 11.

@@ -252,6 +252,11 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         If ``whiten=False`` and the samples are not whitened; if n_components is below the rank and a few features of
         large variance decide alone which directions are kept; or if there are as many sources as samples less one.
 
+    See Also
+    --------
+    RICA : More components than features.
+    PCAWhitening : Uncorrelated directions alone.
+
     Notes
     -----
     Sparse and flat sources (Laplace, uniform) are both found; at most one may be Gaussian. Their order and signs are

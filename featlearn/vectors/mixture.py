@@ -194,6 +194,11 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     UserWarning
         If more than half of the codes are constant on the training rows.
 
+    See Also
+    --------
+    KMeansDictionary : Hard clusters, and far faster.
+    FisherVector : Images by the gradients of a mixture.
+
     Notes
     -----
     In many dimensions joint densities underflow: 100 features of unit variance have log densities of about -140, and

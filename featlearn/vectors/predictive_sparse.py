@@ -201,6 +201,10 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
     ConvergenceWarning
         If an interrupt (Ctrl-C) ended `fit`, which then keeps the epochs made.
 
+    See Also
+    --------
+    SparseCoding : The codes themselves, found sample by sample.
+
     References
     ----------
     Kavukcuoglu, Ranzato & LeCun (2008), Courant Institute CBLL-TR-2008-12-01. Jarrett, Kavukcuoglu, Ranzato & LeCun

@@ -52,6 +52,11 @@ class RandomPatches(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
         If one feature's scale, or an outlier, drowns the other features; if more than half of the codes are constant on
         training samples (a threshold too large for the scale of the data).
 
+    See Also
+    --------
+    KMeansDictionary : The same codes of learned atoms.
+    RandomWeights : Filters that saw no data at all.
+
     References
     ----------
     Coates & Ng (2011), ICML.

@@ -158,6 +158,10 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
     ConvergenceWarning
         If an interrupt (Ctrl-C) ended the fit: it keeps the last whole epoch, or the best on the samples held out.
 
+    See Also
+    --------
+    SparseAutoencoder, DenoisingAutoencoder : Hidden units that rebuild samples, without probabilities.
+
     Notes
     -----
     `fit` takes an array or an np.memmap, and for binary visibles a sparse matrix, made dense batch by batch; call

@@ -140,6 +140,11 @@ class RICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
     UserWarning
         If one feature's variance drowns the others.
 
+    See Also
+    --------
+    ICA : As many components as features at most, exactly uncorrelated.
+    SparseFiltering : Sparse features without a reconstruction.
+
     Notes
     -----
     The samples should be whitened, but need not be perfectly so: put `ZCA` or `PCAWhitening` before it in a pipeline.

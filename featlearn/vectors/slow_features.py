@@ -136,6 +136,10 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
     UserWarning
         If the samples are so few that each has a direction of its own.
 
+    See Also
+    --------
+    ICA : Components that are independent rather than slow.
+
     Notes
     -----
     What is learned depends on the order of the rows, so rows drawn or shuffled at random teach nothing. In

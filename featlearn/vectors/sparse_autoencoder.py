@@ -111,6 +111,11 @@ class SparseAutoencoder(AutoencoderMixin, BaseEstimator):
     ConvergenceWarning
         If L-BFGS ended at ``max_iter``; if an interrupt (Ctrl-C) ended `fit`, which then keeps the best weights so far.
 
+    See Also
+    --------
+    DenoisingAutoencoder, ContractiveAutoencoder : Codes held in check in other ways.
+    SparseFiltering : Sparse features without a reconstruction.
+
     References
     ----------
     Ng (2011), "Sparse autoencoder", CS294A lecture notes. Hinton & Salakhutdinov (2006), Science (deep, mirrored).

@@ -223,6 +223,11 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
         If one feature, or one outlier, drowns the others, if an offset does, or more than half of the codes are
         constant.
 
+    See Also
+    --------
+    PredictiveSparse : Predicts its codes in one product.
+    KMeansDictionary : One atom a sample, and far faster.
+
     Notes
     -----
     Arrays, memmaps, functions that return iterators of chunks and Dask arrays are walked once an iteration, in memory

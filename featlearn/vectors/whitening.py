@@ -273,6 +273,11 @@ class ZCA(OneToOneFeatureMixin, _Whitening):
         If eps drowns the variance of most features; if no feature varies beyond rounding; or if the samples are so few,
         and eps so small, that each gets a direction of its own.
 
+    See Also
+    --------
+    PCAWhitening : Fewer, uncorrelated directions.
+    ContrastNormalizer : What usually comes before.
+
     References
     ----------
     Bell & Sejnowski (1997), "The independent components of natural scenes are edge filters"; Coates, Lee & Ng (2011),
@@ -416,6 +421,10 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
     UserWarning
         If more components were asked for than directions vary; if eps drowns the variance of most features; if no
         feature varies beyond rounding; or if the samples are so few that each gets a direction of its own.
+
+    See Also
+    --------
+    ZCA : Whitens and leaves samples looking like themselves.
 
     References
     ----------
