@@ -1,4 +1,7 @@
-"""ZCA and PCAWhitening against NumPy's covariance, eigenvalues in closed form, and each other."""
+"""ZCA and PCAWhitening against NumPy's covariance, eigenvalues in closed form, and each other.
+
+Also tests featlearn.vectors.moments.
+"""
 
 import pickle
 import tracemalloc
