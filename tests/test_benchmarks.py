@@ -132,6 +132,7 @@ def test_every_benchmark_named_is_there():
     assert {path.stem for path in folder.glob("*.py")} == shared | set(command.BENCHMARKS)
 
 
+@pytest.mark.slow
 def test_imports_gives_seconds_and_ratios(capsys):
     result = imports.run(quick=True)
     printed = capsys.readouterr().out
@@ -146,6 +147,7 @@ def test_imports_gives_seconds_and_ratios(capsys):
     assert result["seconds"]["python"] < result["seconds"]["import sklearn.base"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status")
 def test_memory_gives_the_growth_at_both_sizes(capsys):
     result = memory.run(quick=True)
@@ -172,6 +174,7 @@ def test_topic_corpora_share_terms_that_are_all_in_training(home, require_datase
     assert what.startswith("posts of 20" if home == "data" else "documents drawn")
 
 
+@pytest.mark.slow
 def test_lda_variational_compares_passes_and_bounds(require_dataset, monkeypatch, capsys):
     require_dataset("20newsgroups")
     monkeypatch.setattr(lda_variational, "n_threads", lambda: 1)  # the peer's processes take seconds to start
@@ -185,6 +188,7 @@ def test_lda_variational_compares_passes_and_bounds(require_dataset, monkeypatch
     assert f"{result['documents']} posts of 20 newsgroups, {result['terms']} terms" in " ".join(printed.split())
 
 
+@pytest.mark.slow
 def test_lda_gibbs_compares_speed_and_the_time_to_a_perplexity(require_dataset, monkeypatch, capsys):
     pytest.importorskip("tomotopy")
     require_dataset("20newsgroups")
@@ -198,6 +202,7 @@ def test_lda_gibbs_compares_speed_and_the_time_to_a_perplexity(require_dataset, 
     assert "tomotopy" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="measures memory by the resource module")
 def test_topics_memory_learns_every_line_of_the_file(capsys):
     result = topics_memory.run(quick=True)

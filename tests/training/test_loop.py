@@ -1,10 +1,9 @@
 """The gradient loop: batches, rules, schedules, penalties, shards, engines, ends and failures.
 
-Also tests featlearn.kernels.activations, featlearn.training.keras_steps, featlearn.training.shards and
-featlearn.training.solvers.
+Also tests featlearn.kernels.activations, featlearn.training.keras_steps, featlearn.training.objective,
+featlearn.training.shards and featlearn.training.solvers.
 """
 
-import os
 import subprocess
 import sys
 import threading
@@ -508,6 +507,7 @@ def both_engines(rule, n, **settings):
     return hand, automatic
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize("rule", RULES)
 def test_the_engines_make_the_same_run(rule):
     pytest.importorskip("keras")
@@ -528,6 +528,7 @@ def test_the_engines_give_lbfgs_the_same():
     same(hand, automatic, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.keras
 def test_an_objective_with_a_loss_alone_runs_on_keras():
     pytest.importorskip("keras")
 
@@ -541,6 +542,7 @@ def test_an_objective_with_a_loss_alone_runs_on_keras():
         fit(LossOnly(), engine="numpy", who="Net")
 
 
+@pytest.mark.keras
 def test_keras_loss_is_drawn_anew_each_step_and_the_same_for_the_same_seed():
     pytest.importorskip("keras")
     noisy = AutoencoderObjective((4,), corruption="gaussian", corruption_level=0.5)
@@ -553,32 +555,12 @@ def test_keras_loss_is_drawn_anew_each_step_and_the_same_for_the_same_seed():
     assert len(set(curve)) == 3
 
 
-JAX = """
-import sys
-sys.path.insert(0, {folder!r})
-import keras, numpy as np, test_loop as t
-assert keras.backend.backend() == "jax"
-for rule in t.RULES:
-    t.test_the_engines_make_the_same_run(rule)
-t.test_an_objective_with_a_loss_alone_runs_on_keras()
-t.test_keras_loss_is_drawn_anew_each_step_and_the_same_for_the_same_seed()
-print("done")
-"""
-
-
-def test_jax_makes_the_same_runs():
-    pytest.importorskip("keras")
-    pytest.importorskip("jax")
-    assert run_alone(JAX.format(folder=os.path.dirname(__file__)), KERAS_BACKEND="jax") == "done"
-
-
-def run_alone(code, **environment):
+def run_alone(code):
     """The last line that code prints in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        env=os.environ | environment,
         timeout=180,
         check=False,
     )

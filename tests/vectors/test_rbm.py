@@ -1,6 +1,6 @@
 """RBM against enumeration, finite differences, numerical integration, automatic gradients and scikit-learn.
 
-Also tests featlearn.kernels.bernoulli and featlearn.vectors.rbm_energy.
+Also tests featlearn.kernels.bernoulli, featlearn.vectors.rbm_energy and featlearn.vectors.rbm_machine.
 """
 
 import itertools
