@@ -188,8 +188,7 @@ class GradientLearnerMixin(CallbackSupportMixin):
         X = check_rows(self, X, reset=reset, accept_sparse=self.__sklearn_tags__().input_tags.sparse)
         self._check_values(X)
         data = Batch(X, None if y is None else np.asarray(y), check_weights(sample_weight, X))
-        some = data.w is not None and 0 < np.count_nonzero(data.w) < len(data.w)
-        return data.rows(np.flatnonzero(data.w)) if some else data
+        return data if data.w is None or data.w.all() else data.rows(np.flatnonzero(data.w))
 
     def _training(self, data, solver, prepare, rng, go_on):
         """`minimize` of everything that fits of all kinds have in common."""

@@ -14,6 +14,7 @@ Parameters are dicts of NumPy arrays; the first axis of those named in ``objecti
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -272,13 +273,13 @@ def _ready(batch: Batch, dtype: Any, prepare: Callable[[np.ndarray], np.ndarray]
 
 def _ready_if_small(data: Batch, ready: Callable) -> tuple[Batch, Callable]:
     """Rows that fit a chunk made ready once and for all, others with what their batches have to pass."""
-    return (ready(data), lambda batch: batch) if 4 * np.prod(data.x.shape) <= CHUNK_BYTES else (data, ready)
+    return (ready(data), lambda batch: batch) if 4 * prod(data.x.shape) <= CHUNK_BYTES else (data, ready)
 
 
 def _walk(data: Batch, order: np.ndarray | None, size: int, ready: Callable) -> Iterator[list[Batch]]:
     """The batches of an epoch, as many at a time as fit a chunk."""
     n, *shape = data.x.shape
-    for part in blocks(n, max(1, cache_rows(4 * np.prod(shape), CHUNK_BYTES, 1) // size) * size):
+    for part in blocks(n, max(1, cache_rows(4 * prod(shape), CHUNK_BYTES, 1) // size) * size):
         chunk = data.rows(part if order is None else order[part])
         yield [ready(chunk.rows(b)) for b in blocks(chunk.x.shape[0], size)]
 

@@ -110,9 +110,10 @@ class GradientDescent(BaseEstimator):
         rate = LEARNING_RATES[self.rule] if self.learning_rate is None else self.learning_rate
         if callable(self.schedule):
             return rate * float(self.schedule(epoch))
+        if self.schedule == "constant":  # asked for in every step
+            return rate * 1.0
         share = min(epoch / max_iter, 1.0)
         factor = {
-            "constant": 1.0,
             "inverse": 1 / (1 + self.decay * epoch),
             "exponential": np.exp(-self.decay * epoch),
             "linear": 1 - share,

@@ -452,7 +452,7 @@ def test_whole_weights_of_a_learner_are_repeated_rows():
     weighted = Classifier(**settings).fit(X, Y, sample_weight=W)
     repeated = Classifier(**settings).fit(np.repeat(X, W, axis=0), np.repeat(Y, W))
     np.testing.assert_allclose(weighted.loss_curve_, repeated.loss_curve_)
-    with pytest.raises(ValueError, match=r"Classifier: sample_weight has to be .* not all of them 0"):
+    with pytest.raises(ValueError, match="at least one non-zero"):
         Classifier().fit(X, Y, sample_weight=0 * W)
 
 
