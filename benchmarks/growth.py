@@ -3,6 +3,8 @@
 Each learner has a process of its own with one thread, so processor time is work and neighbors matter little. One of
 n, d and K is doubled twice while the others stay; the exponents are slopes of log-log lines. Memory is what a fit holds
 beside X at most. Passes are the walks over a Dask array, and the statistic is what one of its blocks sends.
+
+    python -m benchmarks.growth results/benchmarks/growth.json    writes what was measured into docs/growth.md
 """
 
 import json
@@ -13,6 +15,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,17 +25,18 @@ import scipy.sparse as sp
 
 import featlearn as fl
 from benchmarks.harness import show
+from featlearn.threads import n_threads
 
 STEADY: dict[str, Any] = {"tol": 0, "random_state": 0}
 # (n, d, K) to start from, the kind of data, and the learner of K outputs and i iterations. K is None where the learner
 # has as many outputs as inputs. Learners of "epochs" draw rows at random and take no Dask array.
 LEARNERS: dict[str, tuple[tuple[int, int, int | None], str, Callable[[Any, int], Any]]] = {
-    "ContrastNormalizer": ((40_000, 256, None), "rows", lambda K, i: fl.ContrastNormalizer()),
-    "ZCA": ((40_000, 128, None), "rows", lambda K, i: fl.ZCA()),
-    "PCAWhitening": ((40_000, 128, 32), "rows", lambda K, i: fl.PCAWhitening(K)),
-    "RandomPatches": ((40_000, 128, 128), "rows", lambda K, i: fl.RandomPatches(K, random_state=0)),
-    "RandomWeights": ((40_000, 128, 128), "rows", lambda K, i: fl.RandomWeights(K, random_state=0)),
-    "KMeansDictionary": ((20_000, 128, 128), "rows", lambda K, i: fl.KMeansDictionary(K, max_iter=i, **STEADY)),
+    "ContrastNormalizer": ((20_000, 128, None), "rows", lambda K, i: fl.ContrastNormalizer()),
+    "ZCA": ((20_000, 128, None), "rows", lambda K, i: fl.ZCA()),
+    "PCAWhitening": ((20_000, 128, 32), "rows", lambda K, i: fl.PCAWhitening(K)),
+    "RandomPatches": ((20_000, 128, 128), "rows", lambda K, i: fl.RandomPatches(K, random_state=0)),
+    "RandomWeights": ((20_000, 128, 128), "rows", lambda K, i: fl.RandomWeights(K, random_state=0)),
+    "KMeansDictionary": ((10_000, 128, 64), "rows", lambda K, i: fl.KMeansDictionary(K, max_iter=i, **STEADY)),
     "GaussianMixtureEncoder, diagonal": (
         (10_000, 64, 64),
         "rows",
@@ -44,33 +48,34 @@ LEARNERS: dict[str, tuple[tuple[int, int, int | None], str, Callable[[Any, int],
         lambda K, i: fl.GaussianMixtureEncoder(K, covariance="full", max_iter=i, **STEADY),
     ),
     "SparseCoding, OMP": ((2_000, 64, 64), "rows", lambda K, i: fl.SparseCoding(K, n_nonzero=4, max_iter=i, **STEADY)),
-    "ICA": ((20_000, 64, 16), "rows", lambda K, i: fl.ICA(K, max_iter=i, **STEADY)),
-    "RICA": ((20_000, 64, 64), "rows", lambda K, i: fl.RICA(K, max_iter=i, **STEADY)),
-    "SparseFiltering": ((20_000, 64, 64), "rows", lambda K, i: fl.SparseFiltering(K, max_iter=i, **STEADY)),
-    "SlowFeatureAnalysis": ((40_000, 128, 32), "held rows", lambda K, i: fl.SlowFeatureAnalysis(K)),
-    "SparseAutoencoder": ((10_000, 128, 128), "epochs", lambda K, i: fl.SparseAutoencoder(K, max_iter=i, **STEADY)),
+    "ICA": ((10_000, 64, 16), "rows", lambda K, i: fl.ICA(K, max_iter=i, **STEADY)),
+    "RICA": ((10_000, 64, 64), "rows", lambda K, i: fl.RICA(K, max_iter=i, **STEADY)),
+    "SparseFiltering": ((10_000, 64, 64), "rows", lambda K, i: fl.SparseFiltering(K, max_iter=i, **STEADY)),
+    "SlowFeatureAnalysis": ((20_000, 128, 32), "held rows", lambda K, i: fl.SlowFeatureAnalysis(K)),
+    "SparseAutoencoder": ((4_000, 128, 128), "epochs", lambda K, i: fl.SparseAutoencoder(K, max_iter=i, **STEADY)),
     "DenoisingAutoencoder": (
-        (10_000, 128, 128),
+        (4_000, 128, 128),
         "epochs",
         lambda K, i: fl.DenoisingAutoencoder(K, max_iter=i, **STEADY),
     ),
     "ContractiveAutoencoder": (
-        (10_000, 128, 128),
+        (4_000, 128, 128),
         "epochs",
         lambda K, i: fl.ContractiveAutoencoder(K, max_iter=i, **STEADY),
     ),
     "PredictiveSparse": ((1_000, 64, 64), "epochs", lambda K, i: fl.PredictiveSparse(K, max_iter=i, **STEADY)),
-    "RBM": ((10_000, 128, 128), "epochs", lambda K, i: fl.RBM(K, visible="gaussian", max_iter=i, **STEADY)),
+    "RBM": ((4_000, 128, 128), "epochs", lambda K, i: fl.RBM(K, visible="gaussian", max_iter=i, **STEADY)),
     "LinearSVM": ((5_000, 128, 4), "classes", lambda K, i: fl.LinearSVM(tol=1e-3)),
     "LinearSVMCV": ((2_000, 64, 4), "classes", lambda K, i: fl.LinearSVMCV(Cs=3, cv=3, tol=1e-3)),
-    "UnigramModel": ((4_000, 2_000, None), "counts", lambda K, i: fl.UnigramModel()),
-    "MixtureOfUnigrams": ((4_000, 2_000, 32), "counts", lambda K, i: fl.MixtureOfUnigrams(K, max_iter=i, **STEADY)),
-    "PLSA": ((2_000, 2_000, 32), "counts", lambda K, i: fl.PLSA(K, max_iter=i, **STEADY)),
-    "LDA, Gibbs": ((2_000, 2_000, 32), "held counts", lambda K, i: fl.LDA(K, max_iter=10 * i, **STEADY)),
-    "LDA, variational": ((1_000, 2_000, 32), "counts", lambda K, i: fl.LDA(K, method="vb", max_iter=i, **STEADY)),
-    "LDA, online": ((2_000, 2_000, 32), "held counts", lambda K, i: fl.LDA(K, method="online", max_iter=i, **STEADY)),
+    "UnigramModel": ((2_000, 2_000, None), "counts", lambda K, i: fl.UnigramModel()),
+    "MixtureOfUnigrams": ((2_000, 2_000, 32), "counts", lambda K, i: fl.MixtureOfUnigrams(K, max_iter=i, **STEADY)),
+    "PLSA": ((1_000, 2_000, 32), "counts", lambda K, i: fl.PLSA(K, max_iter=i, **STEADY)),
+    "LDA, Gibbs": ((1_000, 2_000, 32), "held counts", lambda K, i: fl.LDA(K, max_iter=10 * i, **STEADY)),
+    "LDA, variational": ((500, 2_000, 32), "counts", lambda K, i: fl.LDA(K, method="vb", max_iter=i, **STEADY)),
+    "LDA, online": ((1_000, 2_000, 32), "held counts", lambda K, i: fl.LDA(K, method="online", max_iter=i, **STEADY)),
     "PCFGParser": ((1_000, 8, None), "trees", lambda K, i: fl.PCFGParser()),
 }
+PAGE = Path(__file__).parent.parent / "docs" / "growth.md"
 SEVERAL = 3  # iterations of a timed fit
 
 
@@ -109,7 +114,7 @@ def cost(learner: Any, data: tuple[Any, ...], quick: bool) -> tuple[float, float
     learner.fit(*data)  # everything is loaded and compiled
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
     before, seconds = megabytes("VmRSS"), []
-    while (len(seconds) < 3 and sum(seconds) < (0 if quick else 0.5)) or not seconds:
+    while (len(seconds) < 3 and sum(seconds) < (0 if quick else 0.3)) or not seconds:
         start = time.process_time()
         learner.fit(*data)
         seconds.append(time.process_time() - start)
@@ -202,15 +207,39 @@ def run(quick: bool = False) -> dict:
     one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
     # Memory given back at once, so that what one fit held does not count for the next.
     environment = os.environ | one | {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
-    result: dict[str, Any] = {}
-    for name in LEARNERS:
+
+    def measured(name):
         command = [sys.executable, "-m", "benchmarks.growth", name, *["--quick"] * quick]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-        result[name] = json.loads(done.stdout.splitlines()[-1])
+        return json.loads(done.stdout.splitlines()[-1])
+
+    with ThreadPoolExecutor(n_threads()) as pool:
+        result = dict(zip(LEARNERS, pool.map(measured, LEARNERS), strict=True))
     rows = [row(name, record) for name, record in result.items()]
     show(f"Growth in n, d and K; {SEVERAL} iterations each (LDA, Gibbs: ten times as many), one thread", COLUMNS, rows)
     return result
 
 
+def markdown(record: dict[str, Any]) -> str:
+    """The table of a saved record, and what it was measured on."""
+    rows = [row(name, measured) for name, measured in record["result"].items()]
+    lines = [" | ".join(map(str, cells)) for cells in (COLUMNS, ["---"] * len(COLUMNS), *rows)]
+    machine = (
+        f"{record['processor']}, {record['cores']} cores, {record['date'][:10]}, NumPy {record['versions']['numpy']}"
+    )
+    return "\n".join([*(f"| {line} |" for line in lines), "", f"Measured on {machine}."])
+
+
+def write_page(record: dict[str, Any], page: Path = PAGE) -> None:
+    """Put the table into the page, between its markers."""
+    begin, end = "<!-- growth -->\n", "<!-- /growth -->"
+    before, _, rest = page.read_text().partition(begin)
+    page.write_text(f"{before}{begin}{markdown(record)}\n{end}{rest.partition(end)[2]}")
+
+
 if __name__ == "__main__":
-    print(json.dumps(child(sys.argv[1], "--quick" in sys.argv)))
+    name = sys.argv[1]
+    if name.endswith(".json"):
+        write_page(json.loads(Path(name).read_text()))
+    else:
+        print(json.dumps(child(name, "--quick" in sys.argv)))

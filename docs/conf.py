@@ -7,10 +7,15 @@ import importlib
 import inspect
 import os
 import re
+import runpy
 from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("FEATLEARN_DATA", str(Path(__file__).parent / "_no_data"))  # pages look alike wherever built
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
 
 import featlearn
 
@@ -28,8 +33,10 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "_no_data", "Thumbs.db", "gallery/*.ipynb"]
+exclude_patterns = ["_build", "_floors.md", "_learners.md", "_no_data", "Thumbs.db", "gallery/*.ipynb"]
 default_role = "py:obj"
+smartquotes = False
+toc_object_entries_show_parents = "hide"
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence"]
 suppress_warnings = ["config.cache"]
@@ -68,6 +75,8 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     "filename_pattern": "/(" + "|".join(RUN) + r")\.py$",
     "ignore_pattern": r"__init__\.py",
+    "backreferences_dir": "gallery/used",
+    "doc_module": ("featlearn",),
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,
@@ -89,25 +98,21 @@ ROOMS = {
     "streaming": "Walks over data",
     "training": "The gradient loop",
     "callbacks": "Callbacks",
+    "persistence": "Saved models",
 }
 
 
 def public_names() -> dict[str, list[str]]:
-    """The public names of each room: those of `featlearn.__all__`, and of `featlearn.datasets` and `.training`."""
-    homes: dict[str, list[str]] = {room: [] for room in ROOMS}
-    for name in featlearn.__all__:
-        value = getattr(featlearn, name)
-        if inspect.ismodule(value):
-            if name in ("datasets", "training"):
-                described = [each for each in value.__all__ if callable(getattr(value, each)) and each != "Params"]
-                homes[name] = [f"{name}.{each}" for each in described]  # `Params` is another name of a dict
-            continue
-        room = value.__module__.split(".")[1]
-        homes.setdefault(room, []).append(name)
-    return {room: sorted(names, key=str.lower) for room, names in homes.items() if names}
+    """The public names of each room, as ``featlearn._HOME`` lists them, with those of `datasets` and `training`."""
+    homes = {room: list(names) for room, names in featlearn._HOME.items()}
+    for room in ("datasets", "training"):
+        names = importlib.import_module(f"featlearn.{room}").__all__
+        # `Params` and `State` are other names of a dict.
+        homes[room] = [f"{room}.{name}" for name in names if name not in ("Params", "State")]
+    return {room: sorted(homes[room], key=str.lower) for room in [*ROOMS, *(homes.keys() - ROOMS.keys())]}
 
 
-def write_reference() -> None:
+def reference() -> str:
     """One page that lists every public name by room; autosummary writes the page of each."""
     parts = ["API reference", "=============", "", "Every public name is imported from ``featlearn`` itself."]
     for room, names in public_names().items():
@@ -115,14 +120,21 @@ def write_reference() -> None:
         doc = inspect.getdoc(importlib.import_module(f"featlearn.{room}")) or ""
         parts += ["", title, "-" * len(title), "", doc.split("\n\n")[0], "", ".. currentmodule:: featlearn", ""]
         parts += [".. autosummary::", "   :toctree: .", "   :nosignatures:", "", *(f"   {name}" for name in names)]
-    text = "\n".join(parts) + "\n"
-    page = HERE / "api" / "index.rst"
+    return "\n".join(parts) + "\n"
+
+
+def write(path: str, text: str) -> None:
+    """Write a page that is made here, unless it is the same already, so that Sphinx does not read it again."""
+    page = HERE / path
     page.parent.mkdir(exist_ok=True)
     if not page.exists() or page.read_text() != text:
         page.write_text(text)
 
 
-write_reference()
+LINKED = {name.rpartition(".")[2]: f"featlearn.{name}" for names in public_names().values() for name in names}
+write("api/index.rst", reference())
+for name, source in (("_floors.md", "floors"), ("_learners.md", "registry")):  # tables that tests enforce
+    write(name, runpy.run_path(str(HERE.parent / "tests" / f"{source}.py"))["table"]() + "\n")
 
 
 def skip_foreign(app, what, name, obj, skip, options):
@@ -137,10 +149,16 @@ PLAIN = re.compile(r"(?<=\w)_(?!\w)|\|(?=\S)|(?<=[ (])\*(?=\w+[_,)])")
 
 def read_as_plain(app, what, name, obj, options, lines):
     """Docstrings say `n_iter_` and |x| in plain words, where reStructuredText would see links and substitutions."""
-    in_example = False
+    in_example, literal = False, None  # inside a doctest; the indent of the line that a literal block hangs below
     for i, line in enumerate(lines):
         in_example = line.lstrip().startswith(">>>") or (in_example and bool(line.strip()))
-        if in_example or line.count("`") % 2:
+        indent = len(line) - len(line.lstrip())
+        if literal is not None and line.strip() and indent <= literal:
+            literal = None
+        skipped = in_example or literal is not None or line.count("`") % 2
+        if literal is None and line.endswith("::"):
+            literal = indent
+        if skipped:
             continue
         head, colon, tail = line.partition(" : ") if re.match(r" *\w+ : ", line) else ("", "", line)
         parts = re.split(r"(``.*?``|`.*?`)", tail)  # every other one is a literal or a name
@@ -148,7 +166,24 @@ def read_as_plain(app, what, name, obj, options, lines):
         lines[i] = head + colon + "".join(parts)
 
 
+class NamesAreLinks(SphinxPostTransform):
+    """On pages in Markdown, a public name written as code leads to its page: `KMeansDictionary`."""
+
+    default_priority = 5  # before references are resolved
+
+    def run(self, **_):
+        if Path(self.env.doc2path(self.env.docname)).suffix != ".md":
+            return
+        for node in list(self.document.findall(nodes.literal)):
+            name = node.astext().removeprefix("featlearn.").partition("(")[0]
+            if name in LINKED and not isinstance(node.parent, (nodes.reference, addnodes.pending_xref)):
+                options = {"refdomain": "py", "reftype": "obj", "reftarget": LINKED[name], "refwarn": True}
+                link = addnodes.pending_xref("", node.deepcopy(), refdoc=self.env.docname, refexplicit=True, **options)
+                node.replace_self(link)
+
+
 def setup(app):
     """What the settings cannot say."""
     app.connect("autodoc-skip-member", skip_foreign)
     app.connect("autodoc-process-docstring", read_as_plain, priority=100)  # before numpydoc
+    app.add_post_transform(NamesAreLinks)

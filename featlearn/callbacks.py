@@ -93,6 +93,11 @@ class ProgressBar(_ProgressBar):
     max_propagation_depth : int or None, default=None
         How many levels of nested estimators get a bar; None means all of them.
 
+    See Also
+    --------
+    EarlyStopping : Ends a fit that no longer improves.
+    LivePlot : Draws while a fit runs.
+
     Examples
     --------
     >>> from featlearn import KMeansDictionary, ProgressBar
@@ -135,6 +140,10 @@ class EarlyStopping:
     -----
     UserWarning
         If no fit reported ``monitor``; it names the metrics that were, and by whom.
+
+    See Also
+    --------
+    ProgressBar : Shows how far a fit is.
 
     Examples
     --------

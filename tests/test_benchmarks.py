@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import harness, imports, lda_gibbs, lda_variational, memory, newsgroups, topics_memory
+from benchmarks import growth, harness, imports, lda_gibbs, lda_variational, memory, newsgroups, topics_memory
 
 
 class Clock:
@@ -132,6 +132,7 @@ def test_every_benchmark_named_is_there():
     assert {path.stem for path in folder.glob("*.py")} == shared | set(command.BENCHMARKS)
 
 
+@pytest.mark.slow
 def test_imports_gives_seconds_and_ratios(capsys):
     result = imports.run(quick=True)
     printed = capsys.readouterr().out
@@ -146,6 +147,7 @@ def test_imports_gives_seconds_and_ratios(capsys):
     assert result["seconds"]["python"] < result["seconds"]["import sklearn.base"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status")
 def test_memory_gives_the_growth_at_both_sizes(capsys):
     result = memory.run(quick=True)
@@ -172,6 +174,7 @@ def test_topic_corpora_share_terms_that_are_all_in_training(home, require_datase
     assert what.startswith("posts of 20" if home == "data" else "documents drawn")
 
 
+@pytest.mark.slow
 def test_lda_variational_compares_passes_and_bounds(require_dataset, monkeypatch, capsys):
     require_dataset("20newsgroups")
     monkeypatch.setattr(lda_variational, "n_threads", lambda: 1)  # the peer's processes take seconds to start
@@ -185,6 +188,7 @@ def test_lda_variational_compares_passes_and_bounds(require_dataset, monkeypatch
     assert f"{result['documents']} posts of 20 newsgroups, {result['terms']} terms" in " ".join(printed.split())
 
 
+@pytest.mark.slow
 def test_lda_gibbs_compares_speed_and_the_time_to_a_perplexity(require_dataset, monkeypatch, capsys):
     pytest.importorskip("tomotopy")
     require_dataset("20newsgroups")
@@ -198,9 +202,55 @@ def test_lda_gibbs_compares_speed_and_the_time_to_a_perplexity(require_dataset, 
     assert "tomotopy" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="measures memory by the resource module")
 def test_topics_memory_learns_every_line_of_the_file(capsys):
     result = topics_memory.run(quick=True)
     assert result["documents"] == 20_000
     assert 50 < result["peak_MB"] < 2000
     assert result["what"] in " ".join(capsys.readouterr().out.split())
+
+
+def test_growth_finds_exponents():
+    assert growth.slope([1, 2, 4], [3.0, 12.0, 48.0]) == pytest.approx(2)
+    assert growth.slope([1, 2, 4], [5.0, 5.0, 5.0]) == pytest.approx(0)
+
+
+def test_growth_writes_its_page(tmp_path):
+    sizes = {"n": 1000, "d": 64, "K": 8}
+    slopes = {
+        f"{what}_{axis}": b for what in ("time", "memory") for axis, b in zip("ndK", (1.02, 0.98, 0.5), strict=True)
+    }
+    measured = {"sizes": sizes, "cpu_seconds": 0.251, "memory_MB": 3.21, **slopes}
+    walked = measured | {"fixed": 3.0, "each": 1.0, "sent_MB": 0.0631, "most_MB": 1.3}
+    result = {"KMeansDictionary": walked, "RBM": measured, "LinearSVM": measured | {"memory_MB": 0.4}}
+    page = tmp_path / "growth.md"
+    page.write_text("before\n<!-- growth -->\nold\n<!-- /growth -->\nafter\n")
+    record = {
+        "processor": "Abacus",
+        "cores": 2,
+        "date": "2026-11-29T20:00",
+        "versions": {"numpy": "2"},
+        "result": result,
+    }
+    growth.write_page(record, page)
+    growth.write_page(record, page)
+    lines = page.read_text().splitlines()
+    assert lines[:2] + lines[-2:] == ["before", "<!-- growth -->", "<!-- /growth -->", "after"]
+    assert (
+        "| KMeansDictionary | 1000 x 64 x 8 | 3 + 1 i | 0.25 | n^1.0 d^1.0 K^0.5 | 3.2 | n^1.0 d^1.0 K^0.5 | 0.063 | 1.3 |"  # noqa: E501
+        in lines
+    )
+    assert "| RBM | 1000 x 64 x 8 | epochs | 0.25 | n^1.0 d^1.0 K^0.5 | 3.2 | n^1.0 d^1.0 K^0.5 |  |  |" in lines
+    assert any(line.startswith("| LinearSVM | 1000 x 64 x 8 | in memory |") for line in lines)
+    assert "Measured on Abacus, 2 cores, 2026-11-29, NumPy 2." in lines
+
+
+def test_growth_counts_walks_and_what_is_sent():
+    dask = pytest.importorskip("dask", reason="pip install 'featlearn[dask]'")
+    assert dask.__version__
+    X = growth.draw("rows", 800, 6, 3)[0]
+    _, _, make = growth.LEARNERS["ZCA"]
+    found = growth.walks(make, X, None)
+    assert (found["fixed"], found["each"]) == (1, 0)
+    assert found["sent_MB"] * 2**20 == pytest.approx(6 * 6 * 8, abs=1000)  # second moments, and what pickle adds

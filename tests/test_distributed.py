@@ -7,6 +7,7 @@ from featlearn import ZCA, KMeansDictionary
 
 pytest.importorskip("distributed", reason="pip install 'featlearn[dask]'")
 pytest.importorskip("dask.array", reason="pip install 'featlearn[dask]'")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,7 @@
 """Every example of the gallery runs, prints and draws, without a network and with warnings as errors."""
 
 import ast
-import os
-import subprocess
+import runpy
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,15 +31,34 @@ PRINTS = {
 }
 
 
-def run(name, *arguments, **environment):
-    """The example's output, run by itself."""
-    environment = os.environ | {"MPLBACKEND": "Agg", "PYTHONWARNINGS": "error::UserWarning"} | environment
-    path = EXAMPLES / f"{name}.py"
-    done = subprocess.run(
-        [sys.executable, path, *map(str, arguments)], capture_output=True, text=True, env=environment, timeout=300
-    )
-    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
-    return done.stdout
+# Those that take several seconds: `make test-all` runs them.
+SLOW = {
+    "out_of_core_dask",
+    "plot_grid_search",
+    "plot_learners_side_by_side",
+    "plot_markovization_search",
+    "plot_number_of_topics",
+    "plot_rbm_digits",
+    "plot_search_learners",
+    "plot_sklearn_learners",
+}
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """A function that runs an example in this process, where everything is imported already, and gives its output."""
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.chdir(tmp_path)
+
+    def run(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
+        capsys.readouterr()
+        runpy.run_path(str(EXAMPLES / f"{name}.py"))
+        return capsys.readouterr().out
+
+    yield run
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 def test_every_example_is_run():
@@ -56,8 +74,11 @@ def test_every_example_has_a_title_and_cells(name):
     assert source.count("\n# %%\n") >= 2
 
 
-@pytest.mark.parametrize("name", [name for name in PRINTS if name.startswith("plot_")])
-def test_pictures(name, tmp_path, require_dataset):
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in PRINTS if name.startswith("plot_")],
+)
+def test_pictures(name, run, tmp_path, require_dataset):
     pytest.importorskip("matplotlib", reason="pip install 'featlearn[plot]'")
     if "mnist" in name:
         require_dataset("mnist")
@@ -71,12 +92,13 @@ def test_pictures(name, tmp_path, require_dataset):
     assert len(picture) > 10_000
 
 
-def test_online_topics():
+def test_online_topics(run):
     pytest.importorskip("gensim", reason="pip install 'featlearn[text]'")
     assert PRINTS["online_topics_stream"] in run("online_topics_stream")
 
 
-def test_out_of_core():
+@pytest.mark.slow
+def test_out_of_core(run):
     if find_spec("dask") is None:
         pytest.skip("pip install 'featlearn[dask]'")
     lines = run("out_of_core_dask").splitlines()
@@ -86,9 +108,12 @@ def test_out_of_core():
     assert "lazy codes: (60000, 50)" in lines[-1]
 
 
-def test_without_data_the_example_says_how_to_get_them(tmp_path):
+def test_without_data_the_example_says_how_to_get_them(run, tmp_path, monkeypatch, capsys):
     pytest.importorskip("matplotlib", reason="pip install 'featlearn[plot]'")
-    output = run("plot_mnist_cifar_patches", tmp_path / "picture.png", FEATLEARN_DATA=str(tmp_path))
+    monkeypatch.setenv("FEATLEARN_DATA", str(tmp_path))
+    with pytest.raises(SystemExit, match="0"):
+        run("plot_mnist_cifar_patches", tmp_path / "picture.png")
+    output = capsys.readouterr().out
     assert "fetch_mnist()" in output
     assert str(tmp_path) in output
     assert not (tmp_path / "picture.png").exists()

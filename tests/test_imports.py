@@ -36,6 +36,7 @@ def test_learning_and_encoding_load_no_optional_package():
         "import numpy as np, featlearn\n"
         "X = np.random.default_rng(0).normal(size=(50, 4))\n"
         "featlearn.KMeansDictionary(3).fit(featlearn.ZCA().fit_transform(X)).transform(X)\n"
+        "featlearn.Stage(featlearn.KMeansDictionary(3), patch_size=2).fit_transform(X.reshape(10, 5, 4))\n"
         "for name in featlearn.__all__: getattr(featlearn, name)"
     )
     assert loaded_after(code) & {"tensorflow", "keras", "jax", "torch", "gensim", "matplotlib", "dask"} == set()

@@ -106,18 +106,21 @@ def test_a_bad_value_is_refused_with_estimator_parameter_and_value(name, paramet
         assert repr(value) in said or str(value) in said, (value, said)
 
 
-@pytest.mark.parametrize(("name", "parameter"), PARAMETERS, ids=ids)
-def test_numpy_scalars_pass(name, parameter):
+KINDS = {
+    "long": {bool: np.bool_, int: np.int64, float: np.float64, str: np.str_},
+    "short": {bool: np.bool_, int: np.int32, float: np.float32, str: np.str_},
+    "unsigned": {int: np.uint8},  # where it holds the number
+}
+
+
+@pytest.mark.parametrize("kinds", KINDS)
+@pytest.mark.parametrize("name", ALL)
+def test_numpy_scalars_pass(name, kinds):
+    """All parameters at once: each has its rule, which names it where it is refused."""
     estimator, data = ALL[name]
-    value = estimator.get_params(deep=False)[parameter]
-    kinds = []
-    if isinstance(value, bool):
-        kinds = [np.bool_]
-    elif isinstance(value, int):
-        kinds = [np.int64, np.int32, np.uint8 if 0 <= value < 256 else np.int64]
-    elif isinstance(value, float):
-        kinds = [np.float64, np.float32]
-    elif isinstance(value, str):
-        kinds = [np.str_]
-    for kind in kinds:
-        fitted(clone(estimator).set_params(**{parameter: kind(value)}), data)
+    scalars = {
+        parameter: KINDS[kinds][type(value)](value)
+        for parameter, value in estimator.get_params(deep=False).items()
+        if type(value) in KINDS[kinds] and (kinds != "unsigned" or 0 <= value < 256)
+    }
+    fitted(clone(estimator).set_params(**scalars), data)

@@ -302,7 +302,7 @@ import numpy as np
 from featlearn import KMeansDictionary, ZCA, accumulate, map_chunks, streaming
 
 streaming.CHUNK_BYTES = 1 << 20
-kind, path, out = sys.argv[1:]
+kind, out, *paths = sys.argv[1:]
 
 
 def resident():
@@ -311,7 +311,7 @@ def resident():
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("RssAnon"))
 
 
-X = np.load(path, mmap_mode="r")
+files = [np.load(path, mmap_mode="r") for path in paths]
 learners = {
     "zca": lambda X: ZCA().fit(X),
     "kmeans": lambda X: KMeansDictionary(4, random_state=0, max_iter=2, tol=0).fit(X),
@@ -320,8 +320,8 @@ learners = {
         lambda c: c.astype(np.float32), X, np.lib.format.open_memmap(out, "w+", np.float32, X.shape)
     ),
 }
-learners[kind](X[:2000])  # compiles
-before, peak, done = resident(), 0, threading.Event()
+learners[kind](files[0][:2000])  # compiles
+before = resident()
 
 
 def watch():
@@ -331,12 +331,14 @@ def watch():
         time.sleep(0.001)
 
 
-watcher = threading.Thread(target=watch)
-watcher.start()
-learners[kind](X)
-done.set()
-watcher.join()
-print(max(0, peak - before))
+for X in files:
+    peak, done = 0, threading.Event()
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    learners[kind](X)
+    done.set()
+    watcher.join()
+    print(max(0, peak - before))
 """
 
 
@@ -346,19 +348,19 @@ print(max(0, peak - before))
 )
 def test_memory_does_not_grow_with_the_data(kind, dtype, tmp_path):
     """Ten times the rows, the same peak; as float32 the larger file alone would take 160 MB."""
-    peaks = []
+    command = [sys.executable, "-c", MEMORY, kind, str(tmp_path / "out.npy")]
     for rows in (20_000, 200_000):
-        path = tmp_path / f"{rows}.npy"
-        data = np.lib.format.open_memmap(path, "w+", np.dtype(dtype), (rows, 200))
+        command.append(str(tmp_path / f"{rows}.npy"))
+        data = np.lib.format.open_memmap(command[-1], "w+", np.dtype(dtype), (rows, 200))
         block = np.random.default_rng(0).integers(0, 256, (10_000, 200)).astype(dtype)
         for start in range(0, rows, 10_000):
             data[start : start + 10_000] = block + np.dtype(dtype).type(start // 10_000 % 50)
         del data
-        command = [sys.executable, "-c", MEMORY, kind, str(path), str(tmp_path / "out.npy")]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        peaks.append(int(done.stdout))
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for path in tmp_path.iterdir():
         path.unlink()
+    peaks = [int(peak) for peak in done.stdout.split()]
     assert peaks[1] < peaks[0] + 20e6, peaks
     assert peaks[1] < 80e6, peaks
 

@@ -142,9 +142,9 @@ def gather(
     topics = Topics(
         extractor.components_,
         extractor.terms_,
-        np.concatenate([chunk.proportions for chunk in kept]),
-        np.concatenate([chunk.known for chunk in kept]).astype(np.float64),
-        [record.text for record in records] if held else None,
+        proportions=np.concatenate([chunk.proportions for chunk in kept]),
+        lengths=np.concatenate([chunk.known for chunk in kept]).astype(np.float64),
+        documents=[record.text for record in records] if held else None,
     )
     return topics, [record.id for record in records], labels_of(records, arguments)
 

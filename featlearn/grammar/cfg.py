@@ -21,7 +21,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -68,6 +68,10 @@ class CFG:
     ValueError
         If there is no rule, a right side is empty, a rule comes twice, or the start symbol has no rule.
 
+    See Also
+    --------
+    PCFG : With probabilities.
+
     Examples
     --------
     >>> from featlearn.grammar.cfg import CFG
@@ -113,7 +117,7 @@ class CFG:
         return tuple(dict.fromkeys(s.text for _, rhs in self.rules for s in rhs if isinstance(s, Word)))
 
     @classmethod
-    def from_text(cls, text: str, start: str | None = None) -> "CFG":
+    def from_text(cls, text: str, start: str | None = None) -> Self:
         """Read the textual format of ``featlearn.grammar.notation``, without probabilities.
 
         Parameters
@@ -139,7 +143,7 @@ class CFG:
         return grammar
 
     @classmethod
-    def from_nltk(cls, grammar: Any) -> "CFG":
+    def from_nltk(cls, grammar: Any) -> Self:
         """The rules of an ``nltk.CFG`` or ``nltk.PCFG``, each once; its terminals, which are str, are words.
 
         Raises
@@ -255,6 +259,11 @@ class PCFG(CFG):
         If a probability is negative, not finite, or greater than 1 without ``normalize=True``; if those of a symbol do
         not add up to 1; and as for `CFG`.
 
+    See Also
+    --------
+    CFG : Without probabilities.
+    PCFGParser : Parses with it.
+
     Examples
     --------
     >>> from featlearn.grammar.cfg import PCFG
@@ -267,7 +276,7 @@ class PCFG(CFG):
 
     probabilities: np.ndarray
 
-    def __init__(self, rules: Any, start: str | None = None, normalize: bool | None = False):
+    def __init__(self, rules: Any, start: str | None = None, *, normalize: bool | None = False):
         if isinstance(rules, Mapping):
             triples = [(*rule, p) for rule, p in zip(_items(PCFG, rules, 2), rules.values(), strict=True)]
         else:
@@ -308,7 +317,7 @@ class PCFG(CFG):
         self.__dict__.update(vars(PCFG([(*rule, p) for rule, p in rules], state["start"], normalize=None)))
 
     @classmethod
-    def from_text(cls, text: str, start: str | None = None, normalize: bool | None = False) -> "PCFG":
+    def from_text(cls, text: str, start: str | None = None, *, normalize: bool | None = False) -> Self:
         """Read the textual format of ``featlearn.grammar.notation``; NLTK's grammars are such text too.
 
         Parameters
@@ -366,12 +375,12 @@ class PCFG(CFG):
                     for place in places:
                         values[place] /= total
         triples = [(*written.rule, value) for written, value in zip(found.rules, values, strict=True)]
-        grammar = cls(triples, found.start if start is None else start, normalize)
+        grammar = cls(triples, found.start if start is None else start, normalize=normalize)
         report_symbols(grammar)
         return grammar
 
     @classmethod
-    def from_nltk(cls, grammar: Any) -> "PCFG":
+    def from_nltk(cls, grammar: Any) -> Self:
         """An ``nltk.PCFG``; its terminals, which are str, are words.
 
         Probabilities of a rule that comes several times are added; those of a symbol, which NLTK takes if they add up
@@ -412,7 +421,7 @@ class PCFG(CFG):
         return taken
 
     @classmethod
-    def from_counts(cls, counts: RuleCounts, start: str | None = None, smoothing: float = 0.0) -> "PCFG":
+    def from_counts(cls, counts: RuleCounts, start: str | None = None, *, smoothing: float = 0.0) -> Self:
         """The grammar of greatest likelihood given counts; ``smoothing`` is added to each count of a rule seen.
 
         Without ``start``, the label of all roots; if roots differ, a ValueError asks for a common root.
@@ -436,7 +445,9 @@ class PCFG(CFG):
         return cls(rules, start)
 
     @classmethod
-    def from_trees(cls, trees: Any, start: str | None = None, smoothing: float = 0.0, n_jobs: int | None = 1) -> "PCFG":
+    def from_trees(
+        cls, trees: Any, start: str | None = None, *, smoothing: float = 0.0, n_jobs: int | None = 1
+    ) -> Self:
         """The grammar of greatest likelihood of trees.
 
         Parameters
@@ -454,7 +465,7 @@ class PCFG(CFG):
         -------
         grammar : PCFG
         """
-        return cls.from_counts(accumulate(RuleCounts.of, trees, n_jobs=n_jobs), start, smoothing)
+        return cls.from_counts(accumulate(RuleCounts.of, trees, n_jobs=n_jobs), start, smoothing=smoothing)
 
     def _alternative(self, place: int) -> str:
         return f"{super()._alternative(place)} {float(self.probabilities[place])!r}"
@@ -483,7 +494,7 @@ class PCFG(CFG):
         """Whether the probabilities of all finite trees add up to 1: the start symbol's mass."""
         return abs(self.mass()[self.start] - 1) <= tolerance
 
-    def mass(self, max_iter: int = 200, tol: float = 1e-13) -> dict[str, float]:
+    def mass(self, *, max_iter: int = 200, tol: float = 1e-13) -> dict[str, float]:
         """What the probabilities of the finite trees of each symbol add up to: inf if they grow without bound."""
         productive = self.productive()
         names = [s for s in self.symbols if s in productive]
@@ -518,7 +529,7 @@ class PCFG(CFG):
         found = dict(zip(names, mass.tolist(), strict=True))
         return {s: found.get(s, 0.0) for s in self.symbols}
 
-    def sample(self, random_state=None, max_words: int = 1000, max_tries: int = 1000) -> Tree:
+    def sample(self, random_state: Any = None, *, max_words: int = 1000, max_tries: int = 1000) -> Tree:
         """Draw a tree.
 
         Parameters

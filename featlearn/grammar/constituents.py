@@ -14,7 +14,7 @@ CountVectorizer in a FeatureUnion.
 
 from collections.abc import Iterable, Iterator
 from copy import copy
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -107,6 +107,10 @@ class ConstituentVectorizer(TransformerMixin, BaseEstimator):
     TypeError
         If a document is neither a text nor trees.
 
+    See Also
+    --------
+    PCFGParser : The trees it counts.
+
     Notes
     -----
     A document is a string with a sentence on every line, a list of words (one sentence), a `Tree`, or a list of trees.
@@ -136,6 +140,7 @@ class ConstituentVectorizer(TransformerMixin, BaseEstimator):
     def __init__(
         self,
         parser=None,
+        *,
         features=("label", "rule", "span"),
         min_df: int | float = 1,
         max_df: int | float = 1.0,
@@ -161,7 +166,7 @@ class ConstituentVectorizer(TransformerMixin, BaseEstimator):
         return tags
 
     @guarded
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn which features there are.
 
         Parameters
@@ -179,7 +184,7 @@ class ConstituentVectorizer(TransformerMixin, BaseEstimator):
         return self
 
     @guarded
-    def fit_transform(self, X, y=None) -> sp.csr_array:
+    def fit_transform(self, X: Any, y: Any = None) -> sp.csr_array:
         """Learn which features there are, and count them: every document is parsed once.
 
         Parameters
@@ -199,7 +204,7 @@ class ConstituentVectorizer(TransformerMixin, BaseEstimator):
         self.vocabulary_ = {name: column for column, name in enumerate(names)}
         return count_matrix(found, self.vocabulary_)
 
-    def transform(self, X) -> sp.csr_array:
+    def transform(self, X: Any) -> sp.csr_array:
         """Count the features of documents; features that the fit did not see are left out.
 
         Parameters
@@ -214,7 +219,7 @@ class ConstituentVectorizer(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return count_matrix(self._features(X), self.vocabulary_)
 
-    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """The features in the order of the columns."""
         check_is_fitted(self)
         return self.feature_names_

@@ -10,7 +10,7 @@
 from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -91,7 +91,7 @@ class TreebankModel:
     root: str
 
     @classmethod
-    def of(cls, counts: TreebankCounts, **lexicon_options: Any) -> "TreebankModel":
+    def of(cls, counts: TreebankCounts, **lexicon_options: Any) -> Self:
         """The model of greatest likelihood, but for the words."""
         rules = counts.rules.rules
         totals: Counter = Counter()

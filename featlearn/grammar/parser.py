@@ -16,7 +16,7 @@ unlexicalized parsing".
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -111,7 +111,7 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
     tol : float, default=1e-5
         Stop when the log-likelihood rises by less than this fraction of its size in an iteration.
     n_jobs : int or None, default=None
-        Threads, sentences side by side; None takes every core this process may use. No effect on results.
+        Threads; None takes every core this process may use. No effect on the result.
     tokenizer : {"treebank", "blanks"} or callable, default="treebank"
         What cuts sentences that are strings into words; lists of words are never cut. "treebank": the Penn Treebank's
         rules and signs (`featlearn.grammar.words`: ``do n't``, ``-LRB-``, the period by itself), where words that the
@@ -145,6 +145,12 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         grammar of the last whole iteration.
     UserWarning
         Once for each call: if sentences have no tree, how many of them, and the words that no rule covers.
+
+    See Also
+    --------
+    PCFG : Grammars.
+    score_trees : Scores as evalb does.
+    ConstituentVectorizer : Features from trees.
 
     Notes
     -----
@@ -206,6 +212,7 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         self,
         horizontal: int | None = 2,
         vertical: int = 2,
+        *,
         factor: str = "right",
         unaries: str = "keep",
         annotate_tags: bool = False,
@@ -259,7 +266,7 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
             raise ValueError(f"PCFGParser: grammar={shown!r} is not valid. {error}") from error
 
     @fitting(lambda self, X: self.max_iter if self.method == "em" else 1)
-    def fit(self, X=None, y=None):
+    def fit(self, X: Any = None, y: Any = None) -> Self:
         """Learn the grammar.
 
         Parameters
@@ -375,7 +382,7 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         found = parse_batch(model.grammar, lexicals, sentences, n_jobs=self.n_jobs, beam=self.beam)
         return [p if p.tree is None else Parse(p.log_proba, model.plain(p.tree)) for p in found]
 
-    def predict(self, X) -> list[Tree | None]:
+    def predict(self, X: Any) -> list[Tree | None]:
         """The best tree of each sentence; a flat one where the grammar has none, and None for no words.
 
         Parameters
@@ -394,7 +401,7 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         _report(model, sentences, parses)
         return [p.tree or flat_tree(model, words) for p, words in zip(parses, sentences, strict=True)]
 
-    def predict_log_proba(self, X) -> np.ndarray:
+    def predict_log_proba(self, X: Any) -> np.ndarray:
         """log p(tree, sentence) of the best tree of each sentence.
 
         The product of the probabilities of all rules of its derivation, those of its words included, in natural logs;
@@ -416,7 +423,7 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         _report(model, sentences, parses)
         return np.array([p.log_proba for p in parses], dtype=float)
 
-    def inside_log_proba(self, sentence) -> float:
+    def inside_log_proba(self, sentence: Any) -> float:
         """log p(sentence), all its trees together; -inf without any.
 
         Parameters
@@ -430,7 +437,7 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         report_failures(model, [words] if value == -np.inf else [], 1)
         return value
 
-    def parse(self, sentence, k: int = 1) -> list[tuple[Tree, float]]:
+    def parse(self, sentence: Any, k: int = 1) -> list[tuple[Tree, float]]:
         """The k best trees of one sentence with log p(tree, sentence), best first; fewer if there are fewer.
 
         Parameters
@@ -462,7 +469,7 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         flat = flat_tree(model, words)
         return [] if flat is None else [(flat, -np.inf)]
 
-    def evaluate(self, X, y=None, max_words: int | None = None) -> BracketScores:
+    def evaluate(self, X: Any, y: Any = None, *, max_words: int | None = None) -> BracketScores:
         """All scores of the predicted trees against the treebank's: `featlearn.grammar.evalb`.
 
         Parameters
@@ -494,7 +501,7 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
         found = self._parses(model, sentences)
         return score_trees(gold, [p.tree for p in found]), model, sentences, found
 
-    def score(self, X, y=None) -> float:
+    def score(self, X: Any, y: Any = None) -> float:
         """Labeled bracket F1, 0 to 1, of the predicted trees; parameters as of `evaluate`.
 
         A sentence without a tree has no right bracket, and lowers it; a warning tells where a tenth or more have none.

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from featlearn.grammar.escapes import RESERVED
 from featlearn.grammar.tree import Tree
@@ -130,7 +130,7 @@ class RuleCounts:
     roots: Counter = field(default_factory=Counter)
 
     @classmethod
-    def of(cls, trees: Iterable[Tree]) -> "RuleCounts":
+    def of(cls, trees: Iterable[Tree]) -> Self:
         """The counts of some trees."""
         if isinstance(trees, (str, Tree)):
             raise TypeError(

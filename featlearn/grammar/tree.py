@@ -45,6 +45,11 @@ class Tree:
     ValueError
         If the label or a word is empty, or there is no child.
 
+    See Also
+    --------
+    read_trees, write_trees : Files of them.
+    TreeDisplay, tree_svg : Pictures of them.
+
     Examples
     --------
     >>> from featlearn.grammar.tree import Tree

@@ -96,6 +96,11 @@ class FisherVector(ImageEncoder):
         For images of another size than fitted, patches or a grid that do not fit, fewer patches than components, NaN,
         or a parameter out of range.
 
+    See Also
+    --------
+    Stage : Lifts any learner of vectors to images.
+    GaussianMixtureEncoder : The mixture behind it.
+
     References
     ----------
     Perronnin, Sanchez & Mensink (2010), "Improving the Fisher kernel for large-scale image classification".

@@ -81,6 +81,10 @@ class LocalContrastNormalizer(MapTransformer):
     floor : "mean" or float, default="mean"
         What the local spread is raised to where it is smaller: its mean over the image, or a number.
 
+    See Also
+    --------
+    ContrastNormalizer : The same for rows, each as a whole.
+
     Examples
     --------
     >>> import numpy as np

@@ -145,6 +145,10 @@ class SumPool(_Pool):
     step : int or pair of int or None, default=None
         Distance between windows; None means they touch. A window that would not fit whole is dropped.
 
+    See Also
+    --------
+    MeanPool, MaxPool : Other pools.
+
     Examples
     --------
     >>> import numpy as np
@@ -174,6 +178,10 @@ class MeanPool(_Pool):
     step : int or pair of int or None, default=None
         Distance between windows; None means they touch. A window that would not fit whole is dropped.
 
+    See Also
+    --------
+    SumPool, MaxPool : Other pools.
+
     Examples
     --------
     >>> import numpy as np
@@ -201,6 +209,10 @@ class MaxPool(_Pool):
         Size (height, width) of a cell, in place of a grid.
     step : int or pair of int or None, default=None
         Distance between windows; None means they touch. A window that would not fit whole is dropped.
+
+    See Also
+    --------
+    SumPool, MeanPool : Other pools.
 
     Examples
     --------

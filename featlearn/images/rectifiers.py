@@ -54,6 +54,10 @@ class _Rectifier(MapTransformer):
 class Abs(_Rectifier):
     """Absolute value of every response.
 
+    See Also
+    --------
+    Positive, SplitSign, SoftThreshold : Other rectifiers.
+
     Examples
     --------
     >>> import numpy as np
@@ -68,6 +72,10 @@ class Abs(_Rectifier):
 
 class Positive(_Rectifier):
     """Positive part of every response.
+
+    See Also
+    --------
+    Abs, SplitSign, SoftThreshold : Other rectifiers.
 
     Examples
     --------
@@ -90,6 +98,10 @@ class SplitSign(_Rectifier):
     ----------
     threshold : float, default=0.0
         t, at least 0.
+
+    See Also
+    --------
+    Abs, Positive, SoftThreshold : Other rectifiers.
 
     Examples
     --------
@@ -130,6 +142,10 @@ class SoftThreshold(_Rectifier):
     ----------
     threshold : float, default=0.1
         t, at least 0.
+
+    See Also
+    --------
+    Abs, Positive, SplitSign : Other rectifiers.
 
     Examples
     --------

@@ -30,6 +30,10 @@ class Flatten(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     feature_names_in_ : array of str
         Column names, only if `fit` got a data frame.
 
+    See Also
+    --------
+    ToImages : The way back.
+
     Examples
     --------
     >>> import numpy as np
@@ -183,6 +187,10 @@ class ToImages(ArraysOut):
         Number of columns seen in `fit`.
     feature_names_in_ : array of str
         Column names, only if `fit` got a data frame.
+
+    See Also
+    --------
+    Flatten : The way back.
 
     Examples
     --------

@@ -160,6 +160,11 @@ class Stage(ImageEncoder):
     TypeError
         For no images at all: None, a path, a mapping.
 
+    See Also
+    --------
+    FisherVector : Another way from patches to features of images.
+    Flatten : Maps to rows, for a classifier.
+
     Notes
     -----
     A learner made of `ContrastNormalizer`, `ZCA` or `PCAWhitening`, and one that says by ``encoder_plan()`` what its

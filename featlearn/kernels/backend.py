@@ -67,7 +67,7 @@ def compiled(f: Callable) -> Callable:
 def value_and_grad(f: Callable, has_aux: bool = False) -> Callable:
     """A function that gives ``f(params, *rest)`` and its gradients, a dict like ``params``; f gives one number.
 
-    With ``has_aux`` f gives a pair, of the number and something else that has no part in the gradients.
+    With ``has_aux`` f gives a pair, of the number and a dict of tensors that have no part in the gradients.
     """
     name = backend()
     if name == "tensorflow":
@@ -94,8 +94,7 @@ def value_and_grad(f: Callable, has_aux: bool = False) -> Callable:
             value, *other = f(leaves, *rest) if has_aux else (f(leaves, *rest),)
             found = torch.autograd.grad(value, list(leaves.values()), allow_unused=True)
         grads = (torch.zeros_like(v) if g is None else g for v, g in zip(leaves.values(), found, strict=True))
-        other = [torch.utils._pytree.tree_map(torch.Tensor.detach, o) for o in other]
-        value = value.detach()
+        value, other = value.detach(), [{k: v.detach() for k, v in tensors.items()} for tensors in other]
         return (value, *other) if has_aux else value, dict(zip(leaves, grads, strict=True))
 
     return run_torch

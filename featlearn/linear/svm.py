@@ -321,7 +321,7 @@ class LinearSVM(LinearPredictor):
     warm_start : bool, default=False
         Start from the coefficients of the last fit, if its classes and features were the same.
     n_jobs : int or None, default=None
-        Threads; None takes every core, -1 too, -2 all but one. No effect on the result.
+        Threads; None takes every core this process may use. No effect on the result.
 
     Attributes
     ----------
@@ -338,7 +338,7 @@ class LinearSVM(LinearPredictor):
     n_passes_ : int
         Walks over X, all told.
     n_features_in_ : int
-        Features seen in fit.
+        Number of features seen by `fit`.
     feature_names_in_ : array of shape (n_features_in_,)
         Names of the features, where X had them.
 
@@ -349,6 +349,10 @@ class LinearSVM(LinearPredictor):
         (add `Flatten`), or the structure of a sparse X is damaged.
     TypeError
         If X is a stream or a Dask collection.
+
+    See Also
+    --------
+    LinearSVMCV : C chosen by cross-validation.
 
     Notes
     -----

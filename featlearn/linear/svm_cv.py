@@ -180,7 +180,7 @@ class LinearSVMCV(LinearPredictor):
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, as in `LinearSVM`; "balanced" is figured on each fold's own rows.
     n_jobs : int or None, default=None
-        Threads; None takes every core. No effect on the result.
+        Threads; None takes every core this process may use. No effect on the result.
 
     Attributes
     ----------
@@ -203,7 +203,7 @@ class LinearSVMCV(LinearPredictor):
     n_passes_ : int
         Walks over X, all told.
     n_features_in_ : int
-        Features seen in fit.
+        Number of features seen by `fit`.
     feature_names_in_ : array of shape (n_features_in_,)
         Names of the features, where X had them.
 
@@ -214,6 +214,10 @@ class LinearSVMCV(LinearPredictor):
         the message names the fold, the class and how many rows it has.
     TypeError
         If X is a stream or a Dask collection.
+
+    See Also
+    --------
+    LinearSVM : With a C that is given.
 
     Notes
     -----

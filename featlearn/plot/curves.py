@@ -1,7 +1,7 @@
 """Curves of learning: what one or several estimators reported after each iteration of their fit, on one axis."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -119,6 +119,10 @@ class LossCurveDisplay:
     figure_ : matplotlib Figure
         Figure with the axes.
 
+    See Also
+    --------
+    LivePlot : The same while a fit runs.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits
@@ -131,7 +135,7 @@ class LossCurveDisplay:
     ('inertia', ['5 atoms', '10 atoms'])
     """
 
-    def __init__(self, curves: Mapping[str, Any], validation: Mapping[str, Any] | None = None, ylabel: str = "loss"):
+    def __init__(self, curves: Mapping[str, Any], *, validation: Mapping[str, Any] | None = None, ylabel: str = "loss"):
         self.curves = curves
         self.validation = validation
         self.ylabel = ylabel
@@ -139,7 +143,7 @@ class LossCurveDisplay:
     @classmethod
     def from_estimator(
         cls, estimator: Any, *, curve: str | None = None, log_scale: bool = False, ax: Any = None
-    ) -> "LossCurveDisplay":
+    ) -> Self:
         """Draw the curves of one or several fitted estimators.
 
         Parameters
@@ -179,11 +183,11 @@ class LossCurveDisplay:
         keys = {name: name if alike else f"{name}, {whats[name]}" for name in found}
         return cls(
             {keys[name]: values for name, (_, values, _) in found.items()},
-            {keys[name]: values for name, (_, _, values) in found.items() if values is not None},
+            validation={keys[name]: values for name, (_, _, values) in found.items() if values is not None},
             ylabel=next(iter(whats.values())) if alike else "value",
         ).plot(ax, log_scale=log_scale)
 
-    def plot(self, ax: Any = None, *, log_scale: bool = False) -> "LossCurveDisplay":
+    def plot(self, ax: Any = None, *, log_scale: bool = False) -> Self:
         """Draw the curves.
 
         Parameters

@@ -1,6 +1,6 @@
 """Filters as pictures: what a learner, a pipeline of whitening and a learner, or a whole `Stage` has learned."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -108,6 +108,10 @@ class FilterGridDisplay:
     figure_ : matplotlib Figure
         Figure with the axes.
 
+    See Also
+    --------
+    ReconstructionDisplay, SampleGridDisplay : Other pictures of a learner.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits
@@ -120,7 +124,7 @@ class FilterGridDisplay:
     ((16, 64), (8, 8))
     """
 
-    def __init__(self, filters: Any, shape: tuple[int, ...] | None = None, title: str | None = None):
+    def __init__(self, filters: Any, *, shape: tuple[int, ...] | None = None, title: str | None = None):
         self.filters = filters
         self.shape = shape
         self.title = title
@@ -138,7 +142,7 @@ class FilterGridDisplay:
         cmap: str = "gray",
         normalize: str | None = "each",
         padding: int = 1,
-    ) -> "FilterGridDisplay":
+    ) -> Self:
         """Draw the filters of a fitted estimator.
 
         Parameters
@@ -190,7 +194,7 @@ class FilterGridDisplay:
         if count < 1:
             raise ValueError(f"n_filters={n_filters} draws nothing; pass at least 1, or None for all.")
         noun = f"{count} of {len(filters)} filters" if count < len(filters) else f"{count} filters"
-        display = cls(filters[:count], shape, title=f"{noun}, {' × '.join(map(str, shape))}")
+        display = cls(filters[:count], shape=shape, title=f"{noun}, {' × '.join(map(str, shape))}")
         return display.plot(ax, ncols=ncols, cmap=cmap, normalize=normalize, padding=padding)
 
     def plot(
@@ -201,7 +205,7 @@ class FilterGridDisplay:
         cmap: str = "gray",
         normalize: str | None = "each",
         padding: int = 1,
-    ) -> "FilterGridDisplay":
+    ) -> Self:
         """Draw the grid.
 
         Parameters
@@ -226,7 +230,7 @@ class FilterGridDisplay:
         ImportError
             If matplotlib is missing.
         """
-        picture = tile(self.filters, self.shape, ncols, padding, normalize)
+        picture = tile(self.filters, self.shape, ncols=ncols, padding=padding, normalize=normalize)
         self.ax_ = axes_for("FilterGridDisplay", ax, picture)
         self.figure_ = self.ax_.figure
         self.im_ = self.ax_.imshow(picture, cmap=cmap, vmin=0, vmax=1, interpolation="nearest")

@@ -130,6 +130,10 @@ class LivePlot:
     UserWarning
         If no learner ever reports the metric, or the file cannot be written; the fit goes on.
 
+    See Also
+    --------
+    LossCurveDisplay : The curve afterwards.
+
     Notes
     -----
     Worker processes, for instance those of ``GridSearchCV(n_jobs=2)``, share no picture: each writes its own file,
@@ -161,6 +165,7 @@ class LivePlot:
     def __init__(
         self,
         monitor: str | Sequence[str] | None = None,
+        *,
         every: int = 1,
         filters: bool = True,
         shape: tuple[int, ...] | None = None,

@@ -1,7 +1,7 @@
 """What a learner keeps of its data: samples above their reconstructions, from clean or from corrupted inputs."""
 
 from math import prod
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -37,6 +37,10 @@ class ReconstructionDisplay:
     figure_ : matplotlib Figure
         Figure with the axes.
 
+    See Also
+    --------
+    FilterGridDisplay : What was learned.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits
@@ -49,7 +53,7 @@ class ReconstructionDisplay:
     """
 
     def __init__(
-        self, originals: Any, reconstructions: Any, shape: tuple[int, ...] | None = None, corrupted: Any = None
+        self, originals: Any, reconstructions: Any, *, shape: tuple[int, ...] | None = None, corrupted: Any = None
     ):
         self.originals = originals
         self.reconstructions = reconstructions
@@ -67,7 +71,7 @@ class ReconstructionDisplay:
         n_samples: int = 10,
         ax: Any = None,
         cmap: str = "gray",
-    ) -> "ReconstructionDisplay":
+    ) -> Self:
         """Draw samples and ``reconstruct(X)``, or ``inverse_transform(transform(X))``, below them.
 
         Parameters
@@ -127,9 +131,9 @@ class ReconstructionDisplay:
         if shape is None and originals.ndim > 2:
             shape = originals.shape[1:]
         flat = [None if rows is None else np.reshape(rows, (len(rows), -1)) for rows in (originals, back, noisy)]
-        return cls(flat[0], flat[1], shape, flat[2]).plot(ax, cmap=cmap)
+        return cls(flat[0], flat[1], shape=shape, corrupted=flat[2]).plot(ax, cmap=cmap)
 
-    def plot(self, ax: Any = None, *, cmap: str = "gray") -> "ReconstructionDisplay":
+    def plot(self, ax: Any = None, *, cmap: str = "gray") -> Self:
         """Draw the rows, all on the scale of the originals.
 
         Parameters

@@ -2,7 +2,7 @@
 
 import copy
 import inspect
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -91,6 +91,10 @@ class SampleGridDisplay:
     figure_ : matplotlib Figure
         Figure with the axes.
 
+    See Also
+    --------
+    FilterGridDisplay : What was learned.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits
@@ -103,7 +107,9 @@ class SampleGridDisplay:
     ((30, 64), (8, 8))
     """
 
-    def __init__(self, samples: Any, shape: tuple[int, ...] | None = None, title: str | None = None, steps: Any = None):
+    def __init__(
+        self, samples: Any, *, shape: tuple[int, ...] | None = None, title: str | None = None, steps: Any = None
+    ):
         self.samples = samples
         self.shape = shape
         self.title = title
@@ -122,7 +128,7 @@ class SampleGridDisplay:
         cmap: str = "gray",
         vmin: float | None = None,
         vmax: float | None = None,
-    ) -> "SampleGridDisplay":
+    ) -> Self:
         """Draw samples of a fitted generative estimator.
 
         Parameters
@@ -176,7 +182,7 @@ class SampleGridDisplay:
         cmap: str = "gray",
         vmin: float | None = None,
         vmax: float | None = None,
-    ) -> "SampleGridDisplay":
+    ) -> Self:
         """Draw samples.
 
         Parameters
@@ -200,7 +206,7 @@ class SampleGridDisplay:
         X = _finite(X, 2, "samples (n_samples, n_features)")
         shape = picture_shape(int(np.prod(X.shape[1:])), X.shape[1:] if shape is None and X.ndim > 2 else shape)
         title = f"{len(X)} sample{'s' if len(X) > 1 else ''}, {' × '.join(map(str, shape))}"
-        return cls(X, shape, title).plot(ax, ncols=ncols, cmap=cmap, vmin=vmin, vmax=vmax)
+        return cls(X, shape=shape, title=title).plot(ax, ncols=ncols, cmap=cmap, vmin=vmin, vmax=vmax)
 
     @classmethod
     def from_chains(
@@ -215,7 +221,7 @@ class SampleGridDisplay:
         cmap: str = "gray",
         vmin: float | None = None,
         vmax: float | None = None,
-    ) -> "SampleGridDisplay":
+    ) -> Self:
         """Draw Markov chains: a row for each chain, time from left to right.
 
         Parameters
@@ -269,7 +275,8 @@ class SampleGridDisplay:
         shown, total = drawn.shape[0], chains.shape[1]
         chain = f"{total} chain{'s' if total > 1 else ''}"
         title = f"{shown} of {chain}" if shown < total else chain
-        display = cls(drawn.reshape(-1, *picture), shape, f"{title}, {' × '.join(map(str, shape))}", steps[times])
+        title = f"{title}, {' × '.join(map(str, shape))}"
+        display = cls(drawn.reshape(-1, *picture), shape=shape, title=title, steps=steps[times])
         return display.plot(ax, cmap=cmap, vmin=vmin, vmax=vmax)
 
     def plot(
@@ -280,7 +287,7 @@ class SampleGridDisplay:
         cmap: str = "gray",
         vmin: float | None = None,
         vmax: float | None = None,
-    ) -> "SampleGridDisplay":
+    ) -> Self:
         """Draw the grid.
 
         Parameters
@@ -313,7 +320,7 @@ class SampleGridDisplay:
         unit = ((X - low) / (high - low if high > low else 1.0)).clip(0, 1)
         columns = ncols if self.steps is None else len(self.steps)
         padding = 1
-        picture = tile(unit, self.shape, columns, padding, normalize=None)
+        picture = tile(unit, self.shape, ncols=columns, padding=padding, normalize=None)
         self.ax_ = axes_for("SampleGridDisplay", ax, picture)
         self.figure_ = self.ax_.figure
         self.im_ = self.ax_.imshow(picture, cmap=cmap, vmin=0, vmax=1, interpolation="nearest")

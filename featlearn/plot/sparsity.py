@@ -1,6 +1,6 @@
 """How sparse a code is: histograms of its activations, of its samples' sparsity and of its units'."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy.sparse import issparse
@@ -37,6 +37,10 @@ class SparsityDisplay:
     figure_ : matplotlib Figure
         Figure with the axes.
 
+    See Also
+    --------
+    FilterGridDisplay : What was learned.
+
     References
     ----------
     Treves & Rolls (1991), "What determines the capacity of autoassociative memories in the brain?". Willmore & Tolhurst
@@ -58,7 +62,7 @@ class SparsityDisplay:
         self.codes = codes
 
     @classmethod
-    def from_estimator(cls, estimator: Any, X: Any, *, bins: int = 50, axes: Any = None) -> "SparsityDisplay":
+    def from_estimator(cls, estimator: Any, X: Any, *, bins: int = 50, axes: Any = None) -> Self:
         """Draw the sparsity of what an estimator makes of samples.
 
         Parameters
@@ -97,7 +101,7 @@ class SparsityDisplay:
         return cls.from_codes(estimator.transform(as_rows("SparsityDisplay", estimator, X)), bins=bins, axes=axes)
 
     @classmethod
-    def from_codes(cls, codes: Any, *, bins: int = 50, axes: Any = None) -> "SparsityDisplay":
+    def from_codes(cls, codes: Any, *, bins: int = 50, axes: Any = None) -> Self:
         """Draw the sparsity of codes.
 
         Parameters
@@ -127,7 +131,7 @@ class SparsityDisplay:
             bins=bins, axes=axes
         )
 
-    def plot(self, *, bins: int = 50, axes: Any = None) -> "SparsityDisplay":
+    def plot(self, *, bins: int = 50, axes: Any = None) -> Self:
         """Draw the three histograms.
 
         Parameters

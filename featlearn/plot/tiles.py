@@ -81,6 +81,7 @@ def to_unit_range(pictures: np.ndarray, normalize: str = "each") -> np.ndarray:
 def tile(
     filters: Any,
     shape: tuple[int, ...] | None = None,
+    *,
     ncols: int | None = None,
     padding: int = 1,
     normalize: str | None = "each",

@@ -3,12 +3,13 @@
 import warnings
 from collections.abc import Iterable, Mapping, Sequence, Set
 from math import ceil
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from featlearn.plot.curves import pyplot
-from featlearn.topics.tables import LEAST, Terms, Topics, distinct_groups
+from featlearn.topics.groups import distinct_groups
+from featlearn.topics.tables import LEAST, Terms, Topics
 from featlearn.validation import check_argument, integer
 
 BLUE = "#2f6db5"
@@ -109,6 +110,11 @@ class TopicDisplay:
     figure_ : matplotlib Figure
         Figure with the panels.
 
+    See Also
+    --------
+    TopicMapDisplay, DocumentTopicDisplay : Other pictures of topics.
+    topics_html : An explorer in one file.
+
     Examples
     --------
     >>> from featlearn.plot.topic_displays import TopicDisplay
@@ -145,7 +151,7 @@ class TopicDisplay:
         max_columns: int = 5,
         figsize: tuple[float, float] | None = None,
         axes: Any = None,
-    ) -> "TopicDisplay":
+    ) -> Self:
         """Draw the top terms of a fitted topic model.
 
         Parameters
@@ -216,7 +222,7 @@ class TopicDisplay:
         max_columns: int = 5,
         figsize: tuple[float, float] | None = None,
         axes: Any = None,
-    ) -> "TopicDisplay":
+    ) -> Self:
         """Draw the top terms of `Topics`; parameters as `from_estimator`."""
         return cls.from_estimator(
             table,
@@ -229,9 +235,7 @@ class TopicDisplay:
             axes=axes,
         )
 
-    def plot(
-        self, *, max_columns: int = 5, figsize: tuple[float, float] | None = None, axes: Any = None
-    ) -> "TopicDisplay":
+    def plot(self, *, max_columns: int = 5, figsize: tuple[float, float] | None = None, axes: Any = None) -> Self:
         """Draw the panels.
 
         Parameters
@@ -335,6 +339,10 @@ class DocumentTopicDisplay:
     figure_ : matplotlib Figure
         Figure with the axes.
 
+    See Also
+    --------
+    TopicDisplay, TopicMapDisplay : Other pictures of topics.
+
     Examples
     --------
     >>> from featlearn.plot.topic_displays import DocumentTopicDisplay
@@ -359,7 +367,7 @@ class DocumentTopicDisplay:
     @classmethod
     def from_estimator(
         cls, estimator: Any, X: Any = None, *, groups: Any = None, max_rows: int = 200, ax: Any = None
-    ) -> "DocumentTopicDisplay":
+    ) -> Self:
         """Draw which documents hold which topics.
 
         Parameters
@@ -412,13 +420,11 @@ class DocumentTopicDisplay:
         ).plot(ax)
 
     @classmethod
-    def from_topics(
-        cls, table: Topics, *, groups: Any = None, max_rows: int = 200, ax: Any = None
-    ) -> "DocumentTopicDisplay":
+    def from_topics(cls, table: Topics, *, groups: Any = None, max_rows: int = 200, ax: Any = None) -> Self:
         """Draw which documents of `Topics` hold which topics; parameters as `from_estimator`."""
         return cls.from_estimator(table, groups=groups, max_rows=max_rows, ax=ax)
 
-    def plot(self, ax: Any = None) -> "DocumentTopicDisplay":
+    def plot(self, ax: Any = None) -> Self:
         """Draw the heat map.
 
         Parameters

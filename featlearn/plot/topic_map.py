@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from textwrap import fill
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -62,6 +62,10 @@ class TopicMapDisplay:
     figure_ : matplotlib Figure
         Figure with the axes.
 
+    See Also
+    --------
+    TopicDisplay, DocumentTopicDisplay : Other pictures of topics.
+
     References
     ----------
     Sievert & Shirley (2014), "LDAvis: A method for visualizing and interpreting topics".
@@ -93,7 +97,7 @@ class TopicMapDisplay:
         by: str = "relevance",
         relevance: float = 0.6,
         ax: Any = None,
-    ) -> "TopicMapDisplay":
+    ) -> Self:
         """Draw the map of a fitted topic model.
 
         Parameters
@@ -153,11 +157,11 @@ class TopicMapDisplay:
         by: str = "relevance",
         relevance: float = 0.6,
         ax: Any = None,
-    ) -> "TopicMapDisplay":
+    ) -> Self:
         """Draw the map of `Topics`; parameters as `from_estimator`."""
         return cls.from_estimator(table, n_annotated=n_annotated, n_terms=n_terms, by=by, relevance=relevance, ax=ax)
 
-    def plot(self, ax: Any = None) -> "TopicMapDisplay":
+    def plot(self, ax: Any = None) -> Self:
         """Draw the map.
 
         Parameters

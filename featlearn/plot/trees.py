@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -165,6 +165,10 @@ class TreeDisplay:
     figure_ : matplotlib Figure
         Figure with the panels.
 
+    See Also
+    --------
+    tree_svg : The picture as SVG, without matplotlib.
+
     Examples
     --------
     >>> from featlearn.grammar.brackets import parse_trees
@@ -178,6 +182,7 @@ class TreeDisplay:
     def __init__(
         self,
         trees: Sequence[Tree],
+        *,
         titles: Sequence[str] | None = None,
         highlights: Sequence[Collection[Span]] | None = None,
     ):
@@ -188,7 +193,7 @@ class TreeDisplay:
     @classmethod
     def from_tree(
         cls, tree: Tree, *, title: str | None = None, highlight: Collection[Span] = (), ax: Any = None
-    ) -> "TreeDisplay":
+    ) -> Self:
         """Draw one tree.
 
         Parameters
@@ -215,7 +220,8 @@ class TreeDisplay:
         ValueError
             If the tree has no such constituent.
         """
-        return cls([tree], None if title is None else [title], [highlight]).plot(None if ax is None else [ax])
+        display = cls([tree], titles=None if title is None else [title], highlights=[highlight])
+        return display.plot(None if ax is None else [ax])
 
     @classmethod
     def from_trees(
@@ -225,7 +231,7 @@ class TreeDisplay:
         titles: Sequence[str] | None = None,
         differ: bool = False,
         axes: Any = None,
-    ) -> "TreeDisplay":
+    ) -> Self:
         """Draw trees one below the other: the readings of a sentence, or a parse and the treebank's tree.
 
         Parameters
@@ -254,9 +260,9 @@ class TreeDisplay:
         """
         trees = list(trees)
         _check_trees(trees, None)
-        return cls(trees, titles, differences(trees) if differ else None).plot(axes)
+        return cls(trees, titles=titles, highlights=differences(trees) if differ else None).plot(axes)
 
-    def plot(self, axes: Any = None) -> "TreeDisplay":
+    def plot(self, axes: Any = None) -> Self:
         """Draw the trees.
 
         Parameters

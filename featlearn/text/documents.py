@@ -143,8 +143,8 @@ class _Reader:
         self,
         paths: Any,
         encoding: str = "utf-8",
-        chunk: int = DOCUMENTS,
         *,
+        chunk: int = DOCUMENTS,
         plain: bool = False,
         columns: tuple[Any, ...] = (),
     ):
@@ -305,6 +305,10 @@ class LineDocuments(_Reader):
         If a file read in another encoding is valid UTF-8 beyond ASCII, or the first row of a table, which is taken for
         a header because it has the name of a column, looks like a record.
 
+    See Also
+    --------
+    FileDocuments : A document a file.
+
     Examples
     --------
     >>> import tempfile, pathlib
@@ -334,8 +338,8 @@ class LineDocuments(_Reader):
         self,
         paths: Any,
         encoding: str = "utf-8",
-        chunk: int = DOCUMENTS,
         *,
+        chunk: int = DOCUMENTS,
         column: str | int | None = None,
         id: str | int | None = None,
         date: str | int | None = None,
@@ -350,7 +354,8 @@ class LineDocuments(_Reader):
                 raise ValueError(f"LineDocuments: {name}={value!r} needs column=, the column of the texts.")
         if column is not None and plain is True:
             raise ValueError("LineDocuments: plain=True reads lines and column= records; pass one of them.")
-        super().__init__(paths, encoding, chunk, plain=plain, columns=() if column is None else tuple(columns.values()))
+        named = () if column is None else tuple(columns.values())
+        super().__init__(paths, encoding, chunk=chunk, plain=plain, columns=named)
         if column is not None:
             self.what = "no record with a text"
 
@@ -402,6 +407,10 @@ class FileDocuments(_Reader):
     UserWarning
         If a file read in another encoding is valid UTF-8 beyond ASCII.
 
+    See Also
+    --------
+    LineDocuments : A document a line.
+
     Examples
     --------
     >>> import tempfile, pathlib
@@ -416,8 +425,8 @@ class FileDocuments(_Reader):
     what = "no text"
     cure = " and read it with LineDocuments(..., {})"
 
-    def __init__(self, paths: Any, encoding: str = "utf-8", chunk: int = DOCUMENTS, *, plain: bool = False):
-        super().__init__(paths, encoding, chunk, plain=plain)
+    def __init__(self, paths: Any, encoding: str = "utf-8", *, chunk: int = DOCUMENTS, plain: bool = False):
+        super().__init__(paths, encoding, chunk=chunk, plain=plain)
 
     def _documents(self, blocks, source, tally):
         text = "".join(blocks)

@@ -1,5 +1,6 @@
-"""Whether the first row of a table is its header: it is compared with the column below each of its fields.
+"""Columns: their names, what a value is, and whether the first row of a table is its header.
 
+The row is compared with the column below each of its fields.
 A header is a name above numbers, dates or other marks; a record is of the kind of those below it, or says what one of
 them says again. Where all fields are words, names that tables often have, sentences and lengths tell; they may not.
 """
@@ -7,6 +8,7 @@ them says again. Where all fields are words, names that tables often have, sente
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable
 from functools import lru_cache
 from statistics import fmean
 
@@ -25,6 +27,7 @@ NAMES = re.compile(  # that columns have in many tables
 )
 LETTERS = re.compile(r"[^\W\d_]+")
 SURE = 2  # votes
+ROWS = 200  # of a table tell how it is written
 
 
 @lru_cache(maxsize=4096)
@@ -50,6 +53,23 @@ def kind(value: str) -> str:
     if len(value.split()) <= 6 and parts(value, "") is not None:
         return "date"
     return "words" if " " in value else re.sub(r"\d+", "0", LETTERS.sub("a", value))
+
+
+def amount(value: str) -> int:
+    """How much text a value holds: a number, a date or an address is nearly none."""
+    return 1000 * len(value) if kind(value) == "words" else len(value)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Columns as messages name them."""
+    names = [" ".join(name.split()) for name in names]
+    short = [name if len(name) <= 40 else name[:39] + "…" for name in names[:10]]
+    return f"column{'s' * (len(names) != 1)} {', '.join(short)}{', ...' if len(names) > 10 else ''}"
+
+
+def numbered(column: str | int) -> int | None:
+    """The number that a column is given by, if it is."""
+    return int(column) if isinstance(column, int) or (column.isdecimal() and len(column) < 9) else None
 
 
 def kind_below(rows: list[list[str]], i: int) -> str:

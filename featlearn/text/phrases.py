@@ -7,7 +7,7 @@ Mikolov et al. (2013), "Distributed representations of words and phrases and the
 and scores are gensim's.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
@@ -103,6 +103,10 @@ class Phrases(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
     ValueError
         If the documents are strings, come one by one where a stream gives lists of them, or a parameter is not valid.
 
+    See Also
+    --------
+    Tokenizer : What comes before.
+
     Notes
     -----
     Counts of all words and pairs are kept for `partial_fit`. A document is one sentence for gensim: pairs run across
@@ -136,6 +140,7 @@ class Phrases(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
         self,
         min_count: int = 5,
         threshold: float = 10.0,
+        *,
         scoring: str = "default",
         delimiter: str = "_",
         n_passes: int = 1,
@@ -174,7 +179,7 @@ class Phrases(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
         return phraser
 
     @guarded
-    def fit(self, X: Any, y: Any = None) -> "Phrases":
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Count words and pairs, and keep the pairs that score.
 
         Parameters
@@ -213,7 +218,7 @@ class Phrases(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
         return self
 
     @guarded
-    def partial_fit(self, X: Any, y: Any = None) -> "Phrases":
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Count one more batch of documents.
 
         Parameters

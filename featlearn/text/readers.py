@@ -295,3 +295,9 @@ def text_lines(blocks: Iterable[str]) -> Iterator[str]:
             kept = [line]
     if last := "".join(kept):
         yield last
+
+
+def whole_lines(head: str, whole: bool) -> list[str]:
+    """The lines of the beginning of a text, with their newlines, without a half one at its end."""
+    lines = [f"{line}\n" for line in head.split("\n")]
+    return lines if whole or len(lines) == 1 else lines[:-1]

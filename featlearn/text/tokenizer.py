@@ -6,7 +6,7 @@
 import re
 from collections.abc import Callable
 from itertools import compress, islice
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator, TransformerMixin
 
@@ -86,6 +86,11 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         first 200 documents hold the stop words of another language and hardly any of ``language``, where these are
         dropped. Said once for a list or a stream.
 
+    See Also
+    --------
+    Phrases : Joins words that come together.
+    TopicExtractor : From raw texts to topics.
+
     Notes
     -----
     Unless a pattern cuts them, texts are normalized (NFKC): accents join their letters, ligatures and full-width
@@ -131,6 +136,7 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     def __init__(
         self,
         language: str | None = "english",
+        *,
         lowercase: bool = True,
         stop_words="auto",
         pattern: str | None = None,
@@ -158,7 +164,7 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
             if wrong:
                 raise ValueError(f"Tokenizer: stop_words holds {wrong[0]!r}, a {type(wrong[0]).__name__}; pass words.")
 
-    def fit(self, X: Any = None, y: Any = None) -> "Tokenizer":
+    def fit(self, X: Any = None, y: Any = None) -> Self:
         """Check the parameters; there is nothing to learn.
 
         Parameters

@@ -10,7 +10,7 @@ the model.
 from collections import Counter
 from functools import partial
 from itertools import chain, islice
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -29,13 +29,10 @@ from featlearn.text.stop_words import stop_words
 from featlearn.text.terms import check_terms
 from featlearn.text.tokenizer import Tokenizer
 from featlearn.text.vocabulary import count_matrix, learn_vocabulary, share_or_count
+from featlearn.topics.lda import LDA
 from featlearn.topics.tables import Topics, as_proportions
 from featlearn.topics.topic_model import TopicModelMixin
-from featlearn.validation import (
-    has,
-    integer,
-    optional,
-)
+from featlearn.validation import has, integer, optional
 
 LOOK = 200  # documents whose tokens are looked at, for what a user should know
 FEW = 0.05  # of these tokens may be stop words or have capitals: a list of somebody else's leaves some of ours
@@ -68,29 +65,16 @@ class OneDocument:
         return self.tokens([document])[0]
 
 
-class Counts:
-    """Documents to counts, chunk by chunk; picklable."""
-
-    def __init__(self, tokens: Tokens, terms: np.ndarray):
-        self.tokens, self.terms = tokens, terms
-        self.columns = {term: column for column, term in enumerate(terms)}
-
-    def __call__(self, documents: list) -> sp.csr_array:
-        """Counts (n_documents, n_terms) of a list of documents."""
-        return count_matrix(self.tokens(documents), self.columns)
+def counted(documents: list, *, tokens: Tokens, columns: dict[str, int]) -> sp.csr_array:
+    """Counts (n_documents, n_terms) of a list of documents."""
+    return count_matrix(tokens(documents), columns)
 
 
-class Proportions:
-    """Documents to proportions, chunk by chunk; picklable."""
-
-    def __init__(self, counts: Counts, model: Any):
-        self.counts, self.model = counts, model
-
-    def __call__(self, documents: list) -> np.ndarray:
-        """Proportions (n_documents, n_topics) of a list of documents, be it the empty one of a partition."""
-        if not documents:
-            return np.empty((0, len(self.model.components_)), self.model.components_.dtype)
-        return self.model.transform(self.counts(documents))
+def proportioned(documents: list, *, counts: Any, model: Any) -> np.ndarray:
+    """Proportions (n_documents, n_topics) of a list of documents, be it the empty one of a partition."""
+    if not documents:
+        return np.empty((0, len(model.components_)), model.components_.dtype)
+    return model.transform(counts(documents))
 
 
 def mapped(f: Any, X: Any) -> Any:
@@ -108,11 +92,7 @@ def _one_item(f, items):
 
 def new_model(model: Any) -> Any:
     """A clone of the model asked for; LDA for None."""
-    if model is not None:
-        return clone(model)
-    from featlearn.topics.lda import LDA
-
-    return LDA()
+    return LDA() if model is None else clone(model)
 
 
 def _model_has(name: str):
@@ -217,6 +197,11 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
         skip, would have dropped as stop words, made lowercase or not taken for words at all, as they hold no letter; or
         if none of these documents holds two tokens.
 
+    See Also
+    --------
+    LDA, PLSA, MixtureOfUnigrams : The models.
+    Tokenizer, Phrases : What cuts texts.
+
     Notes
     -----
     Documents that are lists of tokens skip the tokenizer: its language, stop words, lower case and ``min_length``.
@@ -250,6 +235,7 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
     def __init__(
         self,
         model: Any = None,
+        *,
         tokenizer: Any = None,
         phrases: Any = None,
         min_df: int | float = 5,
@@ -270,7 +256,7 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
             check_terms(self.vocabulary, None, "TopicExtractor", name="vocabulary")
 
     @fitting(2)
-    def fit(self, X: Any, y: Any = None) -> "TopicExtractor":
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the vocabulary and the topics.
 
         Parameters
@@ -309,7 +295,7 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
         return self
 
     @guarded
-    def partial_fit(self, X: Any, y: Any = None) -> "TopicExtractor":
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Learn from one more batch of documents.
 
         The first batch also decides the phrases and, unless ``vocabulary`` gives it, the vocabulary: let it be a large
@@ -381,6 +367,9 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
         self.vectorizer_.get_feature_names_out()  # takes the vocabulary over, as a fit would
         self._training = training
 
+    def _counted(self):
+        return partial(counted, tokens=self._tokens, columns=_columns(self.terms_))
+
     @property
     def components_(self) -> np.ndarray:
         """The model's topics (n_topics, n_terms)."""
@@ -392,11 +381,9 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
         """Tables of the topics."""
         check_is_fitted(self)
         proportions, lengths, documents = self._training
-        if documents and not isinstance(documents[0], str):
-            documents = [" ".join(document) for document in documents]
         if proportions is not None:
             proportions = as_proportions(proportions, self.components_)
-        return Topics(self.components_, self.terms_, proportions, lengths, documents)
+        return Topics(self.components_, self.terms_, proportions=proportions, lengths=lengths, documents=documents)
 
     @property
     def pipeline_(self) -> Pipeline:
@@ -422,7 +409,7 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
             The counts; words outside the vocabulary are not counted.
         """
         check_is_fitted(self)
-        return mapped(Counts(self._tokens, self.terms_), self._documents(X, passes=1))
+        return mapped(self._counted(), self._documents(X, passes=1))
 
     def transform(self, X: Any) -> Any:
         """Topic proportions of documents.
@@ -439,7 +426,7 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
         """
         check_is_fitted(self)
         X = self._documents(X, passes=1)
-        propose: Any = Proportions(Counts(self._tokens, self.terms_), self.model_)
+        propose: Any = partial(proportioned, counts=self._counted(), model=self.model_)
         return map_chunks(propose, X) if is_out_of_core(X) and not is_dask(X) else mapped(propose, X)
 
     @available_if(_model_has("score"))
@@ -458,7 +445,7 @@ class TopicExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callback
         score : float
             Larger is better; of our models the mean log-probability of a held-out word.
         """
-        counts = self.counts(X)
+        counts = self.counts(X)  # says so where nothing is fitted
         return self.model_.score(counts)
 
     @available_if(_model_has("perplexity"))

@@ -147,6 +147,12 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         topics of the last whole pass of ``vb``, those after the last batch of ``online``, the state of the sampler of
         ``gibbs`` (or the mean of those averaged so far), or the best on the documents held out.
 
+    See Also
+    --------
+    PLSA : Without priors of proportions.
+    MixtureOfUnigrams : One topic a document.
+    TopicExtractor : From raw texts to topics.
+
     Notes
     -----
     ``vb`` takes arrays, sparse matrices, functions that return iterators of chunks, Dask arrays and bags, and walks
@@ -297,9 +303,9 @@ class LDA(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
         K = self.n_components
         if warm:
             require_topics(self)
-        go_on = warm and learned(self.alpha), warm and learned(self.eta) and np.ndim(self.eta_) == 0
-        alpha = self.alpha_ if go_on[0] else first_alpha(self.alpha, K)
-        return alpha, self.eta_ if go_on[1] else first_eta(self.eta, K, self.n_features_in_)
+        alpha = self.alpha_ if warm and learned(self.alpha) else first_alpha(self.alpha, K)
+        go_on = warm and learned(self.eta) and np.ndim(self.eta_) == 0
+        return alpha, self.eta_ if go_on else first_eta(self.eta, K, self.n_features_in_)
 
     def _first_lambda(self, X, rng) -> np.ndarray:
         """lambda (V, K) to start from: near 1 at random, and a part of the words of topics that documents of X make."""

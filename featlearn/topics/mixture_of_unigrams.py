@@ -8,14 +8,9 @@ X (D, V) counts n_dw, topics phi (K, V), topic weights pi (K,):
          phi_kw = (sum_d n_dw r_dk + eta) / (sum_dw n_dw r_dk + V eta)
 
 The pseudo-counts are a Dirichlet prior: EM never lowers  sum_d log p(d) + alpha sum_k log pi_k + eta sum_kw log phi_kw.
-Documents without words say nothing and are left out of D.
+Documents without words say nothing and are left out of D. `em.py` has the loop, and stepwise EM for `partial_fit`.
 
-`partial_fit` is stepwise EM: with s the mean of the statistics (sum n r, sum r) over the documents of a batch,
-S := (1 - rho_t) S + rho_t s,  rho_t = (offset + t)^-decay,  and the M-step takes S times the documents seen.
-
-Nigam, McCallum, Thrun & Mitchell (2000), "Text classification from labeled and unlabeled documents using EM". Cappe &
-Moulines (2009), "On-line expectation-maximization algorithm for latent data models". Liang & Klein (2009), "Online EM
-for unsupervised models".
+Nigam, McCallum, Thrun & Mitchell (2000), "Text classification from labeled and unlabeled documents using EM".
 """
 
 from functools import partial
@@ -159,6 +154,11 @@ class MixtureOfUnigrams(EMTopicModel, BaseEstimator):
     ConvergenceWarning
         If ``max_iter`` ended the fit before ``tol`` did, or an interrupt (Ctrl-C) did: the topics are then those of the
         last whole iteration, or the best on the documents held out.
+
+    See Also
+    --------
+    LDA, PLSA : Several topics a document.
+    UnigramModel : One topic in all.
 
     Notes
     -----

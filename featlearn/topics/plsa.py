@@ -13,12 +13,11 @@ log-likelihood, and EM the multiplicative rule of non-negative factorization und
     tempering    beta < 1 keeps EM from memorizing. "held_out": EM at beta = 1 until the perplexity of documents held
                  out hardly falls, then from the best topics on with beta := factor beta, until that helps no more
 
-Streams and Dask collections keep no theta: each pass folds every document in, then takes an EM step for the topics.
-`partial_fit` is stepwise EM: with s the mean of sum n r over the documents of a batch, S := (1 - rho_t) S + rho_t s,
-rho_t = (offset + t)^-decay, and the M-step takes S times the documents seen.
+Streams and Dask collections keep no theta: each pass folds every document in, then takes an EM step for the topics, as
+`partial_fit` does, which is stepwise EM (`em.py`).
 
 Hofmann (1999), "Probabilistic latent semantic analysis", UAI. Hofmann (2001), "Unsupervised learning by probabilistic
-latent semantic analysis", Machine Learning 42. Liang & Klein (2009), "Online EM for unsupervised models".
+latent semantic analysis", Machine Learning 42.
 """
 
 from functools import partial
@@ -178,6 +177,11 @@ class PLSA(EMTopicModel, BaseEstimator):
     ConvergenceWarning
         If ``max_iter`` ended the fit before ``tol`` did, or an interrupt (Ctrl-C) did: the topics are then those of the
         last whole iteration, or the best on the documents held out.
+
+    See Also
+    --------
+    LDA : With priors, and for streams.
+    MixtureOfUnigrams : One topic a document.
 
     Notes
     -----

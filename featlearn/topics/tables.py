@@ -16,12 +16,10 @@ apart by the Jensen-Shannon distance: the root of the divergence in bits, a metr
 Euclidean space, so classical scaling of it has no negative eigenvalue.
 """
 
-import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -30,10 +28,10 @@ from scipy.special import rel_entr
 from featlearn.streaming import is_out_of_core
 from featlearn.text.documents import checked_list
 from featlearn.text.terms import check_terms
-from featlearn.validation import check_argument, check_fitted, integer
+from featlearn.topics.groups import distinct_groups, is_categorical
+from featlearn.validation import check_argument, check_fitted, integer, one_of, real
 
 Terms = Sequence[str] | Mapping[str, int] | Mapping[int, str] | None
-NUMERAL = re.compile(r"[+-]?\d+(\.\d+)?")
 RANKINGS = ("probability", "relevance", "lift")
 LEAST = np.finfo(np.float64).tiny  # keeps logarithms of probability 0 finite
 TRACE = 1e-6  # the least weight of probability in a relevance: it orders terms of equal lift
@@ -91,6 +89,11 @@ class Topics:
         If shapes do not match, a number is negative, NaN or infinite, a topic has no term, or terms or documents are
         nothing that has an order: a set, one string, a generator of terms, words that are missing.
 
+    See Also
+    --------
+    TopicExtractor : Has them as ``topics_``.
+    topics_html : An explorer of them in one file.
+
     References
     ----------
     Sievert & Shirley (2014), "LDAvis: A method for visualizing and interpreting topics". Chuang, Manning & Heer (2012),
@@ -130,6 +133,7 @@ class Topics:
         self,
         components: Any,
         terms: Terms = None,
+        *,
         proportions: Any = None,
         lengths: Any = None,
         documents: Any = None,
@@ -171,7 +175,7 @@ class Topics:
             object.__setattr__(self, name, value)
 
     @classmethod
-    def from_estimator(cls, model: Any, X: Any = None, terms: Terms = None, documents: Any = None) -> "Topics":
+    def from_estimator(cls, model: Any, X: Any = None, terms: Terms = None, *, documents: Any = None) -> Self:
         """Tables of a fitted topic model, ours or scikit-learn's.
 
         Parameters
@@ -231,13 +235,13 @@ class Topics:
             terms = check_terms(terms, components.shape[1], "Topics", columns="columns of components")
             _refuse_another_order(terms, list(known))
         if X is None:
-            return cls(components, terms, None, None, documents)
+            return cls(components, terms, documents=documents)
         if documents is None:
             documents = _texts_of(X)
         counts = X if before is None else before.transform(X)
         proportions = as_proportions(last.transform(counts), components)
         lengths = np.asarray((counts if sp.issparse(counts) else np.asarray(counts)).sum(axis=1)).ravel()
-        return cls(components, terms, proportions, lengths, documents)
+        return cls(components, terms, proportions=proportions, lengths=lengths, documents=documents)
 
     @property
     def n_topics(self) -> int:
@@ -288,15 +292,10 @@ class Topics:
         self, n: int = 10, by: str = "probability", *, relevance: float = 0.6, min_probability: float = 1e-3
     ) -> np.ndarray:
         """Columns (n_topics, n) of the top terms of each topic; parameters as `top_terms`."""
-        check_argument("Topics", "n", n, integer())
-        if n < 1:
-            raise ValueError(f"n={n} shows no terms; pass at least 1.")
-        if by not in RANKINGS:
-            raise ValueError(f"by={by!r} is not valid; pass one of {', '.join(map(repr, RANKINGS))}.")
-        if not 0 <= relevance <= 1:
-            raise ValueError(f"relevance={relevance} is not valid; pass a number between 0 (lift) and 1 (probability).")
-        if not 0 <= min_probability <= 1:
-            raise ValueError(f"min_probability={min_probability} is not valid; pass a number between 0 and 1.")
+        check_argument("Topics", "n", n, integer(1))
+        check_argument("Topics", "by", by, one_of(*RANKINGS))
+        check_argument("Topics", "relevance", relevance, real(0, 1))
+        check_argument("Topics", "min_probability", min_probability, real(0, 1))
         n = min(n, self.n_terms)
         if by == "probability":
             scores = self.components
@@ -386,8 +385,7 @@ class Topics:
             cannot be sorted.
         """
         proportions = self.known_proportions("Topics.prevalence")
-        if weights not in ("length", "equal"):
-            raise ValueError(f"weights={weights!r} is not valid; pass 'length' or 'equal'.")
+        check_argument("Topics.prevalence", "weights", weights, one_of("length", "equal"))
         lengths = self.lengths if weights == "length" else None
         if groups is None:
             mean = _weighted_mean(proportions, lengths)
@@ -426,11 +424,9 @@ class Topics:
         """
         proportions = self.known_proportions("Topics.documents")
         check_argument("Topics.documents", "topic", topic, integer())
-        check_argument("Topics.documents", "n", n, integer())
+        check_argument("Topics.documents", "n", n, integer(1))
         if not 0 <= topic < self.n_topics:
             raise ValueError(f"There is no topic {topic}; there are {self.n_topics}, from 0 to {self.n_topics - 1}.")
-        if n < 1:
-            raise ValueError(f"n={n} shows no documents; pass at least 1.")
         column = proportions[:, topic]
         lengths = np.zeros(len(column)) if self.lengths is None else self.lengths
         best = np.lexsort((-lengths, -column))[:n]
@@ -570,69 +566,6 @@ def _weighted_mean(rows, weights):
     return weights.astype(np.float64) @ rows / weights.sum(dtype=np.float64)
 
 
-def distinct_groups(groups: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct values of a column (n,) in order, and the place of each document's among them.
-
-    Values are sorted, strings that are numerals by their numbers and before others. Those of a pandas Categorical keep
-    the order of its categories, less those that no document has.
-    """
-    column = _column(groups, n)
-    if column.dtype.kind == "O":
-        missing = np.array([v is None or type(v).__name__ in ("NAType", "NaTType") or v != v for v in column])
-    else:
-        missing = column != column
-    missing |= np.ma.getmaskarray(groups) if isinstance(groups, np.ma.MaskedArray) else False
-    if missing.any():
-        raise ValueError(
-            f"groups have no value for {missing.sum()} documents, the first is {missing.argmax()}. Fill them in, or "
-            "leave these documents out."
-        )
-    if is_categorical(groups):
-        found = _pandas().Categorical(groups)
-        used, place = np.unique(found.codes, return_inverse=True)
-        return np.asarray(found.categories[used]), place
-    try:
-        labels, place = np.unique(column, return_inverse=True)
-    except TypeError as error:
-        raise ValueError(
-            f"groups cannot be sorted: {error}. Make them all labels or all numbers, or say their order: "
-            "pandas.Categorical(groups, categories=[...], ordered=True)."
-        ) from None
-    if not all(isinstance(label, str) for label in labels):
-        return labels, place
-    # Ratings read from a file are strings, and "10" is no neighbor of "1".
-    names = list(map(str, labels))
-    order = sorted(range(len(names)), key=lambda i: (0, float(names[i])) if NUMERAL.fullmatch(names[i]) else (1, i))
-    return labels[order], np.argsort(order)[place]
-
-
-def is_categorical(groups: Any) -> bool:
-    """Whether a column is a pandas Categorical, or a Series or Index of one."""
-    return hasattr(getattr(groups, "dtype", None), "categories") and hasattr(groups.dtype, "ordered")
-
-
-def _column(groups, n):
-    """One value for each document, as they are: an array made of "a" and NaN would hold the word "nan"."""
-    if isinstance(groups, (str, bytes, Mapping, Set)) or not hasattr(groups, "__len__"):
-        raise ValueError(
-            f"groups are a {type(groups).__name__}, and must be a column with one value for each of the {n} documents, "
-            "in their order: a list, an array or a Series."
-        )
-    shape = getattr(groups, "shape", (len(groups),))
-    if shape != (n,):
-        raise ValueError(f"groups of shape {tuple(shape)} must hold one value for each of the {n} documents.")
-    if hasattr(groups, "dtype"):
-        column = np.asarray(groups)
-    else:
-        column = np.fromiter(groups, dtype=object, count=n)
-        if all(isinstance(v, str) for v in column) or all(isinstance(v, Real) for v in column):
-            column = np.array(column.tolist())
-    for i, value in enumerate(column if column.dtype.kind == "O" else ()):
-        if hasattr(value, "__len__") and not isinstance(value, (str, bytes)):
-            raise ValueError(f"groups hold {value!r:.60} for document {i}; pass one label or number for each.")
-    return column
-
-
 def _terms_of(before, last):
     """Names of the counts' columns, if known: those of all steps before the model, or from a vectorizer on."""
     steps = [] if before is None else [step for _, step in before.steps]
@@ -655,20 +588,16 @@ def _refuse_another_order(terms, known):
 
 
 def _texts_of(X):
-    """Documents given as strings or as lists of tokens, as strings; else None."""
+    """Documents given as strings or as lists of tokens; else None."""
     if sp.issparse(X) or getattr(X, "ndim", 1) != 1 or len(X) == 0:
         return None
     documents = list(X)
-    if all(isinstance(document, str) for document in documents):
-        return documents
-    if all(isinstance(document, (list, tuple)) for document in documents):
-        return [" ".join(map(str, document)) for document in documents]
-    return None
+    return documents if any(all(isinstance(d, kind) for d in documents) for kind in (str, (list, tuple))) else None
 
 
 def as_text(document: str | Sequence[str]) -> str:
     """A document as a text to quote: tokens get blanks between."""
-    return str(document) if isinstance(document, str) else " ".join(document)
+    return str(document) if isinstance(document, str) else " ".join(map(str, document))
 
 
 def _plural(n, what):

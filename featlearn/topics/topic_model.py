@@ -209,8 +209,7 @@ class TopicModelMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             )
         lengths = np.broadcast_to(lengths, n_documents)
         theta = self._draw_proportions(n_documents, rng)
-        drawable = (theta.sum(axis=1) > 0).all() and self.components_.any(axis=1).all()
-        if theta.shape[1] != len(self.components_) or not drawable:
+        if theta.shape[1] != len(self.components_) or not (theta.sum(axis=1) > 0).all():
             raise ValueError(
                 f"{who}: nothing can be drawn from proportions of shape {theta.shape} and components_ of shape "
                 f"{self.components_.shape}; they must agree, and no row of either may be all 0."

@@ -94,6 +94,10 @@ class UnigramModel(TopicModelMixin, CallbackSupportMixin, BaseEstimator):
     ValueError
         For counts that are negative, not finite or all 0, or a parameter out of range.
 
+    See Also
+    --------
+    MixtureOfUnigrams, LDA : Models with topics.
+
     Notes
     -----
     The data are walked once, so any iterator of chunks will do. Only `perplexity` and `sample` are of much use:

@@ -26,7 +26,7 @@ UNEQUAL = "The gradient yields a different number of arrays on different shards.
 
 def n_shards(params: Params, hidden: tuple[str, ...], batch: int) -> int:
     """Into how many parts the hidden units are cut: a power of two up to 8, decided by shapes alone."""
-    units = [params[name].shape[0] for name in hidden]
+    units = [params[name].shape[0] for name in hidden if name in params]
     work = 6.0 * batch * sum(p.size for p in params.values())
     if not units or work < SHARD_WORK:
         return 1

@@ -40,6 +40,11 @@ def count_classes(chunk, y, *, atoms: np.ndarray, assignment: str, n_classes: in
     return np.bincount(labels * n_classes + y, minlength=len(atoms) * n_classes).reshape(len(atoms), n_classes)
 
 
+def looked_up(chunk, *, atoms: np.ndarray, assignment: str, labels: np.ndarray) -> np.ndarray:
+    """The label (n,) of the cluster of each row of a chunk."""
+    return labels[nearest(as_float(chunk), atoms, assignment)[0]]
+
+
 def n_distinct(X, assignment: str, most: int) -> int:
     """How many distinct samples (directions, for cosine) X holds, counting to ``most``; at least 1."""
     sample = accumulate_dense(
@@ -90,6 +95,11 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     -----
     ConvergenceWarning, UserWarning
         As `KMeansDictionary` does: at ``max_iter``, for clusters without samples, for features that are drowned.
+
+    See Also
+    --------
+    KMeansDictionary : The clusters as features.
+    LinearSVM : The classifier on top of features.
 
     Examples
     --------
@@ -187,19 +197,10 @@ class ClusterClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False, accept_sparse=True)
-        return map_dense(_Lookup(self.dictionary_.components_, self.metric, self.cluster_labels_), X)
+        known = {"atoms": self.dictionary_.components_, "assignment": self.metric, "labels": self.cluster_labels_}
+        return map_dense(partial(looked_up, **known), X)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-class _Lookup:
-    """Cluster labels of a chunk, picklable for a Dask cluster."""
-
-    def __init__(self, atoms, assignment, labels):
-        self.atoms, self.assignment, self.labels = atoms, assignment, labels
-
-    def __call__(self, chunk):
-        return self.labels[nearest(as_float(chunk), self.atoms, self.assignment)[0]]

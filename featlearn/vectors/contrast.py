@@ -8,6 +8,7 @@ The demo works on pixels 0..255 with eps = 10 and MATLAB's divisor d - 1; on dat
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -119,6 +120,11 @@ class ContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, CallbackSupport
         If eps is above the variance of nearly all samples, so that it decides alone, if features lie at levels further
         apart than samples, or if most features come out constant.
 
+    See Also
+    --------
+    ZCA, PCAWhitening : What usually comes next.
+    LocalContrastNormalizer : The same for images, about each pixel.
+
     References
     ----------
     Coates, Lee & Ng (2011), "An analysis of single-layer networks in unsupervised feature learning", section 3.1.
@@ -218,20 +224,10 @@ class ContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, CallbackSupport
         fitted = hasattr(self, "eps_")
         eps = self.eps_ if fitted else self._learned_eps(X)
         X = check_rows(self if fitted else clone(self), X, reset=not fitted)
-        return map_chunks(_Normalize(eps, self.ddof), X)
+        return map_chunks(partial(contrast_normalize, eps=eps, ddof=self.ddof), X)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.requires_fit = self.eps == "auto"
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-class _Normalize:
-    """`contrast_normalize` with its parameters, picklable for a Dask cluster."""
-
-    def __init__(self, eps, ddof):
-        self.eps, self.ddof = eps, ddof
-
-    def __call__(self, chunk):
-        return contrast_normalize(chunk, self.eps, self.ddof)

@@ -62,9 +62,9 @@ class DenoisingAutoencoder(AutoencoderMixin, BaseEstimator):
         Stop after ``n_iter_no_change`` epochs that do not improve the (validation) loss by this fraction;
         0 runs all epochs, unless samples are held out.
     n_iter_no_change : int, default=10
-        Patience.
+        Patience of ``tol`` and ``early_stopping``.
     early_stopping : bool, default=False
-        Whether to hold out samples, stop by their loss and keep the best weights.
+        Whether to hold out samples, stop when their loss no longer falls, and keep the best weights.
     validation_fraction : float, default=0.1
         Share of the samples held out.
     warm_start : bool, default=False
@@ -112,6 +112,10 @@ class DenoisingAutoencoder(AutoencoderMixin, BaseEstimator):
         For data outside the bounds of the output; if after `fit` most units are constant or saturated on training rows.
     ConvergenceWarning
         If L-BFGS ended at ``max_iter``; if an interrupt (Ctrl-C) ended `fit`, which then keeps the best weights so far.
+
+    See Also
+    --------
+    SparseAutoencoder, ContractiveAutoencoder : Codes held in check in other ways.
 
     References
     ----------

@@ -10,6 +10,7 @@ With atoms a_k (K, d), responses g_k = x.a_k and distances z_k = ||x - a_k||:
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,18 @@ def codes(X: np.ndarray, atoms: np.ndarray, encode: str, threshold: float, assig
     return encode_rows(X, EncoderPlan(atoms, encode, threshold))
 
 
+def closeness(X: np.ndarray, atoms: np.ndarray, encode: str, threshold: float, assignment: str) -> np.ndarray:
+    """Minus the squared error (n,) of rows X (n, d) rebuilt from their codes."""
+    X = as_float(X)
+    rest = X - reconstruct(codes(X, atoms, encode, threshold, assignment), atoms.astype(X.dtype), encode, threshold)
+    return -np.einsum("nd,nd->n", rest, rest)
+
+
+def winners(X: np.ndarray, atoms: np.ndarray, assignment: str) -> np.ndarray:
+    """Index (n,) of the winning atom of each row."""
+    return nearest(as_float(X), atoms, assignment)[0]
+
+
 def reconstruct(codes: np.ndarray, atoms: np.ndarray, encode: str, threshold: float) -> np.ndarray:
     """Rows (n, d) from their codes: the winning atom, or least squares from the responses that the codes reveal."""
     if encode in ("hard", "omp"):
@@ -95,35 +108,17 @@ def accumulate_dense(statistic: Callable[..., Any], X: Any, *aligned: Any) -> An
     return accumulate(OnDense(statistic), X, *aligned, rows=_dense_rows(X))
 
 
-class _Encode:
-    """`codes` with its parameters, picklable for a Dask cluster."""
-
-    def __init__(self, *parameters):
-        self.parameters = parameters
-
-    def __call__(self, chunk):
-        return codes(chunk, *self.parameters)
-
-
-class _Score:
-    """Minus the squared error (n,) of rows rebuilt from their codes, picklable for a Dask cluster."""
-
-    def __init__(self, *parameters):
-        self.parameters = parameters
-
-    def __call__(self, chunk):
-        X = as_float(chunk)
-        atoms, encode, threshold, _ = self.parameters
-        rest = X - reconstruct(codes(X, *self.parameters), atoms.astype(X.dtype), encode, threshold)
-        return -np.einsum("nd,nd->n", rest, rest)
-
-
 class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """What an estimator with ``components_`` (K, d) and ``encode`` does with samples: codes, winners, the way back."""
 
     def _rule(self) -> str:
         """How the winning atom is found; one of the assignments."""
         return "euclidean"
+
+    def _of(self, f):
+        """A function of rows and the dictionary, as one of rows; picklable for a Dask cluster."""
+        known = {"encode": self.encode, "threshold": self.threshold, "assignment": self._rule()}
+        return partial(f, atoms=self.components_, **known)
 
     def transform(self, X: Any) -> Any:
         """Encode samples by the dictionary.
@@ -141,7 +136,7 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         check_is_fitted(self)
         check_parameters(self, "encode", "threshold")
         X = check_rows(self, X, reset=False, accept_sparse=True)
-        return map_dense(_Encode(self.components_, self.encode, self.threshold, self._rule()), X)
+        return map_dense(self._of(codes), X)
 
     def encoder_plan(self) -> EncoderPlan | None:
         """The codes as a plan, by which `Stage` encodes and pools in one pass; see `featlearn.images.fusion.Fusible`.
@@ -170,7 +165,7 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False, accept_sparse=True)
-        return map_dense(_Predict(self.components_, self._rule()), X)
+        return map_dense(partial(winners, atoms=self.components_, assignment=self._rule()), X)
 
     def score_samples(self, X: Any) -> Any:
         """Minus the squared reconstruction error of each sample: the higher, the more like the training samples.
@@ -201,7 +196,7 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         check_is_fitted(self)
         check_parameters(self, "encode", "threshold")
         X = check_rows(self, X, reset=False, accept_sparse=True)
-        return map_dense(_Score(self.components_, self.encode, self.threshold, self._rule()), X)
+        return map_dense(self._of(closeness), X)
 
     def inverse_transform(self, X: Any) -> np.ndarray:
         """Reconstruct samples from their codes.
@@ -244,7 +239,7 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                     "Scale the samples to about unit length (sklearn.preprocessing.Normalizer), or pass another encode."
                 )
         if self.encode in ("threshold", "split") and np.ptp(dense, axis=0).any():
-            found = OnDense(_Encode(self.components_, self.encode, self.threshold, rule))(rows)
+            found = self._of(codes)(dense)
             cure = f"Lower threshold={self.threshold:g}, which is in the units of the data, or scale the data up."
             warn_of_idle_units(who, found, cure)
 
@@ -257,13 +252,3 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.sparse = True
         return tags
-
-
-class _Predict:
-    """Labels of a chunk, picklable for a Dask cluster."""
-
-    def __init__(self, *parameters):
-        self.parameters = parameters
-
-    def __call__(self, chunk):
-        return nearest(as_float(chunk), *self.parameters)[0]

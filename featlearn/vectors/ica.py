@@ -48,11 +48,8 @@ from featlearn.validation import (
     real,
 )
 from featlearn.vectors.affine import AffineCodesMixin
-from featlearn.vectors.whitening import (
+from featlearn.vectors.moments import (
     Moments,
-    _Affine,
-    _Scores,
-    apply,
     check_moments,
     coarse_rounding,
     moments_of,
@@ -60,6 +57,7 @@ from featlearn.vectors.whitening import (
     sphering,
     warn_of_too_few,
 )
+from featlearn.vectors.whitening import _Affine, _Scores, apply
 
 FIXED_POINTS = 30  # iterations after which L-BFGS, which needs twice the time for one, gains more
 LANES = 64  # numbers a row on which the kernels run at full speed
@@ -253,6 +251,11 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
     UserWarning
         If ``whiten=False`` and the samples are not whitened; if n_components is below the rank and a few features of
         large variance decide alone which directions are kept; or if there are as many sources as samples less one.
+
+    See Also
+    --------
+    RICA : More components than features.
+    PCAWhitening : Uncorrelated directions alone.
 
     Notes
     -----

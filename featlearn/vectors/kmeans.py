@@ -270,6 +270,13 @@ class KMeansDictionary(DictionaryMixin, ClusterMixin, CallbackSupportMixin, Base
         the atoms hold outliers; if more than half of the codes are constant on training samples (a threshold too large
         for the scale of the data).
 
+    See Also
+    --------
+    RandomPatches : The same codes without learning.
+    ZCA : Whitens patches before.
+    ClusterClassifier : Labels from clusters.
+    Stage : Lifts it to images.
+
     Notes
     -----
     Sparse matrices are made dense one chunk at a time, and give what the dense matrix gives.

@@ -20,7 +20,6 @@ Dempster, Laird & Rubin (1977), "Maximum likelihood from incomplete data via the
 Mensink (2010), "Improving the Fisher kernel for large-scale image classification".
 """
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Self
 
@@ -33,7 +32,6 @@ from sklearn.utils.validation import check_is_fitted
 from featlearn.arrays import as_float, cache_rows
 from featlearn.callbacks import CallbackSupportMixin
 from featlearn.fitting import fitting
-from featlearn.kernels.encoding.assign import nearest
 from featlearn.kernels.encoding.encode import EncoderPlan
 from featlearn.kernels.encoding.posteriors import (
     DIRECT_ROWS,
@@ -53,7 +51,6 @@ from featlearn.kernels.encoding.posteriors import (
     prepared_for,
 )
 from featlearn.kernels.encoding.seeding import spread_rows
-from featlearn.kernels.sample import RowSample
 from featlearn.notices import interruptible, notify, warn_at_limit
 from featlearn.streaming import accumulate, map_chunks
 from featlearn.threads import one_blas_thread
@@ -71,8 +68,9 @@ from featlearn.validation import (
     one_of,
     real,
 )
-from featlearn.vectors.alternation import Run, check_count, drawn, gated, given_atoms, revived, sample_of
+from featlearn.vectors.alternation import Run, check_count, drawn, gated, given_atoms, revived
 from featlearn.vectors.kmeans import KMeansDictionary
+from featlearn.vectors.mixture_start import glance, regularizer, spread, units
 
 COVARIANCE = one_of("diag", "spherical", "full", "tied")
 ENCODE = one_of("posterior", "density", "fisher")
@@ -80,35 +78,8 @@ CHUNK_ROWS = 4096  # rows a thread takes at a time: enough for the products, and
 START_ROWS = 50  # samples for each component from which K-means starts
 FEWEST_ROWS = 1000  # of them in all
 START_ITERATIONS = 10
-OUTLYING = 100  # quartile ranges from which a deviation is that of outliers
 GRID = 2.0**-20  # of rows from which K-means starts, in units of about a deviation: other units, the same draws
-REGULAR = 1e-6  # of a variance: what reg_covar="auto" adds
 ROWS_A_COMPONENT = 10  # of training rows looked at, from which a component without any is idle
-
-
-@dataclass(frozen=True)
-class Glance:
-    """A first look at samples: sum w, mean (d,), sum w (x - mean)^2 (d,), how many weigh, and some rows; they add.
-
-    Chan, Golub & LeVeque (1979): no square is taken of anything but a distance from a mean.
-    """
-
-    total: float
-    mean: np.ndarray
-    squares: np.ndarray
-    n_samples: int
-    sample: RowSample
-
-    def __add__(self, other: "Glance") -> "Glance":
-        total = self.total + other.total
-        share, move = other.total / total if total > 0 else 0.0, other.mean - self.mean
-        return Glance(
-            total,
-            self.mean + share * move,
-            self.squares + other.squares + self.total * share * move**2,
-            self.n_samples + other.n_samples,
-            self.sample + other.sample,
-        )
 
 
 def em_step(chunk, weights=None, *, plan: Plan) -> MixtureSums:
@@ -117,56 +88,12 @@ def em_step(chunk, weights=None, *, plan: Plan) -> MixtureSums:
     return em_sums(X, chunk_weights(X, weights), plan)
 
 
-def _glance(chunk, weights=None, *, size, seed):
-    """`Glance` at one chunk, with ``size`` random distinct rows."""
-    sample = sample_of(chunk, weights, size=size, seed=seed)
-    X = as_float(chunk)
-    w = chunk_weights(X, weights)
-    total = float(w.sum())
-    first = X[0].astype(np.float64)
-    rest = X - first
-    move = w @ rest / total if total > 0 else np.zeros(len(first))
-    rest -= move
-    return Glance(total, first + move, w @ (rest * rest), int(np.count_nonzero(w)), sample)
-
-
-def _spread(chunk, weights=None, *, means, center, scale, matrix):
-    """Sum w (x - mean)^2 (d,), or sum w (x - mean)'(x - mean), of a chunk about the nearest of some means.
-
-    All in units of ``scale`` about ``center``.
-    """
-    X = (as_float(chunk) - center) / scale
-    w = chunk_weights(X, weights)
-    rest = X - means[nearest(X, means, "euclidean")[0]]
-    return (w[:, None] * rest).T @ rest if matrix else w @ (rest * rest)
-
-
 def _score(chunk, weights=None, *, mixture):
     """sum w log p, sum w and the number of rows of one chunk."""
     X = as_float(chunk)
     w = chunk_weights(X, weights)
     log_p = posteriors(X, prepared_for(mixture, X))[1]
     return np.array([w @ log_p, w.sum(), len(X)])
-
-
-def units(rows: np.ndarray, deviations: np.ndarray) -> np.ndarray:
-    """Units (d,) in which K-means takes distances: the deviation, but no outlier may swell it, and 1 for constants."""
-    low, high = np.quantile(rows, [0.25, 0.75], axis=0)
-    most = np.where(high > low, OUTLYING * (high - low), np.inf)
-    return np.where(deviations > 0, np.minimum(deviations, most), 1.0)
-
-
-def regularizer(within: np.ndarray, overall: np.ndarray) -> np.ndarray:
-    """What ``reg_covar="auto"`` adds (d,): a share of the variance about the nearest first mean.
-
-    Not of the variance over all samples, beside which groups far apart would all be points. A feature without variance
-    within groups takes the median of the others, or its own over all samples if that is less.
-    """
-    present, varies = within[within > 0], overall > 0
-    typical = np.median(present) if len(present) else np.inf
-    least = np.minimum(np.where(within > 0, within, overall), np.where(within > 0, np.inf, typical))
-    constant = typical if len(present) else np.median(overall[varies]) if varies.any() else 1.0
-    return REGULAR * np.where(varies, least, constant)
 
 
 def fisher_vectors(X: np.ndarray, mixture: Mixture, plan: Plan) -> np.ndarray:
@@ -266,6 +193,11 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         are components; or if a fit is interrupted, which keeps what was learned.
     UserWarning
         If more than half of the codes are constant on the training rows.
+
+    See Also
+    --------
+    KMeansDictionary : Hard clusters, and far faster.
+    FisherVector : Images by the gradients of a mixture.
 
     Notes
     -----
@@ -489,23 +421,23 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         init = self.init if isinstance(self.init, str) else "given"
         size = {"given": 0, "random": K, "kmeans": max(START_ROWS * K, FEWEST_ROWS)}[init]
         seed = int(rng.randint(2**31 - 1)) if size else 0
-        glance = self._accumulate(partial(_glance, size=size, seed=seed), X, weights)
-        self._check_weights(glance.total)
-        check_count(self, glance.n_samples)
-        rows, matrix = glance.sample.rows, self.covariance in ("full", "tied")
+        look = self._accumulate(partial(glance, size=size, seed=seed), X, weights)
+        self._check_weights(look.total)
+        check_count(self, look.n_samples)
+        rows, matrix = look.sample.rows, self.covariance in ("full", "tied")
         if init == "kmeans":  # all is told from the sample: what few samples far out would do to it, EM can undo
             X, weights = rows, None
-            glance = _glance(rows, size=0, seed=0)
-        rounding = (np.finfo(dtype).eps * glance.mean) ** 2 / 12
-        overall = glance.squares / glance.total
+            look = glance(rows, size=0, seed=0)
+        rounding = (np.finfo(dtype).eps * look.mean) ** 2 / 12
+        overall = look.squares / look.total
         overall = np.where(overall > rounding, overall, 0)
-        center, scale = glance.mean, np.ones(len(overall))
+        center, scale = look.mean, np.ones(len(overall))
         if init == "kmeans":
             scale = units(rows, np.sqrt(overall))
             scale = np.full(len(scale), scale.max()) if self.covariance == "spherical" else scale
         means = self._first_means(rows, center, scale, rng)
-        statistic = partial(_spread, means=means, center=center, scale=scale, matrix=matrix)
-        C = self._accumulate(statistic, X, weights) / glance.total * (np.outer(scale, scale) if matrix else scale**2)
+        statistic = partial(spread, means=means, center=center, scale=scale, matrix=matrix)
+        C = self._accumulate(statistic, X, weights) / look.total * (np.outer(scale, scale) if matrix else scale**2)
         within = np.diag(C) if matrix else C
         floor = self._floor(lambda: regularizer(within, overall) + rounding)
         if matrix:

@@ -148,7 +148,7 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
     learning_rate : float or None, default=None
         Step size; None takes the rule's usual one.
     batch_size : int or None, default=100
-        Samples in a step.
+        Samples in a step; None takes all.
     max_iter : int, default=50
         Most epochs.
     weight_decay : float, default=0.0
@@ -156,13 +156,13 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
     tol : float, default=0.0
         Stop after ``n_iter_no_change`` epochs that do not lower the loss by this fraction; 0 runs all epochs.
     n_iter_no_change : int, default=10
-        Patience.
+        Patience of ``tol`` and ``early_stopping``.
     early_stopping : bool, default=False
         Whether to hold out samples, stop when their loss no longer falls, and keep the best weights.
     validation_fraction : float, default=0.1
         Share of the samples held out.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights learned before.
+        Whether `fit` goes on from the weights learned so far.
     engine : {"auto", "numpy"}, default="auto"
         Both run on the CPU: the search for codes has no Keras formula.
     random_state : int, RandomState or None, default=None
@@ -185,7 +185,7 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
     validation_curve_ : array (n_iter_,)
         The mean loss of the samples held out, with ``early_stopping``.
     n_iter_ : int
-        Epochs.
+        Epochs made.
     n_features_in_ : int
         Number of features seen by `fit`.
 
@@ -200,6 +200,10 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         If after `fit` most codes are constant on training rows.
     ConvergenceWarning
         If an interrupt (Ctrl-C) ended `fit`, which then keeps the epochs made.
+
+    See Also
+    --------
+    SparseCoding : The codes themselves, found sample by sample.
 
     References
     ----------

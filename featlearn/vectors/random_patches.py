@@ -29,7 +29,7 @@ class RandomPatches(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
         How samples are coded, as in `KMeansDictionary`. For threshold, split and omp, which take inner products, the
         atoms are scaled to unit length.
     threshold : float, default=0.25
-        The t of threshold and split, in the units of the responses.
+        The threshold of ``threshold`` and ``split``, in the units of the responses.
     random_state : int, RandomState or None, default=None
         Which samples are drawn. They depend on the set of samples, not on their order, nor on
         their dtype.
@@ -51,6 +51,11 @@ class RandomPatches(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
     UserWarning
         If one feature's scale, or an outlier, drowns the other features; if more than half of the codes are constant on
         training samples (a threshold too large for the scale of the data).
+
+    See Also
+    --------
+    KMeansDictionary : The same codes of learned atoms.
+    RandomWeights : Filters that saw no data at all.
 
     References
     ----------

@@ -96,6 +96,10 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         If most units are constant or saturated on training rows, or, without ``standardize``, one feature's scale
         drowns the others.
 
+    See Also
+    --------
+    RandomPatches : Filters that are samples.
+
     References
     ----------
     Jarrett, Kavukcuoglu, Ranzato & LeCun (2009), "What is the best multi-stage architecture for object recognition?".

@@ -107,16 +107,16 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
     n_iter_no_change : int, default=10
         Patience of ``tol`` and ``early_stopping``.
     early_stopping : bool, default=False
-        Whether to hold out samples, stop when their loss no longer falls, and keep the parameters where it was least.
+        Whether to hold out samples, stop when their loss no longer falls, and keep the best weights.
     validation_fraction : float, default=0.1
         Share of the samples held out.
     warm_start : bool, default=False
-        Whether `fit` goes on from the parameters learned before.
+        Whether `fit` goes on from the weights learned so far.
     engine : {"auto", "numpy", "keras"}, default="auto"
         "numpy" runs on the CPU, "keras" on Keras' device (not with persistent chains), "auto" on a GPU where there is
         one.
     random_state : int, RandomState or None, default=None
-        Seed of everything random in `fit`.
+        Seed of everything random.
 
     Attributes
     ----------
@@ -157,6 +157,10 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         If after `fit` more than half of the hidden units are constant, always on or always off on the data.
     ConvergenceWarning
         If an interrupt (Ctrl-C) ended the fit: it keeps the last whole epoch, or the best on the samples held out.
+
+    See Also
+    --------
+    SparseAutoencoder, DenoisingAutoencoder : Hidden units that rebuild samples, without probabilities.
 
     Notes
     -----

@@ -46,7 +46,8 @@ from featlearn.validation import (
 )
 from featlearn.vectors.affine import AffineCodesMixin
 from featlearn.vectors.ica import sparseness
-from featlearn.vectors.whitening import Moments, _Affine, _Scores, apply, check_moments, coarse_rounding, moments_of
+from featlearn.vectors.moments import Moments, check_moments, coarse_rounding, moments_of
+from featlearn.vectors.whitening import _Affine, _Scores, apply
 
 COLLAPSED = 1e-2  # length of the longest filter below which RICA has found nothing
 
@@ -138,6 +139,11 @@ class RICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         ``normalize_rows`` and with too small a lambda.
     UserWarning
         If one feature's variance drowns the others.
+
+    See Also
+    --------
+    ICA : As many components as features at most, exactly uncorrelated.
+    SparseFiltering : Sparse features without a reconstruction.
 
     Notes
     -----

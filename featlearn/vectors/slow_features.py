@@ -33,17 +33,8 @@ from featlearn.validation import (
     optional,
     real,
 )
-from featlearn.vectors.whitening import (
-    Moments,
-    _Affine,
-    _Scores,
-    apply,
-    check_moments,
-    coarse_rounding,
-    moments_of,
-    sphering,
-    warn_of_too_few,
-)
+from featlearn.vectors.moments import Moments, check_moments, coarse_rounding, moments_of, sphering, warn_of_too_few
+from featlearn.vectors.whitening import _Affine, _Scores, apply
 
 
 @dataclass(frozen=True)
@@ -144,6 +135,10 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
     -----
     UserWarning
         If the samples are so few that each has a direction of its own.
+
+    See Also
+    --------
+    ICA : Components that are independent rather than slow.
 
     Notes
     -----

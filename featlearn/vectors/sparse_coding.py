@@ -100,6 +100,12 @@ class Coder:
         encoder = self.encoder(X.dtype)
         return lasso_objective(X, self.atoms.astype(X.dtype, copy=False), encoder(X), self.alpha)
 
+    def closeness(self, chunk: np.ndarray) -> np.ndarray:
+        """Minus |x - z D|^2 of each row (m,)."""
+        X = np.ascontiguousarray(as_float(chunk))
+        rest = X - self(X) @ self.atoms.astype(X.dtype, copy=False)
+        return -np.einsum("nd,nd->n", rest, rest)
+
     def sums(self, chunk: np.ndarray) -> CodeSums:
         """The statistic of a chunk."""
         X = np.ascontiguousarray(as_float(chunk))
@@ -113,18 +119,6 @@ class Coder:
         objective = float(lasso_objective(X, D, Z, self.alpha).sum())
         with np.errstate(over="ignore", invalid="ignore"):  # `_mean` tells of it
             return CodeSums((Z.T @ Z).astype(np.float64), (Z.T @ X).astype(np.float64), objective, len(X))
-
-
-class _MinusError:
-    """Minus |x - z D|^2 of each row, picklable for a Dask cluster."""
-
-    def __init__(self, coder: Coder):
-        self.coder = coder
-
-    def __call__(self, chunk: np.ndarray) -> np.ndarray:
-        X = np.ascontiguousarray(as_float(chunk))
-        rest = X - self.coder(X) @ self.coder.atoms.astype(X.dtype, copy=False)
-        return -np.einsum("nd,nd->n", rest, rest)
 
 
 def directions(rows: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -228,6 +222,11 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
     UserWarning
         If one feature, or one outlier, drowns the others, if an offset does, or more than half of the codes are
         constant.
+
+    See Also
+    --------
+    PredictiveSparse : Predicts its codes in one product.
+    KMeansDictionary : One atom a sample, and far faster.
 
     Notes
     -----
@@ -503,7 +502,7 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
         check_is_fitted(self)
         check_parameters(self)
         X = check_rows(self, X, reset=False)
-        return map_chunks(_MinusError(self._coder(self.components_)), X, rows=ROWS)
+        return map_chunks(self._coder(self.components_).closeness, X, rows=ROWS)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Minus the mean objective of samples under the atoms.

@@ -250,6 +250,10 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
     UserWarning
         If one feature, or one outlier, drowns the others, or more than half of the codes are constant.
 
+    See Also
+    --------
+    RICA : Sparse features that rebuild the sample.
+
     Notes
     -----
     Arrays, memmaps, functions that return iterators of chunks and Dask collections are walked once an evaluation of

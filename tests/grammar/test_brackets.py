@@ -1,4 +1,7 @@
-"""Brackets: what is written is read back, and each kind of mistake is reported where it is."""
+"""Brackets: what is written is read back, and each kind of mistake is reported where it is.
+
+Also tests featlearn.grammar.escapes.
+"""
 
 import bz2
 import gzip

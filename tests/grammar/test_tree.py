@@ -1,6 +1,6 @@
 """Trees: what they hold, against recursive definitions on small random trees; and trees too deep for recursion.
 
-Also tests featlearn.grammar.drawing.
+Also tests featlearn.grammar.drawing and featlearn.grammar.walks.
 """
 
 import copy

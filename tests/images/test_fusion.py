@@ -1,12 +1,8 @@
 """The fused path: which learners it takes, equal to the generic path and to loops, on every device there is."""
 
-import os
-import subprocess
-import sys
 import warnings
 from dataclasses import replace
 from functools import cache
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -33,6 +29,7 @@ from featlearn import (
 )
 from featlearn.images.fusion import fused_plan, fusible_cells
 from featlearn.images.stage import _StageEncoder
+from featlearn.kernels.backend import gpu_visible
 from featlearn.kernels.encoding.encode import EncoderPlan
 from tests import references
 
@@ -68,7 +65,7 @@ def learner(encode, whitening=ZCA):
 
 
 def fitted(encode, stride=1, pad=0, channels=3, dtype=np.float64, pool=None, **parameters):
-    stage = Stage(learner(encode), PATCH, stride, pad=pad, pool=pool, random_state=0, **parameters)
+    stage = Stage(learner(encode), PATCH, stride=stride, pad=pad, pool=pool, random_state=0, **parameters)
     return stage.fit(images(channels, dtype))
 
 
@@ -275,41 +272,32 @@ def test_gpu_for_a_generic_learner_is_refused():
         Stage(PCA(3), PATCH, device="gpu").fit(images(1, float))
 
 
-DEVICE_SCRIPT = """
-import sys, warnings
-import numpy as np
-from sklearn.pipeline import make_pipeline
-from featlearn import ZCA, ContrastNormalizer, KMeansDictionary, MeanPool, SplitSign, Stage, SumPool
-X = np.random.default_rng(0).uniform(0, 255, size=(5, 12, 11, 3)).astype(np.float32)
-gpu = None
-for encode in ("triangle", "hard", "threshold", "split"):
+@pytest.mark.keras
+@pytest.mark.parametrize(
+    ("encode", "parameters"),
+    [
+        ("triangle", {}),
+        ("hard", {}),
+        ("hard", {"pool": MeanPool(grid=3), "stride": 2}),
+        ("threshold", {}),
+        ("split", {}),
+        ("split", {"pool": None, "rectify": SplitSign()}),
+    ],
+)
+def test_keras_device_equals_the_cpu(encode, parameters):
+    """On a machine without a GPU it runs on Keras' CPU device, and says so."""
+    pytest.importorskip("keras", reason="pip install 'featlearn[deep]'")
+    X = np.random.default_rng(0).uniform(0, 255, size=(5, 12, 11, 3)).astype(np.float32)
     learner = make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(6, encode=encode, threshold=0.1))
     stage = Stage(learner, patch_size=4, n_patches=300, pad=1, random_state=0, pool=SumPool()).fit(X)
-    others = {"hard": {"pool": MeanPool(grid=3), "stride": 2}, "split": {"pool": None, "rectify": SplitSign()}}
-    for parameters in ({}, others[encode]) if encode in others else ({},):
-        cpu = stage.set_params(device="cpu", **parameters).transform(X)
-        assert gpu is not None or "keras" not in sys.modules, "the CPU needs no Keras"
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            gpu = stage.set_params(device="gpu").transform(X)
-        seen = [str(w.message) for w in caught if "sees no GPU" in str(w.message)]
-        assert gpu.shape == cpu.shape and gpu.dtype == cpu.dtype == np.float32
-        print("error", float(abs(gpu - cpu).max() / max(1, abs(cpu).max())), "warned", len(seen))
-"""
-
-
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_keras_device_equals_the_cpu(backend):
-    """On a machine without a GPU it runs on Keras' CPU device, and says so."""
-    if find_spec("keras") is None or find_spec(backend) is None:
-        pytest.skip(f"needs keras and {backend}: pip install 'featlearn[deep]' {backend}")
-    environment = os.environ | {"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run([sys.executable, "-c", DEVICE_SCRIPT], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr[-2000:]
-    lines = [line.split() for line in done.stdout.splitlines() if line.startswith("error")]
-    assert len(lines) == 6
-    assert max(float(line[1]) for line in lines) < 1e-5
-    assert all(int(line[3]) == 1 for line in lines)
+    cpu = stage.set_params(device="cpu", **parameters).transform(X)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        gpu = stage.set_params(device="gpu").transform(X)
+    assert sum("sees no GPU" in str(w.message) for w in caught) == (not gpu_visible())
+    assert gpu.shape == cpu.shape
+    assert gpu.dtype == cpu.dtype == np.float32
+    assert abs(gpu - cpu).max() < 1e-5 * max(1, abs(cpu).max())
 
 
 def test_a_stage_of_one_abs_step_is_not_pooled_twice():

@@ -171,4 +171,4 @@ def test_what_cannot_be_drawn_says_why(estimator, options, error, message):
 
 def test_a_validation_curve_belongs_to_a_curve():
     with pytest.raises(ValueError, match=r"\['b'\] belong to no curve; the curves are \['a'\]"):
-        LossCurveDisplay({"a": [1.0]}, {"b": [1.0]}).plot()
+        LossCurveDisplay({"a": [1.0]}, validation={"b": [1.0]}).plot()

@@ -21,7 +21,8 @@ from featlearn.topics.tables import Topics
 rng = np.random.default_rng(0)
 K, V, D = 7, 40, 90
 TERMS = [f"w{i}" for i in range(V)]
-TABLE = Topics(rng.dirichlet(np.full(V, 0.2), K), TERMS, rng.dirichlet(np.full(K, 0.2), D), rng.integers(1, 9, D))
+PHI, THETA = rng.dirichlet(np.full(V, 0.2), K), rng.dirichlet(np.full(K, 0.2), D)
+TABLE = Topics(PHI, TERMS, proportions=THETA, lengths=rng.integers(1, 9, D))
 TEXTS = ["moon orbit moon star", "goal team goal", "star moon team", "team goal win goal"]
 CHINESE = Topics([[3, 2, 1], [1, 2, 3]], terms=["北京", "大学", "moon"])
 LACKING = not {"Noto Sans CJK SC", "Noto Sans SC", "WenQuanYi Zen Hei", "Droid Sans Fallback"} & {
@@ -154,7 +155,7 @@ def test_fonts_are_added_only_where_characters_lack(monkeypatch):
     [
         (lambda: TopicDisplay.from_topics(TABLE, topics=[2, 7, -1]), r"no topics \[7, -1\]; there are 7, from 0 to 6"),
         (lambda: TopicDisplay.from_topics(TABLE, topics=[]), "nothing to draw"),
-        (lambda: TopicDisplay.from_topics(TABLE, n_terms=0), "n=0 shows no terms"),
+        (lambda: TopicDisplay.from_topics(TABLE, n_terms=0), "n=0 is not valid"),
         (lambda: TopicDisplay.from_topics(TABLE, max_columns=0), "max_columns=0"),
         (lambda: TopicDisplay.from_topics(TABLE, by="fame"), "by='fame'"),
         (lambda: TopicDisplay.from_topics(TABLE, axes=plt.subplots()[1]), "draws 7 topics.* there are 1"),

@@ -33,9 +33,9 @@ PHI = 0.9 * rng.dirichlet(np.full(V, 0.05), K) + 0.1 / V
 TABLE = Topics(
     PHI,
     TERMS,
-    rng.dirichlet(np.full(K, 0.3), D),
-    rng.integers(1, 50, D),
-    [f"{NASTY[i % len(NASTY)]} document {i}\n\n" + "word " * (400 * (i % 2)) for i in range(D)],
+    proportions=rng.dirichlet(np.full(K, 0.3), D),
+    lengths=rng.integers(1, 50, D),
+    documents=[f"{NASTY[i % len(NASTY)]} document {i}\n\n" + "word " * (400 * (i % 2)) for i in range(D)],
 )
 GROUPS = pd.Series(np.array(["<b>old</b>", "new"])[np.arange(D) % 2], name="age & <i>")
 
@@ -102,8 +102,8 @@ def test_data_come_back_whole():
 
 @pytest.mark.parametrize("term", NASTY)
 def test_no_term_breaks_the_page(term):
-    plain = Page(topics_html(Topics([[1, 1]], ["a", "b"], [[1.0]], documents=["text"])))
-    table = Topics([[1, 1]], [term, "b"], [[1.0]], documents=[term])
+    plain = Page(topics_html(Topics([[1, 1]], ["a", "b"], proportions=[[1.0]], documents=["text"])))
+    table = Topics([[1, 1]], [term, "b"], proportions=[[1.0]], documents=[term])
     nasty = Page(topics_html(table, title=term, groups=[term], group_name=term))
     assert nasty.tags == plain.tags
     assert nasty.attributes == plain.attributes

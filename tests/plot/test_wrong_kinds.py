@@ -74,7 +74,7 @@ def test_what_takes_images_still_gets_images():
 
 def test_images_of_ones_own():
     display = ReconstructionDisplay(IMAGES[:3], IMAGES[:3] + 1, corrupted=ROWS[:3]).plot()
-    flat = ReconstructionDisplay(ROWS[:3], ROWS[:3] + 1, (4, 6), ROWS[:3]).plot()
+    flat = ReconstructionDisplay(ROWS[:3], ROWS[:3] + 1, shape=(4, 6), corrupted=ROWS[:3]).plot()
     np.testing.assert_array_equal(display.im_.get_array(), flat.im_.get_array())
     assert display.mse_ == pytest.approx(1)
     with pytest.raises(ValueError, match=r"images of one size; got original \(3, 4, 6\), reconstructed \(2, 4, 6\)"):
@@ -131,7 +131,7 @@ def test_a_linear_model_is_told_how_to_draw_its_weights(model):
     fix = r"FilterGridDisplay\(numpy\.atleast_2d\(model\.coef_\)\)\.plot\(\) draws the weights"
     with pytest.raises(TypeError, match=f"holds? .*filters.*{name} is a linear model, whose coef_.*{fix}"):
         FilterGridDisplay.from_estimator(model)
-    assert FilterGridDisplay(np.atleast_2d(last.coef_), (4, 6)).plot().im_.get_array().shape[0] >= 4
+    assert FilterGridDisplay(np.atleast_2d(last.coef_), shape=(4, 6)).plot().im_.get_array().shape[0] >= 4
 
 
 # --- anything else

@@ -1,6 +1,7 @@
 """Text in another shape than lines: tables, JSON, folders, pipes, packed files; refused where no column is named.
 
-Also tests featlearn.text.dates, featlearn.text.encodings, featlearn.text.headers and featlearn.text.readers.
+Also tests featlearn.text.dates, featlearn.text.encodings, featlearn.text.headers, featlearn.text.json_records,
+featlearn.text.readers and featlearn.text.table_records.
 """
 
 import ast

@@ -433,7 +433,9 @@ JAPANESE = ["株式市場で債券が下落した", "投資家は株式市場を
 )
 def test_topics_and_phrases_of_hindi_and_of_japanese(language, texts, threshold, expected, sudachi):
     phrases = Phrases(min_count=1, threshold=threshold)
-    extractor = TopicExtractor(LDA(2, random_state=0), Tokenizer(language), phrases, min_df=2, max_df=1.0)
+    extractor = TopicExtractor(
+        LDA(2, random_state=0), tokenizer=Tokenizer(language), phrases=phrases, min_df=2, max_df=1.0
+    )
     tops = [set(terms) for terms in extractor.fit(texts * 10).topics_.top_terms(3)]
     for terms in expected:
         assert any(set(unicodedata.normalize("NFKC", terms).split()) <= top for top in tops)

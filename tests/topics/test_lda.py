@@ -1,6 +1,6 @@
 """LDA by variational Bayes, whole and online: known answers, the peer's bound, bad input. Gibbs has its own file.
 
-Also tests featlearn.text.batches, featlearn.topics.online, featlearn.topics.priors and featlearn.topics.variational.
+Also tests featlearn.topics.online, featlearn.topics.priors and featlearn.topics.variational.
 """
 
 import itertools

@@ -1,7 +1,4 @@
-"""LDA behind Gibbs sampling: what the estimator makes of the sampler.
-
-Also tests featlearn.topics.gibbs_fit.
-"""
+"""LDA behind Gibbs sampling: what the estimator makes of the sampler."""
 
 import pickle
 

@@ -1,4 +1,7 @@
-"""Tables of topics against loops over their formulas, pandas and SciPy."""
+"""Tables of topics against loops over their formulas, pandas and SciPy.
+
+Also tests featlearn.topics.groups.
+"""
 
 import pickle
 from math import inf, log
@@ -363,14 +366,14 @@ def test_bad_tables(changed, message):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda t: t.top_terms(0), "n=0 shows no terms"),
+        (lambda t: t.top_terms(0), "n=0 is not valid; pass an integer of at least 1"),
         (lambda t: t.top_terms(by="fame"), "by='fame' is not valid.*'probability', 'relevance', 'lift'"),
         (lambda t: t.top_terms(relevance=1.5), "relevance=1.5"),
         (lambda t: t.top_terms(relevance=np.nan), "relevance=nan"),
         (lambda t: t.top_terms(min_probability=-1), "min_probability=-1"),
         (lambda t: t.documents(K), "no topic 5; there are 5, from 0 to 4"),
         (lambda t: t.documents(-1), "no topic -1"),
-        (lambda t: t.documents(0, 0), "n=0 shows no documents"),
+        (lambda t: t.documents(0, 0), "n=0 is not valid; pass an integer of at least 1"),
         (lambda t: t.prevalence(["a"] * 3), r"groups of shape \(3,\) must hold one value for each of the 40"),
         (lambda t: t.prevalence(np.zeros((D, 2))), r"groups of shape \(40, 2\)"),
         (lambda t: t.prevalence([None] + ["a"] * (D - 1)), "no value for 1 documents, the first is 0"),

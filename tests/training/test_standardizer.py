@@ -124,7 +124,8 @@ class Mean:
     def __init__(self):
         self.seen = []
 
-    def gradient(self, params, x, draws, grads):
+    def gradient(self, params, batch, draws, grads):
+        x = batch.x
         self.seen.append(x.copy())
         grads["m"][:] = params["m"] - x.mean(axis=0)
         return 0.5 * float(((x - params["m"]) ** 2).sum(axis=1).mean())

@@ -1,7 +1,7 @@
 """The autoencoders: gradients against finite differences, known answers, and the manners of an estimator.
 
 Also tests featlearn.training.learner, featlearn.vectors.autoencoder_core, featlearn.vectors.contractive_autoencoder,
-featlearn.vectors.denoising_autoencoder and featlearn.vectors.sparse_autoencoder.
+featlearn.vectors.denoising_autoencoder, featlearn.vectors.scores and featlearn.vectors.sparse_autoencoder.
 """
 
 import pickle
@@ -20,7 +20,7 @@ from sklearn.preprocessing import MinMaxScaler
 import featlearn.training.learner
 from featlearn import accumulate
 from featlearn.callbacks import EarlyStopping
-from featlearn.training import LBFGS, GradientDescent, shards
+from featlearn.training import LBFGS, Batch, GradientDescent, shards
 from featlearn.training.shards import NumpyEngine
 from featlearn.vectors.autoencoder_core import AutoencoderObjective, corrupted, sparsity
 from featlearn.vectors.contractive_autoencoder import ContractiveAutoencoder
@@ -83,7 +83,7 @@ def by_engine(o, params, x, parts=1, seed=(1, 2)):
 
     before, shards.n_shards = shards.n_shards, lambda *shapes: parts
     try:
-        return NumpyEngine(o, 0.0).value_and_gradient(params, x, list(seed))
+        return NumpyEngine(o, 0.0).value_and_gradient(params, Batch(x), list(seed), {})
     finally:
         shards.n_shards = before
 
@@ -182,7 +182,7 @@ def test_the_automatic_gradient_is_the_same(o):
 
     params, x = started(o), np.random.default_rng(3).random((6, 5))
     tensors = {k: ops.convert_to_tensor(v) for k, v in params.items()}
-    value, automatic = value_and_grad(o.loss)(tensors, ops.convert_to_tensor(x), None)
+    value, automatic = value_and_grad(o.loss)(tensors, Batch(ops.convert_to_tensor(x)), None)
     loss, grads = by_engine(o, params, x)
     np.testing.assert_allclose(loss, float(value), rtol=1e-9)
     for key in grads:

@@ -26,8 +26,8 @@ from featlearn.kernels.encoding.sparseness import logcosh_rows, smooth_l1_rows
 from featlearn.vectors import ica, rica
 from featlearn.vectors.affine import AffineCodesMixin
 from featlearn.vectors.ica import ICA, gaussian_mean, non_gaussianity, orthonormal, sparseness, tangent
+from featlearn.vectors.moments import moments_of
 from featlearn.vectors.rica import RICA, reconstruction_cost, spread
-from featlearn.vectors.whitening import moments_of
 
 BOTH = pytest.mark.parametrize("Learner", [ICA, RICA])
 SPARSITY = pytest.mark.parametrize("sparsity", ["logcosh", "smooth_l1"])

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ import featlearn
 from featlearn import ZCA, ContrastNormalizer, EarlyStopping, KMeansDictionary
 from featlearn.datasets import load_photo_patches
 from featlearn.vectors import kmeans
+from featlearn.vectors.alternation import sample_of
 from featlearn.vectors.kmeans import ClusterSums, cluster_step, updated_atoms
 from tests import references
 
@@ -209,12 +211,13 @@ def test_new_atoms_are_drawn_in_proportion_to_the_error(assignment):
     rng = np.random.default_rng(0)
     atom = np.array([[1.0, 0, 0]])
     X = np.vstack([atom + 0.01 * rng.normal(size=(990, 3)), [0, 1, 1] + 0.1 * rng.normal(size=(10, 3))])
-    drawn = [kmeans._sample(X, size=1, seed=s, assignment=assignment, atoms=atom).rows[0] for s in range(200)]
+    worth = partial(kmeans.worth, atoms=atom, assignment=assignment)
+    drawn = [sample_of(X, size=1, seed=s, worth=worth).rows[0] for s in range(200)]
     away = np.mean([row[0] < 0.5 for row in drawn])
     errors = kmeans.fits(kmeans.as_samples(X, assignment), atom, assignment)[2]
     assert away == pytest.approx(errors[990:].sum() / errors.sum(), abs=0.05)
     assert away > 0.9
-    covered = kmeans._sample(np.repeat(atom, 5, axis=0), size=3, seed=0, assignment=assignment, atoms=atom)
+    covered = sample_of(np.repeat(atom, 5, axis=0), size=3, seed=0, worth=worth)
     assert len(covered.rows) == 0
 
 

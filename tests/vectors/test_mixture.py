@@ -1,4 +1,7 @@
-"""GaussianMixtureEncoder against scikit-learn's EM, finite differences and closed forms."""
+"""GaussianMixtureEncoder against scikit-learn's EM, finite differences and closed forms.
+
+Also tests featlearn.vectors.mixture_start.
+"""
 
 import pickle
 import warnings

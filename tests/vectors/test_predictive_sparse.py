@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 import featlearn
 from featlearn.kernels.encoding.sparse_codes import fista, lasso_residual
-from featlearn.training import LBFGS
+from featlearn.training import LBFGS, Batch
 from featlearn.vectors.predictive_sparse import PredictiveObjective, PredictiveSparse, losses, predicted_codes
 
 EXACT = {"encode_iter": 50_000, "encode_tol": 1e-13}
@@ -71,7 +71,7 @@ def test_gradients_by_finite_differences(name):
     objective, params, X = small()
     grads = {key: np.full_like(value, np.nan) for key, value in params.items()}
     Z = objective.codes(params, X)
-    loss = objective.gradient(params, X, None, grads)
+    loss = objective.gradient(params, Batch(X), None, grads)
     assert loss == pytest.approx(losses(params, X, Z, 0.2, 0.7).mean())
     h = 1e-5
     for index in np.ndindex(params[name].shape):
@@ -89,7 +89,7 @@ def test_without_a_prediction_the_codes_are_those_of_the_lasso():
     objective, params, X = small(beta=0.0)
     np.testing.assert_allclose(objective.codes(params, X), fista(X, params["D"], 0.2, 50_000, 1e-13), atol=1e-7)
     grads = {key: np.full_like(value, np.nan) for key, value in params.items()}
-    objective.gradient(params, X, None, grads)
+    objective.gradient(params, Batch(X), None, grads)
     assert not grads["W"].any()
     assert grads["D"].any()
 
@@ -100,7 +100,7 @@ def test_a_step_of_the_fit_is_the_formula():
     objective = model._objective()
     params = objective.init(12, np.random.RandomState(0), np.float64)
     grads = {key: np.empty_like(value) for key, value in params.items()}
-    loss = objective.gradient(params, X, None, grads)
+    loss = objective.gradient(params, Batch(X), None, grads)
     atoms = params["D"] - 0.5 * grads["D"]
     np.testing.assert_allclose(model.components_, atoms / np.linalg.norm(atoms, axis=1, keepdims=True))
     np.testing.assert_allclose(model.coef_, params["W"] - 0.5 * grads["W"])

@@ -1,6 +1,6 @@
 """RBM against enumeration, finite differences, numerical integration, automatic gradients and scikit-learn.
 
-Also tests featlearn.kernels.bernoulli and featlearn.vectors.rbm_energy.
+Also tests featlearn.kernels.bernoulli, featlearn.vectors.rbm_energy and featlearn.vectors.rbm_machine.
 """
 
 import itertools
@@ -19,10 +19,16 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 
 from featlearn.kernels.bernoulli import bernoulli_rows, draw_rows, new_key
-from featlearn.training import Draws, GradientDescent, minimize, shards
+from featlearn.training import Batch, Draws, GradientDescent, minimize, shards
 from featlearn.vectors import rbm_energy
 from featlearn.vectors.rbm import RBM
-from featlearn.vectors.rbm_energy import ContrastiveDivergence, Divergence, draw_hidden, free_energy
+from featlearn.vectors.rbm_energy import (
+    ContrastiveDivergence,
+    Divergence,
+    PersistentDivergence,
+    draw_hidden,
+    free_energy,
+)
 from tests.test_battery import EXTRA_CHECKS
 
 KINDS = [(v, h) for v in ("binary", "gaussian") for h in ("binary", "relu")]
@@ -69,11 +75,11 @@ def log_likelihood(params, X):
     return np.log(joint(params, X, states(K)).sum(axis=1) / z).mean()
 
 
-def run_gradient(objective, params, x, seed=0):
-    """The gradient of one shard."""
+def run_gradient(objective, params, x, seed=0, *state):
+    """The gradient of one shard: the loss (and the state after it), and the gradients."""
     own, common = (np.random.Generator(np.random.SFC64([seed, i])) for i in range(2))
     grads = {name: np.full_like(p, np.nan) for name, p in params.items()}
-    program = objective.gradient(params, x, Draws(common, own, True), grads)
+    program = objective.gradient(params, Batch(x), Draws(common, own, True), grads, *state)
     total = None
     while True:
         try:
@@ -209,11 +215,12 @@ def test_long_chains_approach_the_gradient_of_the_likelihood():
 def test_persistent_chains_approach_the_gradient_of_the_likelihood():
     params = small(scale=2.0)
     X = states(4)[[0, 3, 12, 15]]
-    objective = Divergence(3, n_chains=20_000)
-    first = max(abs(run_gradient(objective, params, X)[1][n] - e).max() for n, e in exact_gradient(params, X).items())
+    objective, exact, gaps = PersistentDivergence(3, n_chains=20_000), exact_gradient(params, X), []
+    state = objective.init_state(params, Batch(X))
     for seed in range(40):
-        _, grads = run_gradient(objective, params, X, seed)
-    last = max(abs(grads[n] - e).max() for n, e in exact_gradient(params, X).items())
+        (_, state), grads = run_gradient(objective, params, X, seed, state)
+        gaps.append(max(abs(grads[n] - e).max() for n, e in exact.items()))
+    first, last = gaps[0], gaps[-1]
     assert first > 0.1
     assert last < 0.02
 
@@ -274,7 +281,7 @@ def test_automatic_gradient_equals_the_difference_of_statistics(visible, hidden,
     )
     tensors = {n: ops.convert_to_tensor(p) for n, p in params.items()}
     seed, batch = ops.convert_to_tensor(np.array([3, 4], np.int32)), ops.convert_to_tensor(x)
-    value, grads = value_and_grad(objective.loss)(tensors, batch, seed)
+    value, grads = value_and_grad(objective.loss)(tensors, Batch(batch), seed)
     reconstruction, vk = (ops.convert_to_numpy(t) for t in objective.negatives(tensors, batch, seed))
     y, yk = (v / np.exp(params["z"]) if variance else v for v in (x, vk))
     a, ak = (u @ params["W"].T + params["b"] for u in (y, yk))
@@ -398,19 +405,19 @@ def test_weight_decay_leaves_biases_alone():
 
 
 def test_hinton_s_settings_are_the_default():
-    solver = RBM()._check()
+    solver = RBM()._solver()
     assert (solver.rule, solver.learning_rate) == ("momentum", 0.1)
     assert [solver.momentum_at(e) for e in (4, 5)] == [0.5, 0.9]
-    assert RBM(300, visible="gaussian")._check().learning_rate == 0.01
-    assert RBM(1996, visible="gaussian")._check().learning_rate == 0.002
-    assert RBM(300, visible="gaussian", learn_variance=True)._check().learning_rate == 0.001
-    assert RBM(visible="gaussian", hidden="relu")._check().learning_rate == 0.001
-    persistent = RBM(persistent=True)._check()
+    assert RBM(300, visible="gaussian")._solver().learning_rate == 0.01
+    assert RBM(1996, visible="gaussian")._solver().learning_rate == 0.002
+    assert RBM(300, visible="gaussian", learn_variance=True)._solver().learning_rate == 0.001
+    assert RBM(visible="gaussian", hidden="relu")._solver().learning_rate == 0.001
+    persistent = RBM(persistent=True)._solver()
     assert (persistent.learning_rate, persistent.momentum) == (0.05, 0.5)
-    assert RBM(solver="adam")._check().learning_rate is None
-    assert RBM(hidden="relu")._check().learning_rate == 0.001
-    assert RBM(visible="gaussian", learning_rate=0.3)._check().learning_rate == 0.3
-    assert RBM(solver=GradientDescent("momentum", momentum=0.7))._check().momentum == 0.7
+    assert RBM(solver="adam")._solver().learning_rate is None
+    assert RBM(hidden="relu")._solver().learning_rate == 0.001
+    assert RBM(visible="gaussian", learning_rate=0.3)._solver().learning_rate == 0.3
+    assert RBM(solver=GradientDescent("momentum", momentum=0.7))._solver().momentum == 0.7
 
 
 def test_first_visible_biases():
@@ -429,19 +436,15 @@ def test_first_visible_biases():
 def test_chains_persist_over_batches_and_epochs(monkeypatch):
     """Each gradient starts its chains where the one before left them."""
     starts, ends = [], []
-    chain, gradient = Divergence._chain, Divergence.gradient
+    gradient = PersistentDivergence.gradient
 
-    def watched(self, x):
-        starts.append(np.array(chain(self, x)))
-        return chain(self, x)
+    def followed(self, params, batch, draws, grads, state):
+        starts.append(state["chains"].copy())
+        loss, state = yield from gradient(self, params, batch, draws, grads, state)
+        ends.append(state["chains"].copy())
+        return loss, state
 
-    def followed(self, params, x, draws, grads):
-        result = yield from gradient(self, params, x, draws, grads)
-        ends.append(self.chains.visible.copy())
-        return result
-
-    monkeypatch.setattr(Divergence, "_chain", watched)
-    monkeypatch.setattr(Divergence, "gradient", followed)
+    monkeypatch.setattr(PersistentDivergence, "gradient", followed)
     X = bars()
     rbm = RBM(6, persistent=True, n_chains=7, batch_size=50, max_iter=3, random_state=0).fit(X)
     assert len(starts) == 12
@@ -464,12 +467,36 @@ def test_chains_persist_over_batches_and_epochs(monkeypatch):
     assert (starts[0] != rbm.chains_).any()
 
 
-def test_persistent_chains_do_not_depend_on_shards_made_for_validation():
+@pytest.mark.parametrize("visible", ["binary", "gaussian"])
+def test_samples_held_out_do_not_move_the_chains(visible):
     X = np.random.RandomState(0).rand(200, 10)
-    rbm = RBM(8, persistent=True, early_stopping=True, max_iter=4, random_state=0).fit(X)
-    again = RBM(8, persistent=True, early_stopping=True, max_iter=4, random_state=0).fit(X)
-    np.testing.assert_array_equal(rbm.components_, again.components_)
-    assert len(rbm.validation_curve_) == rbm.n_iter_
+    settings = {"visible": visible, "persistent": True, "max_iter": 4, "random_state": 0}
+    held = RBM(8, early_stopping=True, **settings).fit(X)
+    order = np.random.RandomState(0).permutation(200)
+    objective, rng = held._objective(), np.random.RandomState(0)
+    rng.permutation(200)
+    rows = X[np.sort(order[20:])]
+    plain = minimize(
+        objective,
+        rows,
+        objective.init(10, rng, np.float64),
+        held._solver(),
+        rng=rng,
+        max_iter=4,
+        weight_decay=held.weight_decay,
+        prepare=held._learned_standardizer(),
+    )
+    chains = plain.memory.state["chains"] * getattr(held, "scale_", 1) + getattr(held, "mean_", 0)
+    np.testing.assert_array_equal(held.chains_, chains)
+    assert len(held.validation_curve_) == held.n_iter_ == 4
+
+
+def test_chains_have_one_home():
+    rbm = RBM(8, persistent=True, n_chains=4, max_iter=2, random_state=0).fit(bars())
+    assert [name for name in vars(rbm) if "chains" in name] == ["n_chains", "chains_"]
+    assert rbm._memory.state == {}
+    assert pickle.dumps(rbm).count(rbm.chains_.tobytes()) == 1
+    assert hash(rbm._objective()) == hash(rbm._objective())  # plain settings, and nothing that moves
 
 
 # --- sampling -----------------------------------------------------------------------------------------------------
@@ -646,7 +673,7 @@ def test_streams_and_dask_give_what_an_array_gives():
         ({"hidden": "tanh"}, "hidden='tanh' is not valid; pass one of 'binary', 'relu'"),
         ({"n_chains": 0}, "n_chains=0 is not valid"),
         ({"solver": "lbfgs"}, "solver='lbfgs' needs an objective with a value"),
-        ({"solver": "newton"}, "solver='newton' is not known"),
+        ({"solver": "newton"}, "solver='newton' is not valid; pass one of 'sgd'"),
         ({"persistent": True, "engine": "keras"}, "persistent=True keeps its chains on the CPU"),
         ({"learn_variance": True}, "learn_variance=True needs visible='gaussian'"),
         ({"sparsity_cost": 0.1}, "needs a sparsity_target"),
@@ -752,32 +779,31 @@ def test_an_interrupt_keeps_the_epochs_made(settings):
 @pytest.mark.parametrize("kind", ["fresh", "fitted"])
 def test_an_interrupt_within_an_epoch_loses_that_epoch_alone(settings, kind, monkeypatch):
     """From inside a gradient: of the fifth batch, in the third epoch; and of the first, before there is anything."""
-    X, gradient = bars(), Divergence.gradient
+    X, descent = bars(), Divergence.descent
     expected = RBM(4, max_iter=2, random_state=0, **settings).fit(X)
     made = []
 
-    def interrupted(self, params, x, draws, grads):
+    def interrupted(self, *given):
         made.append(1)
         if len(made) == last:
             raise KeyboardInterrupt
-        return (yield from gradient(self, params, x, draws, grads))
+        return (yield from descent(self, *given))
 
-    monkeypatch.setattr(Divergence, "gradient", interrupted)
+    monkeypatch.setattr(Divergence, "descent", interrupted)
     last = 6
     rbm = RBM(4, max_iter=9, random_state=0, **settings)
     with pytest.warns(ConvergenceWarning, match="after 2 iterations"):
         rbm.fit(X)
     np.testing.assert_array_equal(rbm.transform(X), expected.transform(X))
     if rbm.persistent:
-        assert rbm.chains_.shape == expected.chains_.shape
-        assert np.isfinite(rbm.chains_).all()
+        np.testing.assert_array_equal(rbm.chains_, expected.chains_)
     made.clear()
     last = 1
     subject = RBM(4, **settings) if kind == "fresh" else rbm
-    before = pickle.dumps({k: v for k, v in subject.__dict__.items() if k != "_chains"})
+    before = pickle.dumps(subject.__dict__)
     with pytest.raises(KeyboardInterrupt):
         subject.fit(X)
-    assert pickle.dumps({k: v for k, v in subject.__dict__.items() if k != "_chains"}) == before
+    assert pickle.dumps(subject.__dict__) == before
 
 
 @pytest.mark.parametrize("settings", [{}, {"persistent": True}, {"visible": "gaussian", "learn_variance": True}])

@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 import featlearn
 from featlearn.kernels.encoding.sparse_codes import fista, omp
 from featlearn.vectors import sparse_coding
+from featlearn.vectors.alternation import gated
 from featlearn.vectors.sparse_coding import Coder, CodeSums, SparseCoding, twins
 
 ALGORITHMS = pytest.mark.parametrize("algorithm", ["omp", "ista", "fista"])
@@ -135,16 +136,16 @@ def test_first_atoms():
     X, D = made()
     rows = X / np.linalg.norm(X, axis=1, keepdims=True)
     fitted = learner()
-    X_, dtype = fitted._gate(X, reset=True, passes=3)
+    X_, _, dtype = gated(fitted, X, reset=True, passes=3)
     random = fitted._first_atoms(X_, dtype, np.random.RandomState(0))
     assert (np.max(random @ rows.T, axis=1) > 1 - 1e-12).all()
     assert len(np.unique(random, axis=0)) == 20
     normal = learner(init="normal")
-    normal._gate(X, reset=True, passes=3)
+    gated(normal, X, reset=True, passes=3)
     atoms = normal._first_atoms(X_, dtype, np.random.RandomState(0))
     assert (np.max(atoms @ rows.T, axis=1) < 1 - 1e-6).all()
     given = learner(init=3 * D)
-    given._gate(X, reset=True, passes=3)
+    gated(given, X, reset=True, passes=3)
     np.testing.assert_allclose(given._first_atoms(X_, dtype, None), D)
 
 

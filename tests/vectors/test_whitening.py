@@ -1,4 +1,7 @@
-"""ZCA and PCAWhitening against NumPy's covariance, eigenvalues in closed form, and each other."""
+"""ZCA and PCAWhitening against NumPy's covariance, eigenvalues in closed form, and each other.
+
+Also tests featlearn.vectors.moments.
+"""
 
 import pickle
 import tracemalloc
@@ -18,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 
 import featlearn
 from featlearn import ZCA, ContrastNormalizer, KMeansDictionary, PCAWhitening
-from featlearn.vectors.whitening import Moments, principal_axes, sphering
+from featlearn.vectors.moments import Moments, principal_axes, sphering
 
 FEW = pytest.mark.filterwarnings("ignore:.*samples of .* features are whitened in all")
 BOTH = pytest.mark.parametrize("Whitening", [ZCA, PCAWhitening])
