@@ -149,10 +149,16 @@ PLAIN = re.compile(r"(?<=\w)_(?!\w)|\|(?=\S)|(?<=[ (])\*(?=\w+[_,)])")
 
 def read_as_plain(app, what, name, obj, options, lines):
     """Docstrings say `n_iter_` and |x| in plain words, where reStructuredText would see links and substitutions."""
-    in_example = False
+    in_example, literal = False, None  # inside a doctest; the indent of the line that a literal block hangs below
     for i, line in enumerate(lines):
         in_example = line.lstrip().startswith(">>>") or (in_example and bool(line.strip()))
-        if in_example or line.count("`") % 2:
+        indent = len(line) - len(line.lstrip())
+        if literal is not None and line.strip() and indent <= literal:
+            literal = None
+        skipped = in_example or literal is not None or line.count("`") % 2
+        if literal is None and line.endswith("::"):
+            literal = indent
+        if skipped:
             continue
         head, colon, tail = line.partition(" : ") if re.match(r" *\w+ : ", line) else ("", "", line)
         parts = re.split(r"(``.*?``|`.*?`)", tail)  # every other one is a literal or a name

@@ -52,7 +52,7 @@ print(f"{len(pictures.images)} pictures of shape {pictures.images.shape[1:]}: {'
 
 # %%
 # Patches are normalized, whitened and clustered; quadrants of the codes are what a picture is told apart by.
-learner = make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(64, max_iter=30))
+learner = make_pipeline(ContrastNormalizer(), ZCA(), KMeansDictionary(64, max_iter=30, tol=0))
 stage = Stage(learner, patch_size=6, n_patches=20_000, pool=SumPool(grid=2), random_state=0)
 features = make_pipeline(stage, Flatten(), StandardScaler(), LinearSVM())
 pixels = make_pipeline(Flatten(), StandardScaler(), LinearSVM())

@@ -18,3 +18,10 @@ def as_float(X: np.ndarray) -> np.ndarray:
     if X.dtype in (np.float32, np.float64):
         return X
     return X.astype(np.float32 if X.dtype.itemsize <= 2 else np.float64)
+
+
+def read_only(A: np.ndarray) -> np.ndarray:
+    """A view of A that cannot be written: Numba compiles a kernel once more for those, so kernels get no others."""
+    view = A.view()
+    view.flags.writeable = False
+    return view

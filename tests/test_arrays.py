@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from featlearn.arrays import as_float, blocks, cache_rows
+from featlearn.arrays import as_float, blocks, cache_rows, read_only
 
 
 @pytest.mark.parametrize(("n", "size"), [(0, 5), (1, 5), (5, 5), (6, 5), (23, 4)])
@@ -30,3 +30,12 @@ def test_as_float(given, expected):
     assert as_float(X).dtype == expected
     np.testing.assert_array_equal(as_float(X), [0, 1, 1])
     assert (as_float(X) is X) == (given in ("float32", "float64"))
+
+
+def test_read_only_is_a_view():
+    X = np.arange(3.0)
+    view = read_only(X)
+    X[0] = 7
+    np.testing.assert_array_equal(view, X)
+    with pytest.raises(ValueError, match="read-only"):
+        view[0] = 1

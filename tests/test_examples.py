@@ -108,10 +108,12 @@ def test_out_of_core(run):
     assert "lazy codes: (60000, 50)" in lines[-1]
 
 
-def test_without_data_the_example_says_how_to_get_them(run, tmp_path, monkeypatch):
+def test_without_data_the_example_says_how_to_get_them(run, tmp_path, monkeypatch, capsys):
     pytest.importorskip("matplotlib", reason="pip install 'featlearn[plot]'")
     monkeypatch.setenv("FEATLEARN_DATA", str(tmp_path))
-    output = run("plot_mnist_cifar_patches", tmp_path / "picture.png")
+    with pytest.raises(SystemExit, match="0"):
+        run("plot_mnist_cifar_patches", tmp_path / "picture.png")
+    output = capsys.readouterr().out
     assert "fetch_mnist()" in output
     assert str(tmp_path) in output
     assert not (tmp_path / "picture.png").exists()

@@ -1,5 +1,6 @@
 """What `import featlearn` costs, what it offers, and that every example in a docstring runs."""
 
+import ast
 import doctest
 import importlib
 import importlib.util
@@ -8,6 +9,7 @@ import pkgutil
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 from sklearn.base import BaseEstimator
@@ -50,6 +52,23 @@ def test_every_public_name_resolves():
         for name in names:
             assert getattr(featlearn, name) is getattr(importlib.import_module(f"featlearn.{module}"), name)
             assert getattr(featlearn, name).__doc__
+    for room in (featlearn.datasets, featlearn.training):
+        assert all(getattr(room, name) is not None for name in room.__all__)
+
+
+def test_type_checkers_read_the_same_names():
+    stub = ast.parse(Path(featlearn.__file__).with_suffix(".pyi").read_text())
+    told = {}
+    for line in stub.body:
+        if isinstance(line, ast.ImportFrom):
+            told.setdefault(line.module, []).extend(alias.name for alias in line.names)
+    modules = set(told.pop(None))
+    rooms = {room for room, names in told.items() if names == ["*"]}
+    assert modules | set(told) == set(featlearn._HOME)
+    for module, names in featlearn._HOME.items():
+        if module not in modules:
+            offered = importlib.import_module(f"featlearn.{module}").__all__ if module in rooms else told[module]
+            assert sorted(names) == sorted(offered), module
 
 
 def test_every_learner_is_in_its_rooms_stub():

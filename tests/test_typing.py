@@ -104,6 +104,7 @@ def test_mypy(scripts):
     assert_found([(a["file"], a["line"], a["message"]) for a in found if a["severity"] == "error"])
 
 
+@pytest.mark.slow
 def test_pyright(scripts):
     pyright = importlib.util.find_spec("pyright")
     if pyright is None or shutil.which("node") is None:

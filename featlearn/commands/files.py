@@ -26,6 +26,7 @@ WORDS = (
     (r"Where words have no tags of their own, pass mixed=True", "Every word needs brackets and a tag of its own"),
     (r"nltk\.tree\.sinica_parse reads .* takes what it gives", "convert it to brackets"),
     (r"read it with joblib\.load and write it with featlearn\.save", "pass --unsafe-pickle"),
+    (r"featlearn\.save wrote", "--save wrote"),
     (r"If you know these, and .* name them:", "If you know these, load it in Python:"),
 )
 
@@ -119,7 +120,7 @@ def save_model(model: Any, path: Path, *, unsafe_pickle: bool) -> None:
         joblib.dump(model, part)
 
 
-def load_model(name: str, kind: str, *, unsafe_pickle: bool) -> Any:
+def load_model(name: str, kind: str, *, unsafe_pickle: bool, hint: str = "") -> Any:
     """The model of a kind, such as ``"PCFGParser"``, that --save wrote; a pickle only with ``unsafe_pickle``."""
     path = Path(name)
     if not path.is_file():
@@ -133,7 +134,7 @@ def load_model(name: str, kind: str, *, unsafe_pickle: bool) -> Any:
             model = load(path)
     except Exception as error:  # whatever a damaged pickle raises
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
-        raise ValueError(f"--model {name} cannot be read: {said.rstrip('.')}.") from error
+        raise ValueError(f"--model {name} cannot be read: {said.rstrip('.')}.{hint}") from error
     if type(model).__name__ != kind:
         other = {"PCFGParser": "parse", "TopicExtractor": "topics"}.get(type(model).__name__)
         cure = f"The {other} command takes it" if other else "Give what --save wrote"

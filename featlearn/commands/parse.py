@@ -256,7 +256,8 @@ def treebank(path: Path, encoding: str | None) -> Iterator[Any]:
 
 def load_parser(name: str, *, unsafe_pickle: bool) -> Any:
     """A parser that --save wrote."""
-    parser = load_model(name, "PCFGParser", unsafe_pickle=unsafe_pickle)
+    hint = " Grammars are given with --grammar, trees with --treebank."
+    parser = load_model(name, "PCFGParser", unsafe_pickle=unsafe_pickle, hint=hint)
     if not parser.__sklearn_is_fitted__():
         raise ValueError(f"{name} holds a parser that has learned from no trees. Write one with --save.")
     if not hasattr(parser, "tokenizer"):  # saved before there was one

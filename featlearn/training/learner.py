@@ -27,20 +27,20 @@ class GradientLearnerMixin(CallbackSupportMixin):
 
     The learner stores the parameters ``solver``, ``learning_rate``, ``batch_size``, ``max_iter``, ``weight_decay``,
     ``tol``, ``n_iter_no_change``, ``early_stopping``, ``validation_fraction``, ``warm_start``, ``engine`` and
-    ``random_state``, and provides
+    ``random_state``, and provides::
 
-    ``_rules``              `solvers.TRAINING_RULES` and those of its own parameters;
-    ``_objective()``        a `training.Objective`;
-    ``_attributes(params, state)``
-                            the fitted attributes that parameters (and state) of the objective become, a dict;
-    ``_parameters()``       the parameters, from the fitted attributes;
-    ``_state()``            optional: the objective's state, from the fitted attributes, its only home between fits;
-    ``_check_values(X)``    optional: refuses values it cannot model;
-    ``_standardizer(X)``    optional: the `Standardizer` that rows pass before the objective sees them, or None. ``X``
-                            are the rows learned from (those held out are left out), or None to go on: then the one
-                            learned before. It runs before ``_parameters()``, and ``_attributes`` has to fold it into
-                            what is published;
-    ``_judge(X)``           optional: warns after `fit` if what was learned is of no use on training rows ``X``.
+        _rules              solvers.TRAINING_RULES and those of its own parameters;
+        _objective()        a training.Objective;
+        _attributes(params, state)
+                                the fitted attributes that parameters (and state) of the objective become, a dict;
+        _parameters()       the parameters, from the fitted attributes;
+        _state()            optional: the objective's state, from the fitted attributes, its only home between fits;
+        _check_values(X)    optional: refuses values it cannot model;
+        _standardizer(X)    optional: the Standardizer that rows pass before the objective sees them, or None. X
+                                are the rows learned from (those held out are left out), or None to go on: then the one
+                                learned before. It runs before _parameters(), and _attributes has to fold it into
+                                what is published;
+        _judge(X)           optional: warns after fit if what was learned is of no use on training rows X.
 
     A learner with targets has a `fit` and a `partial_fit` of its own, which turn them into numbers and then call
     ``_learn(X, y, sample_weight)`` and ``_learn_part(X, y, sample_weight)``.

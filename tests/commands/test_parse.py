@@ -238,7 +238,7 @@ def test_bad_input(grammar, treebank, tmp_path, capsys):
     assert "bad, line 1, column" in refused(capsys, "--treebank", bad, "a")
     bad.write_text("")
     assert "holds no tree" in refused(capsys, "--treebank", bad, "a")
-    assert "is no model that featlearn.save wrote" in refused(capsys, "--model", grammar, "a")
+    assert "is no model that --save wrote" in refused(capsys, "--model", grammar, "a")
     featlearn.save({"a": 1}, bad, overwrite=True)
     assert "holds a dict, not a PCFGParser" in refused(capsys, "--model", bad, "a")
     (tmp_path / "empty").mkdir()

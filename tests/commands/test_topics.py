@@ -1,6 +1,6 @@
 """The command line: what it writes, and what it says and returns when the input is wrong.
 
-Also tests featlearn.commands.report.
+Also tests featlearn.commands.document_topics and featlearn.commands.report.
 """
 
 import csv

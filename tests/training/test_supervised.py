@@ -1,6 +1,5 @@
 """The gradient loop with targets, weights and state: scikit-learn's optimum, finite differences, repeated rows."""
 
-import os
 from typing import ClassVar
 
 import numpy as np
@@ -24,7 +23,6 @@ from featlearn.training import (
 from featlearn.training.shards import NumpyEngine
 from featlearn.validation import integer
 from tests.training.supervised import Centered, Perceptron, Regression, Softmax
-from tests.training.test_loop import run_alone
 
 DIGITS, LABELS = load_digits(return_X_y=True)
 X, Y = DIGITS[:240, 10:40] / 16, LABELS[:240]
@@ -239,7 +237,7 @@ def test_dropout_is_for_training_alone(engine):
 
 
 @pytest.mark.parametrize("objective", [NET, Centered(12, 10)], ids=lambda o: type(o).__name__)
-@pytest.mark.parametrize("engine", ["numpy", "keras"])
+@pytest.mark.parametrize("engine", ["numpy", pytest.param("keras", marks=pytest.mark.keras)])
 def test_two_trainings_in_a_row_are_one_long_one(objective, engine):
     if engine == "keras":
         pytest.importorskip("keras")
@@ -301,6 +299,7 @@ def test_lbfgs_refuses_a_state():
 # --- the other engine ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize("objective", [Softmax(10), NET, Centered(12, 10)], ids=lambda o: type(o).__name__)
 def test_the_engines_make_the_same_run(objective):
     """34 batches of 7 (one compiled call, two single steps) and a rest of 2, with labels and weights."""
@@ -324,29 +323,12 @@ def test_the_engines_give_lbfgs_the_same():
     same(*(fit(NET, engine=engine, **settings) for engine in ("numpy", "keras")), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.keras
 def test_the_engines_agree_on_floats_of_two_dimensions():
     pytest.importorskip("keras")
     y, start = np.random.default_rng(0).normal(size=(240, 3)), {"W": np.zeros((3, 30)), "b": np.zeros(3)}
     settings = {"y": y, "params": start, "solver": GradientDescent("sgd", 0.01), "sample_weight": W}
     same(*(fit(Regression(), engine=engine, **settings) for engine in ("numpy", "keras")), rtol=1e-4, atol=1e-5)
-
-
-JAX = """
-import numpy as np
-from tests.training import test_supervised as t
-for objective in (t.Softmax(10), t.NET, t.Centered(12, 10)):
-    t.test_the_engines_make_the_same_run(objective)
-t.test_two_trainings_in_a_row_are_one_long_one(t.Centered(12, 10), "keras")
-t.test_the_engines_agree_on_floats_of_two_dimensions()
-print("done")
-"""
-
-
-def test_jax_makes_the_same_runs():
-    pytest.importorskip("keras")
-    pytest.importorskip("jax")
-    root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
-    assert run_alone(JAX, KERAS_BACKEND="jax", PYTHONPATH=root) == "done"
 
 
 # --- bad input ----------------------------------------------------------------------------------------------------

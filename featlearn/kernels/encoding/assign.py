@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from featlearn.arrays import as_float
+from featlearn.arrays import as_float, read_only
 from featlearn.jit import njit
 from featlearn.kernels.simd import fast_min
 
@@ -64,7 +64,7 @@ def prepared_atoms(atoms: np.ndarray, assignment: str, dtype: np.dtype) -> Atoms
     lengths = np.sqrt(squares)
     return Atoms(
         ASSIGNMENTS[assignment],
-        exact,
+        read_only(exact),
         -2 * near if euclidean else -near,
         squares if euclidean else np.zeros_like(squares),
         lengths,
@@ -327,7 +327,7 @@ def cluster_sums(X, labels, factors, sums):
 
 def fits(X: np.ndarray, atoms: np.ndarray, assignment: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Labels, codes and errors (n,) of rows X (n, d): codes in float64, errors as above in the rows' dtype."""
-    X = np.ascontiguousarray(X)
+    X = read_only(np.ascontiguousarray(X))
     labels, codes, errors = np.empty(len(X), np.int32), np.empty(len(X)), np.empty(len(X), X.dtype)
     assign(X, prepared_atoms(atoms, assignment, X.dtype), labels, codes, errors)
     return labels, codes, errors

@@ -14,7 +14,7 @@ ten iterations on image patches most rows need none. What a product may have los
 
 import numpy as np
 
-from featlearn.arrays import blocks
+from featlearn.arrays import blocks, read_only
 from featlearn.jit import njit
 from featlearn.kernels.encoding.assign import (
     BLOCK_ROWS,
@@ -125,9 +125,8 @@ def fast_lane(drift: np.ndarray, gaps: np.ndarray, own_drift: np.ndarray) -> int
 
 def chosen(atoms: Atoms, which: np.ndarray) -> Atoms:
     """Some of the atoms, by index."""
-    return atoms._replace(
-        exact=atoms.exact[which], A=atoms.A[which], bias=atoms.bias[which], lengths=atoms.lengths[which]
-    )
+    exact = read_only(atoms.exact[which])
+    return atoms._replace(exact=exact, A=atoms.A[which], bias=atoms.bias[which], lengths=atoms.lengths[which])
 
 
 class RememberingSearch:

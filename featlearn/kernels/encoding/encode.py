@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from featlearn.arrays import as_float
+from featlearn.arrays import as_float, read_only
 from featlearn.jit import njit
 from featlearn.kernels.encoding.assign import Atoms, exact_gap, nearest_atoms, prepared_atoms, products
 from featlearn.kernels.exp import FINITE, exp, softmax_row
@@ -298,7 +298,7 @@ def map_size(height: int, width: int, patch: tuple[int, int], stride: int) -> tu
 def linear_atoms(atoms: np.ndarray, dtype: np.dtype) -> Atoms:
     """Atoms whose products are wanted as they are."""
     A, none, zero = np.ascontiguousarray(atoms, dtype=dtype), np.empty(0, dtype), np.dtype(dtype).type(0)
-    return Atoms(-1, A, A, none, none, none, zero, zero)
+    return Atoms(-1, read_only(A), A, none, none, none, zero, zero)
 
 
 class FusedEncoder:
@@ -355,8 +355,9 @@ class FusedEncoder:
         self._check(images.shape[3])
         out = np.empty((len(images), *self.shape), self.dtype)
         plan, number = self.plan, self.dtype.type
+        images = read_only(np.ascontiguousarray(images, dtype=self.dtype))
         _encode_images(
-            np.ascontiguousarray(images, dtype=self.dtype), self.atoms, self.bias, self.W, self.shift, self.whiten,
+            images, self.atoms, self.bias, self.W, self.shift, self.whiten,
             plan.squares, number(-1 if plan.eps is None else plan.eps), plan.ddof, CODES[plan.encode],
             number(plan.threshold), number(np.sqrt(CANCELED * np.sqrt(np.finfo(self.dtype).eps / 2))), *plan.patch,
             plan.stride, self.height, self.width, self.rows, self.row_cell, self.cols, out,

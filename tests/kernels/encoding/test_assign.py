@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from featlearn.kernels.encoding.assign import BLOCK_ROWS, SCAN, cluster_sums, nearest, winner
+from featlearn.kernels.encoding.assign import BLOCK_ROWS, SCAN, assign, cluster_sums, nearest, winner
 from tests import references
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -125,3 +125,13 @@ def test_cluster_sums_add_in_float64(dtype):
     cluster_sums(X, labels, factors, sums)
     expected = [(factors[labels == k, None] * X[labels == k].astype(float)).sum(axis=0) for k in range(4)]
     np.testing.assert_allclose(sums, expected, rtol=1e-10, atol=1e-8)
+
+
+@DTYPES
+def test_rows_that_cannot_be_written_compile_nothing_anew(dtype):
+    X = np.random.default_rng(0).normal(size=(20, 3)).astype(dtype)
+    expected = nearest(X, X[:4].copy(), "euclidean")
+    known = list(assign.signatures)
+    X.flags.writeable = False
+    np.testing.assert_array_equal(nearest(X, X[:4], "euclidean"), expected)
+    assert assign.signatures == known
