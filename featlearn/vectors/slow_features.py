@@ -158,8 +158,8 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
     >>> slow, fast = np.sin(2 * np.pi * t / 500), np.sin(2 * np.pi * t / 20)
     >>> X = np.column_stack([slow + fast, slow - 2 * fast])
     >>> sfa = SlowFeatureAnalysis(1).fit(X)
-    >>> abs(np.corrcoef(sfa.transform(X)[:, 0], slow)[0, 1]).round(3)
-    np.float64(1.0)
+    >>> print(abs(np.corrcoef(sfa.transform(X)[:, 0], slow)[0, 1]).round(3))
+    1.0
     """
 
     _needs_order = True  # for `Stage`, which draws patches: in time, and with their sequence as groups
