@@ -9,12 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.kernels.encoding.encode import EncoderPlan, encode_rows
 from featlearn.streaming import dense, dense_rows, map_chunks
 from featlearn.validation import check_rows
+from featlearn.vectors.features import FeaturesMixin
 
 
 def about_zero(plan: EncoderPlan) -> EncoderPlan:
@@ -41,7 +41,7 @@ class Encode:
         return encode_rows(dense(chunk), self.plan)
 
 
-class AffineCodesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class AffineCodesMixin(FeaturesMixin):
     """`transform` of a learner whose ``encoder_plan()`` says what its codes are."""
 
     def encoder_plan(self) -> EncoderPlan:
@@ -74,12 +74,3 @@ class AffineCodesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _codes(self, X):
         """Codes of rows that were checked."""
         return map_chunks(Encode(self.encoder_plan()), X, rows=dense_rows(X))
-
-    @property
-    def _n_features_out(self):
-        return len(self.encoder_plan().atoms)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float, cache_rows
@@ -25,6 +24,7 @@ from featlearn.notices import notify
 from featlearn.streaming import CHUNK_BYTES, accumulate, map_chunks
 from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_far_origin, warn_of_idle_units
 from featlearn.validation import check_codes, check_parameters, check_rows, one_of
+from featlearn.vectors.features import FeaturesMixin
 
 LONG = 1e4  # times the length of unit atoms beyond which float32 sees no atom in a distance
 ENCODE = one_of("triangle", "hard", "threshold", "split", "omp")
@@ -108,7 +108,7 @@ def accumulate_dense(statistic: Callable[..., Any], X: Any, *aligned: Any) -> An
     return accumulate(OnDense(statistic), X, *aligned, rows=_dense_rows(X))
 
 
-class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class DictionaryMixin(FeaturesMixin):
     """What an estimator with ``components_`` (K, d) and ``encode`` does with samples: codes, winners, the way back."""
 
     def _rule(self) -> str:
@@ -249,6 +249,5 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.sparse = True
         return tags

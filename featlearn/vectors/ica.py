@@ -39,7 +39,6 @@ from featlearn.training.lbfgs import lbfgs
 from featlearn.usefulness import probe, warn_of_drowned_features
 from featlearn.validation import (
     boolean,
-    check_codes,
     check_parameters,
     check_rows,
     integer,
@@ -48,6 +47,7 @@ from featlearn.validation import (
     real,
 )
 from featlearn.vectors.affine import AffineCodesMixin
+from featlearn.vectors.features import Affine, LinearFeaturesMixin
 from featlearn.vectors.moments import (
     Moments,
     check_moments,
@@ -57,7 +57,6 @@ from featlearn.vectors.moments import (
     sphering,
     warn_of_too_few,
 )
-from featlearn.vectors.whitening import _Affine, _Scores, apply
 
 FIXED_POINTS = 30  # iterations after which L-BFGS, which needs twice the time for one, gains more
 LANES = 64  # numbers a row on which the kernels run at full speed
@@ -196,7 +195,7 @@ def climb(
     return end.x.reshape(shape), end.ended
 
 
-class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
+class ICA(LinearFeaturesMixin, AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
     """Independent component analysis: sources of unit variance, uncorrelated and as far from Gaussian as can be.
 
     Parameters
@@ -343,7 +342,7 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
 
     def _climb(self, X, moments, P, W):
         """Filters (K, k) of the samples whitened by P, from the first ones W; the loss curve, and why it ended."""
-        before, rows = _Affine(P, before=moments.mean) if self.whiten else None, cache_rows(8 * sum(W.shape))
+        before, rows = Affine(P, before=moments.mean) if self.whiten else None, cache_rows(8 * sum(W.shape))
         in_memory = isinstance(X, np.ndarray) and not isinstance(X, np.memmap)
         if in_memory and before is not None:
             X, before = map_chunks(before, X), None
@@ -442,58 +441,11 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         bias = ((origin - self.mean_) @ W.T).astype(W.dtype)
         return EncoderPlan(W, "linear", bias=bias, mean=origin)
 
-    def transform(self, X: Any) -> Any:
-        """The sources of samples.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
-            The samples.
-
-        Returns
-        -------
-        sources : array (n_samples, n_components), a generator of chunks, or a Dask array
-            float32 if X is.
-        """
-        check_is_fitted(self)
-        X = check_rows(self, X, reset=False, squared=False)
-        return apply(self._encoder(), X)
-
     def _encoder(self):
-        return _Affine(self.components_.T, before=getattr(self, "mean_", None))
+        return Affine(self.components_.T, before=getattr(self, "mean_", None))
 
-    def inverse_transform(self, X: Any) -> Any:
-        """Samples from their sources: exact on the directions that were kept, by least squares.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_components)
-            Sources, as `transform` gives them.
-
-        Returns
-        -------
-        X : array (n_samples, n_features)
-            The samples.
-        """
-        check_is_fitted(self)
-        return map_chunks(_Affine(self.mixing_.T, after=getattr(self, "mean_", None)), check_codes(self, X))
-
-    def score_samples(self, X: Any) -> Any:
-        """How well each sample is rebuilt: minus the squared error of ``inverse_transform(transform(X))``.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
-            The samples.
-
-        Returns
-        -------
-        scores : array (n_samples,), a generator of chunks, or a Dask array
-            At most 0; low for samples unlike those of the fit, in the directions that were left out.
-        """
-        check_is_fitted(self)
-        X = check_rows(self, X, reset=False, squared=False)
-        return map_chunks(_Scores(getattr(self, "mean_", 0.0), _Affine(self.components_.T), _Affine(self.mixing_.T)), X)
+    def _decoder(self):
+        return Affine(self.mixing_.T, after=getattr(self, "mean_", None))
 
     def score(self, X: Any, y: Any = None) -> float:
         """The objective on samples.

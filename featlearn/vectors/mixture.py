@@ -24,7 +24,7 @@ from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -69,6 +69,7 @@ from featlearn.validation import (
     real,
 )
 from featlearn.vectors.alternation import Run, check_count, drawn, gated, given_atoms, revived
+from featlearn.vectors.features import FeaturesMixin
 from featlearn.vectors.kmeans import KMeansDictionary
 from featlearn.vectors.mixture_start import glance, regularizer, spread, units
 
@@ -126,7 +127,7 @@ class _PerRow:
         return r if self.what == "posterior" else log_p
 
 
-class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSupportMixin, BaseEstimator):
+class GaussianMixtureEncoder(FeaturesMixin, CallbackSupportMixin, BaseEstimator):
     """A Gaussian mixture learned by EM, as an encoder: posteriors, joint densities or Fisher vectors.
 
     Parameters
@@ -666,8 +667,3 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     @property
     def _n_features_out(self):
         return 2 * self.components_.size if self.encode == "fisher" else len(self.components_)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

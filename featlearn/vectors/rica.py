@@ -36,7 +36,6 @@ from featlearn.training.lbfgs import lbfgs
 from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_outliers
 from featlearn.validation import (
     boolean,
-    check_codes,
     check_parameters,
     check_rows,
     integer,
@@ -45,9 +44,9 @@ from featlearn.validation import (
     real,
 )
 from featlearn.vectors.affine import AffineCodesMixin
+from featlearn.vectors.features import Affine, LinearFeaturesMixin
 from featlearn.vectors.ica import sparseness
 from featlearn.vectors.moments import Moments, check_moments, coarse_rounding, moments_of
-from featlearn.vectors.whitening import _Affine, _Scores, apply
 
 COLLAPSED = 1e-2  # length of the longest filter below which RICA has found nothing
 
@@ -88,7 +87,7 @@ def reconstruction_cost(W: np.ndarray, F: np.ndarray) -> tuple[float, np.ndarray
     return float(np.vdot(R, R)), 2 * (H.T @ R + (R @ W.T).T @ F)
 
 
-class RICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
+class RICA(LinearFeaturesMixin, AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
     """Reconstruction ICA: sparse responses from which the samples can be rebuilt; may be overcomplete.
 
     Parameters
@@ -288,60 +287,12 @@ class RICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         bias = ((origin - self.mean_) @ W.T).astype(W.dtype)
         return EncoderPlan(W, "linear", bias=bias, mean=origin)
 
-    def transform(self, X: Any) -> Any:
-        """The responses to samples.
+    def _encoder(self):
+        return Affine(self.components_.T / self.scale_, before=self.mean_)
 
-        Parameters
-        ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
-            The samples.
-
-        Returns
-        -------
-        responses : array (n_samples, n_components), a generator of chunks, or a Dask array
-            float32 if X is.
-        """
-        check_is_fitted(self)
-        X = check_rows(self, X, reset=False, squared=False)
-        return apply(_Affine(self.components_.T / self.scale_, before=self.mean_), X)
-
-    def _back(self):
+    def _decoder(self):
         with one_blas_thread():
-            return np.linalg.pinv(self.components_).T * self.scale_
-
-    def inverse_transform(self, X: Any) -> Any:
-        """Samples from their responses, by least squares; exact if the filters span the space.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_components)
-            Responses, as `transform` gives them.
-
-        Returns
-        -------
-        X : array (n_samples, n_features)
-            The samples.
-        """
-        check_is_fitted(self)
-        X = check_codes(self, X)
-        return map_chunks(_Affine(self._back(), after=self.mean_), X)
-
-    def score_samples(self, X: Any) -> Any:
-        """How well each sample is rebuilt: minus the squared error of ``inverse_transform(transform(X))``.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
-            The samples.
-
-        Returns
-        -------
-        scores : array (n_samples,), a generator of chunks, or a Dask array
-            At most 0; 0 where the filters span the space.
-        """
-        check_is_fitted(self)
-        X = check_rows(self, X, reset=False, squared=False)
-        return map_chunks(_Scores(self.mean_, _Affine(self.components_.T / self.scale_), _Affine(self._back())), X)
+            return Affine(np.linalg.pinv(self.components_).T * self.scale_, after=self.mean_)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Minus the objective on samples.

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -46,6 +46,7 @@ from featlearn.validation import (
 )
 from featlearn.vectors.alternation import Run, check_goes_on, drawn, gated, given_atoms, revived
 from featlearn.vectors.dictionary import unit_rows
+from featlearn.vectors.features import FeaturesMixin
 
 ROWS = 1024  # in a chunk: enough to feed the products, few enough to share among cores
 EXPLAINED = 64  # roundings of a sample's length within which nothing is left of it
@@ -162,7 +163,7 @@ def worth(X: np.ndarray, coder: Coder | None) -> np.ndarray:
     return chances
 
 
-class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSupportMixin, BaseEstimator):
+class SparseCoding(FeaturesMixin, CallbackSupportMixin, BaseEstimator):
     """A dictionary learned by sparse coding.
 
     Parameters
@@ -528,11 +529,6 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
     @property
     def _n_features_out(self):
         return len(self.components_) * (2 if self.split_sign else 1)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
 
 def _mean(sums: CodeSums, dtype: np.dtype) -> float:

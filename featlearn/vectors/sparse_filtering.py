@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -42,6 +42,7 @@ from featlearn.validation import (
     one_of,
     real,
 )
+from featlearn.vectors.features import FeaturesMixin
 
 WALK_ROWS = 4096  # rows in a chunk of an array: enough chunks for every thread
 WIDEST_GRAM = 2048  # features up to which the Gram matrix spares softabs a walk for the norms
@@ -188,7 +189,7 @@ def _list_of_widths(value):
     return None if valid else "a list of such integers, one a layer"
 
 
-class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSupportMixin, BaseEstimator):
+class SparseFiltering(FeaturesMixin, CallbackSupportMixin, BaseEstimator):
     """Features with sparse normalized responses; the number of features is all there is to choose.
 
     Parameters
@@ -459,8 +460,3 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
     @property
     def _n_features_out(self):
         return len(self.layers_[-1].weights)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

@@ -12,20 +12,18 @@ from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 
 from featlearn.arrays import as_float
 from featlearn.callbacks import CallbackSupportMixin
 from featlearn.fitting import fitting, guarded
 from featlearn.notices import notify
-from featlearn.streaming import map_chunks
 from featlearn.threads import one_blas_thread
-from featlearn.validation import check_codes, check_rows, either, integer, one_of, optional, real
+from featlearn.validation import check_rows, either, integer, one_of, optional, real
+from featlearn.vectors.features import Affine, LinearFeaturesMixin
 from featlearn.vectors.moments import check_moments, coarse_rounding, moments_of, principal_axes, warn_of_too_few
 
 NEAR = 100.0  # deviations from the origin within which a mean may be subtracted after a product in float64
-ALONE = 1 << 13  # multiplications of a product that OpenBLAS runs on one thread
 PAPER = 0.1  # eps of Coates, Lee & Ng, for patches of unit variance
 FLATTENED = 1e-2  # a feature is flattened if eps leaves less than this share of its variance
 
@@ -45,42 +43,6 @@ def median(values: np.ndarray) -> float:
 def inverted(scales: np.ndarray) -> np.ndarray:
     """1 / scales, and 0 for 0."""
     return np.divide(1, scales, out=np.zeros_like(scales), where=scales > 0)
-
-
-class _Affine:
-    """chunk -> (chunk - before) @ matrix + after, in the chunk's own precision; picklable.
-
-    ``near`` says that ``before`` is so near the origin, for the spread about it, that it may be subtracted afterwards.
-    """
-
-    def __init__(self, matrix, before=None, after=None, near=False):
-        self.matrix, self.before, self.after, self.near = matrix, before, after, near
-
-    def __call__(self, chunk):
-        chunk = as_float(chunk)
-        matrix = self.matrix.astype(chunk.dtype, copy=False)
-        if self.before is None:
-            result = chunk @ matrix
-        elif self.near and chunk.dtype == np.float64:  # one copy of the chunk less
-            result = chunk @ matrix
-            result -= self.before @ matrix
-        else:
-            near = self.before.astype(chunk.dtype, copy=False)
-            result = (chunk - near) @ matrix
-            if chunk.dtype != np.float64:  # a large mean is rounded there, and the rest of it matters
-                rest = (self.before - near) @ self.matrix
-                if np.abs(rest).max(initial=0) > 1e-6:
-                    result -= rest.astype(chunk.dtype)
-        if self.after is not None:
-            result += self.after.astype(chunk.dtype)
-        return result
-
-
-def apply(f: Any, X: Any) -> Any:
-    """`map_chunks`, but at once where X is so small that no BLAS would share the work among threads."""
-    if isinstance(X, np.ndarray) and X.shape[0] * f.matrix.size <= ALONE:
-        return f(X)
-    return map_chunks(f, X)
 
 
 class _LowRank:
@@ -104,20 +66,8 @@ class _LowRank:
         return result.astype(dtype, copy=False)
 
 
-class _Scores:
-    """chunk -> minus the squared distance of each row from its reconstruction, about the mean; picklable."""
-
-    def __init__(self, mean, encode, decode):
-        self.mean, self.encode, self.decode = mean, encode, decode
-
-    def __call__(self, chunk):
-        centered = np.asarray(chunk, dtype=np.float64) - self.mean
-        error = centered - self.decode(self.encode(centered))
-        return -np.einsum("nd,nd->n", error, error)
-
-
-class _Whitening(TransformerMixin, CallbackSupportMixin, BaseEstimator):
-    """What the two whitenings share: learning the moments, eps, and scores."""
+class _Whitening(LinearFeaturesMixin, CallbackSupportMixin, BaseEstimator):
+    """What the two whitenings share: learning the moments, and eps."""
 
     _rules: ClassVar = {
         "eps": either(real(0), one_of("auto", "paper")),
@@ -207,29 +157,6 @@ class _Whitening(TransformerMixin, CallbackSupportMixin, BaseEstimator):
 
     def _check_rank(self, n, d):
         """Refuse data of too low a rank."""
-
-    def score_samples(self, X: Any) -> Any:
-        """How well each sample is rebuilt: minus the squared error of ``inverse_transform(transform(X))``.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
-            The samples.
-
-        Returns
-        -------
-        scores : array (n_samples,), a generator of chunks, or a Dask array
-            At most 0; low for samples unlike those of the fit, in the directions that were left out. Where none was
-            (`ZCA`, or `PCAWhitening` with all components), they are rounding and tell nothing.
-        """
-        check_is_fitted(self)
-        X = check_rows(self, X, reset=False, squared=False)
-        return map_chunks(_Scores(self.mean_, *self._both_ways()), X)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
 
 class ZCA(OneToOneFeatureMixin, _Whitening):
@@ -339,47 +266,20 @@ class ZCA(OneToOneFeatureMixin, _Whitening):
     def _both_ways(self):
         return _LowRank(self._vectors, self._scales, self._rest), _LowRank(self._vectors, *self._back())
 
-    def transform(self, X: Any) -> Any:
-        """Whiten samples with what `fit` learned.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
-            The samples.
-
-        Returns
-        -------
-        X : array (n_samples, n_features), a generator of chunks, or a Dask array
-            The whitened samples, float32 if X is.
-        """
-        check_is_fitted(self)
-        X = check_rows(self, X, reset=False, squared=False)
+    def _encoder(self):
         if self.moments_.product is None:
-            return map_chunks(_LowRank(self._vectors, self._scales, self._rest, before=self.mean_), X)
-        return apply(_Affine(self.whitening_, before=self.mean_, near=self._near), X)
+            return _LowRank(self._vectors, self._scales, self._rest, before=self.mean_)
+        return Affine(self.whitening_, before=self.mean_, near=self._near)
 
-    def inverse_transform(self, X: Any) -> Any:
-        """Undo the whitening.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features)
-            Whitened samples.
-
-        Returns
-        -------
-        X : array (n_samples, n_features)
-            The samples; directions that `transform` drops stay at the mean.
-        """
-        check_is_fitted(self)
-        return map_chunks(_LowRank(self._vectors, *self._back(), after=self.mean_), check_codes(self, X))
+    def _decoder(self):
+        return _LowRank(self._vectors, *self._back(), after=self.mean_)
 
     @property
     def _n_features_out(self):
         return self.n_features_in_
 
 
-class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
+class PCAWhitening(_Whitening):
     """Project on the leading principal axes and scale each to unit variance.
 
     Parameters
@@ -470,42 +370,8 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
         self.explained_variance_, self.components_ = values, np.ascontiguousarray(V.T)
         self.whitening_, self.dewhitening_ = V * scales, (V * inverted(scales)).T
 
-    def _both_ways(self):
-        return _Affine(self.whitening_), _Affine(self.dewhitening_)
+    def _encoder(self):
+        return Affine(self.whitening_, before=self.mean_, near=self._near)
 
-    def transform(self, X: Any) -> Any:
-        """Whiten samples with what `fit` learned.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
-            The samples.
-
-        Returns
-        -------
-        X : array (n_samples, n_components), a generator of chunks, or a Dask array
-            The whitened samples, float32 if X is.
-        """
-        check_is_fitted(self)
-        X = check_rows(self, X, reset=False, squared=False)
-        return apply(_Affine(self.whitening_, before=self.mean_, near=self._near), X)
-
-    def inverse_transform(self, X: Any) -> Any:
-        """Undo the whitening.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_components)
-            Whitened samples.
-
-        Returns
-        -------
-        X : array (n_samples, n_features)
-            The samples; directions that `transform` drops stay at the mean.
-        """
-        check_is_fitted(self)
-        return map_chunks(_Affine(self.dewhitening_, after=self.mean_), check_codes(self, X))
-
-    @property
-    def _n_features_out(self):
-        return len(self.components_)
+    def _decoder(self):
+        return Affine(self.dewhitening_, after=self.mean_)
