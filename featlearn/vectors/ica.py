@@ -37,15 +37,7 @@ from featlearn.streaming import accumulate, first_chunk, map_chunks
 from featlearn.threads import one_blas_thread
 from featlearn.training.lbfgs import lbfgs
 from featlearn.usefulness import probe, warn_of_drowned_features
-from featlearn.validation import (
-    boolean,
-    check_parameters,
-    check_rows,
-    integer,
-    one_of,
-    optional,
-    real,
-)
+from featlearn.validation import boolean, check_parameters, check_rows, integer, one_of, optional, real
 from featlearn.vectors.affine import AffineCodesMixin
 from featlearn.vectors.features import Affine, LinearFeaturesMixin
 from featlearn.vectors.moments import (
@@ -75,10 +67,7 @@ class Sparseness:
 
     def __add__(self, other: "Sparseness") -> "Sparseness":
         return Sparseness(
-            self.values + other.values,
-            self.slopes + other.slopes,
-            self.curvatures + other.curvatures,
-            self.n + other.n,
+            self.values + other.values, self.slopes + other.slopes, self.curvatures + other.curvatures, self.n + other.n
         )
 
 

@@ -379,12 +379,7 @@ class RBM(AffineCodesMixin, MeanScoreMixin, GradientLearnerMixin, BaseEstimator)
             variance = variance * scale**2
             b = b - (W / variance) @ mean  # in float64, or an offset of the data would swallow b and c
             c = mean + scale * c
-        found = {
-            "components_": W,
-            "intercept_hidden_": b,
-            "intercept_visible_": c,
-            "visible_mean_": self.visible_mean_,
-        }
+        found = {"components_": W, "intercept_hidden_": b, "intercept_visible_": c, "visible_mean_": self.visible_mean_}
         if self.visible == "gaussian":
             found |= {"variance_": variance, "mean_": self.mean_, "scale_": self.scale_}
         if self.persistent:

@@ -34,15 +34,7 @@ from featlearn.streaming import accumulate, first_chunk, map_chunks
 from featlearn.threads import one_blas_thread
 from featlearn.training.lbfgs import lbfgs
 from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_outliers
-from featlearn.validation import (
-    boolean,
-    check_parameters,
-    check_rows,
-    integer,
-    one_of,
-    optional,
-    real,
-)
+from featlearn.validation import boolean, check_parameters, check_rows, integer, one_of, optional, real
 from featlearn.vectors.affine import AffineCodesMixin
 from featlearn.vectors.features import Affine, LinearFeaturesMixin
 from featlearn.vectors.ica import sparseness

@@ -26,12 +26,7 @@ from featlearn.callbacks import CallbackSupportMixin
 from featlearn.fitting import fitting
 from featlearn.streaming import accumulate, is_out_of_core
 from featlearn.threads import one_blas_thread
-from featlearn.validation import (
-    check_rows,
-    integer,
-    optional,
-    real,
-)
+from featlearn.validation import check_rows, integer, optional, real
 from featlearn.vectors.features import Affine, LinearFeaturesMixin
 from featlearn.vectors.moments import Moments, check_moments, coarse_rounding, moments_of, sphering, warn_of_too_few
 

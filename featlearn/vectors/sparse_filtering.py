@@ -33,15 +33,7 @@ from featlearn.notices import notify, warn_at_limit
 from featlearn.streaming import accumulate, chunk_rows, first_chunk, is_out_of_core, map_chunks
 from featlearn.training.lbfgs import lbfgs
 from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_idle_units, warn_of_outliers
-from featlearn.validation import (
-    boolean,
-    check_parameters,
-    check_rows,
-    either,
-    integer,
-    one_of,
-    real,
-)
+from featlearn.validation import boolean, check_parameters, check_rows, either, integer, one_of, real
 from featlearn.vectors.features import FeaturesMixin
 
 WALK_ROWS = 4096  # rows in a chunk of an array: enough chunks for every thread

@@ -69,9 +69,7 @@ class _LowRank:
 class _Whitening(LinearFeaturesMixin, CallbackSupportMixin, BaseEstimator):
     """What the two whitenings share: learning the moments, and eps."""
 
-    _rules: ClassVar = {
-        "eps": either(real(0), one_of("auto", "paper")),
-    }
+    _rules: ClassVar = {"eps": either(real(0), one_of("auto", "paper"))}
 
     @fitting()
     def fit(self, X: Any, y: Any = None) -> Self:
