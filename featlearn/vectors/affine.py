@@ -31,6 +31,12 @@ def about_zero(plan: EncoderPlan) -> EncoderPlan:
     return replace(plan, atoms=W, bias=bias, mean=None)
 
 
+def centered_plan(W: np.ndarray, mean: np.ndarray) -> EncoderPlan:
+    """Linear codes W (x - mean); the plan's origin is the same in either precision, and the bias has the rest."""
+    origin = mean.astype(np.float32).astype(np.float64)
+    return EncoderPlan(W, "linear", bias=((origin - mean) @ W.T).astype(W.dtype), mean=origin)
+
+
 class Encode:
     """The codes of a chunk of rows by a plan, picklable for a Dask cluster."""
 

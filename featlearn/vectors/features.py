@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -13,6 +13,13 @@ from featlearn.streaming import accumulate, map_chunks
 from featlearn.validation import check_codes, check_rows
 
 ALONE = 1 << 13  # multiplications of a product that OpenBLAS runs on one thread
+
+
+class Adding:
+    """A statistic, a dataclass, whose fields add."""
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(*(mine + its for mine, its in zip(vars(self).values(), vars(other).values(), strict=True)))
 
 
 class FeaturesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):

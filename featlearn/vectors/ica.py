@@ -38,8 +38,8 @@ from featlearn.threads import one_blas_thread
 from featlearn.training.lbfgs import lbfgs
 from featlearn.usefulness import probe, warn_of_drowned_features
 from featlearn.validation import boolean, check_parameters, check_rows, integer, one_of, optional, real
-from featlearn.vectors.affine import AffineCodesMixin
-from featlearn.vectors.features import Affine, LinearFeaturesMixin
+from featlearn.vectors.affine import AffineCodesMixin, centered_plan
+from featlearn.vectors.features import Adding, Affine, LinearFeaturesMixin
 from featlearn.vectors.moments import (
     Moments,
     check_moments,
@@ -57,18 +57,13 @@ WHITE = 0.25  # how far covariances of whitened samples may be from the identity
 
 
 @dataclass(frozen=True)
-class Sparseness:
+class Sparseness(Adding):
     """Sums over n samples: g(w_k.z) (K,), g'(w_k.z) z (K, d), and g''(w_k.z) (K,), in float64. They add."""
 
     values: np.ndarray
     slopes: np.ndarray
     curvatures: np.ndarray
     n: int
-
-    def __add__(self, other: "Sparseness") -> "Sparseness":
-        return Sparseness(
-            self.values + other.values, self.slopes + other.slopes, self.curvatures + other.curvatures, self.n + other.n
-        )
 
 
 def sparseness(
@@ -426,9 +421,7 @@ class ICA(LinearFeaturesMixin, AffineCodesMixin, CallbackSupportMixin, BaseEstim
         W = self.components_
         if not hasattr(self, "mean_"):
             return EncoderPlan(W, "linear", bias=np.zeros(len(W), W.dtype))
-        origin = self.mean_.astype(np.float32).astype(np.float64)  # the same in either precision; the bias has the rest
-        bias = ((origin - self.mean_) @ W.T).astype(W.dtype)
-        return EncoderPlan(W, "linear", bias=bias, mean=origin)
+        return centered_plan(W, self.mean_)
 
     def _encoder(self):
         return Affine(self.components_.T, before=getattr(self, "mean_", None))

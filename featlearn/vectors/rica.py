@@ -35,7 +35,7 @@ from featlearn.threads import one_blas_thread
 from featlearn.training.lbfgs import lbfgs
 from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_outliers
 from featlearn.validation import boolean, check_parameters, check_rows, integer, one_of, optional, real
-from featlearn.vectors.affine import AffineCodesMixin
+from featlearn.vectors.affine import AffineCodesMixin, centered_plan
 from featlearn.vectors.features import Affine, LinearFeaturesMixin
 from featlearn.vectors.ica import sparseness
 from featlearn.vectors.moments import Moments, check_moments, coarse_rounding, moments_of
@@ -274,10 +274,7 @@ class RICA(LinearFeaturesMixin, AffineCodesMixin, CallbackSupportMixin, BaseEsti
             warn_at_limit("RICA", end.n_iter, self.tol, f"the loss still fell by {gain:.2g} of itself")
 
     def encoder_plan(self) -> EncoderPlan:
-        W = (self.components_ / self.scale_).astype(self.components_.dtype)
-        origin = self.mean_.astype(np.float32).astype(np.float64)  # the same in either precision; the bias has the rest
-        bias = ((origin - self.mean_) @ W.T).astype(W.dtype)
-        return EncoderPlan(W, "linear", bias=bias, mean=origin)
+        return centered_plan((self.components_ / self.scale_).astype(self.components_.dtype), self.mean_)
 
     def _encoder(self):
         return Affine(self.components_.T / self.scale_, before=self.mean_)

@@ -27,19 +27,16 @@ from featlearn.fitting import fitting
 from featlearn.streaming import accumulate, is_out_of_core
 from featlearn.threads import one_blas_thread
 from featlearn.validation import check_rows, integer, optional, real
-from featlearn.vectors.features import Affine, LinearFeaturesMixin
+from featlearn.vectors.features import Adding, Affine, LinearFeaturesMixin
 from featlearn.vectors.moments import Moments, check_moments, coarse_rounding, moments_of, sphering, warn_of_too_few
 
 
 @dataclass(frozen=True)
-class Differences:
+class Differences(Adding):
     """Number of differences in time and the sum of their outer products (D, D), in float64; they add."""
 
     n: int
     scatter: np.ndarray
-
-    def __add__(self, other: "Differences") -> "Differences":
-        return Differences(self.n + other.n, self.scatter + other.scatter)
 
 
 def expanded(Z: np.ndarray, degree: int) -> np.ndarray:

@@ -46,7 +46,7 @@ from featlearn.validation import (
 )
 from featlearn.vectors.alternation import Run, check_goes_on, drawn, gated, given_atoms, revived
 from featlearn.vectors.dictionary import unit_rows
-from featlearn.vectors.features import FeaturesMixin
+from featlearn.vectors.features import Adding, FeaturesMixin
 
 ROWS = 1024  # in a chunk: enough to feed the products, few enough to share among cores
 EXPLAINED = 64  # roundings of a sample's length within which nothing is left of it
@@ -57,16 +57,13 @@ FORGET = 8.0  # partial_fit: batch s of t counts (s / t)^FORGET, so that codes b
 
 
 @dataclass(frozen=True)
-class CodeSums:
+class CodeSums(Adding):
     """What an iteration learns from: A (K, K), B (K, d), the objective and the number of samples. They add."""
 
     A: np.ndarray
     B: np.ndarray
     objective: float
     total: float
-
-    def __add__(self, other: "CodeSums") -> "CodeSums":
-        return CodeSums(self.A + other.A, self.B + other.B, self.objective + other.objective, self.total + other.total)
 
 
 class Coder:

@@ -34,7 +34,7 @@ from featlearn.streaming import accumulate, chunk_rows, first_chunk, is_out_of_c
 from featlearn.training.lbfgs import lbfgs
 from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_idle_units, warn_of_outliers
 from featlearn.validation import boolean, check_parameters, check_rows, either, integer, one_of, real
-from featlearn.vectors.features import FeaturesMixin
+from featlearn.vectors.features import Adding, FeaturesMixin
 
 WALK_ROWS = 4096  # rows in a chunk of an array: enough chunks for every thread
 WIDEST_GRAM = 2048  # features up to which the Gram matrix spares softabs a walk for the norms
@@ -81,26 +81,20 @@ class Gram:
 
 
 @dataclass(frozen=True)
-class Norms:
+class Norms(Adding):
     """Squared norms r^2 (K,) of the features and half their gradients H (K, d); they add."""
 
     squares: np.ndarray
     slopes: np.ndarray
 
-    def __add__(self, other: "Norms") -> "Norms":
-        return Norms(self.squares + other.squares, self.slopes + other.slopes)
-
 
 @dataclass(frozen=True)
-class Pull:
+class Pull(Adding):
     """Loss, its gradient (K, d) with r held fixed, and t (K,), the pull of each feature's norm; they add."""
 
     loss: float
     gradient: np.ndarray
     t: np.ndarray
-
-    def __add__(self, other: "Pull") -> "Pull":
-        return Pull(self.loss + other.loss, self.gradient + other.gradient, self.t + other.t)
 
 
 def scales(norms: np.ndarray) -> np.ndarray:

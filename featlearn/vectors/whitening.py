@@ -243,9 +243,8 @@ class ZCA(OneToOneFeatureMixin, _Whitening):
         else:
             P = (V * (scales - rest)) @ V.T + rest * np.eye(len(V))
         constant = self.moments_.variances <= self.moments_.noise
-        P[np.ix_(constant, ~constant)] = P[np.ix_(~constant, constant)] = (
-            0  # rounding, which others would make noise of
-        )
+        # Rounding, which others would make noise of.
+        P[np.ix_(constant, ~constant)] = P[np.ix_(~constant, constant)] = 0
         return P
 
     @cached_property
