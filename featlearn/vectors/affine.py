@@ -6,6 +6,7 @@ One kernel runs them all: on rows here, and on every patch of an image inside `S
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,14 +38,9 @@ def centered_plan(W: np.ndarray, mean: np.ndarray) -> EncoderPlan:
     return EncoderPlan(W, "linear", bias=((origin - mean) @ W.T).astype(W.dtype), mean=origin)
 
 
-class Encode:
-    """The codes of a chunk of rows by a plan, picklable for a Dask cluster."""
-
-    def __init__(self, plan: EncoderPlan):
-        self.plan = plan
-
-    def __call__(self, chunk):
-        return encode_rows(dense(chunk), self.plan)
+def encode(chunk: Any, plan: EncoderPlan) -> np.ndarray:
+    """The codes of a chunk of rows by a plan."""
+    return encode_rows(dense(chunk), plan)
 
 
 class AffineCodesMixin(FeaturesMixin):
@@ -79,4 +75,4 @@ class AffineCodesMixin(FeaturesMixin):
 
     def _codes(self, X):
         """Codes of rows that were checked."""
-        return map_chunks(Encode(self.encoder_plan()), X, rows=dense_rows(X))
+        return map_chunks(partial(encode, plan=self.encoder_plan()), X, rows=dense_rows(X))

@@ -6,6 +6,8 @@ the scale is folded into the layers that are published: A_1 / s before the first
 The objective is in autoencoder_core.py, the gradient loop in training/loop.py; each estimator has a file of its own.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,21 +58,15 @@ def check_unit_interval(X: np.ndarray, who: str, why: str) -> None:
         )
 
 
-class Forward:
-    """A chunk of rows, less ``origin``, through layers, plus ``mean``; picklable for a Dask cluster."""
-
-    def __init__(self, coefs: list, intercepts: list, activations: list[str], origin=None, mean=None):
-        self.layers = coefs, intercepts, activations
-        self.origin, self.mean = origin, mean
-
-    def __call__(self, chunk):
-        X = as_float(chunk)
-        if self.origin is not None:
-            X = X - self.origin.astype(X.dtype, copy=False)
-        X = forward(X, *self.layers)
-        if self.mean is not None:
-            X += self.mean.astype(X.dtype, copy=False)
-        return X
+def through(chunk, coefs: list, intercepts: list, activations: list[str], origin=None, mean=None) -> np.ndarray:
+    """A chunk of rows, less ``origin``, through layers, plus ``mean``."""
+    X = as_float(chunk)
+    if origin is not None:
+        X = X - origin.astype(X.dtype, copy=False)
+    X = forward(X, coefs, intercepts, activations)
+    if mean is not None:
+        X += mean.astype(X.dtype, copy=False)
+    return X
 
 
 class ReconstructionScores:
@@ -204,12 +200,13 @@ class AutoencoderMixin(GradientLearnerMixin, MeanScoreMixin, FeaturesMixin):
         """What is taken from rows and added to reconstructions; None for nothing."""
         return self.mean_ if self.mean_.any() else None
 
-    def _through(self, layers: slice, *, origin=None, mean=None) -> Forward:
+    def _through(self, layers: slice, *, origin=None, mean=None) -> Callable[[Any], np.ndarray]:
         """The way of a chunk through some of the layers."""
         coefs, intercepts, activations = (part[layers] for part in self._layers())
-        return Forward(coefs, intercepts, activations, origin, mean)
+        known = {"coefs": coefs, "intercepts": intercepts, "activations": activations}
+        return partial(through, **known, origin=origin, mean=mean)
 
-    def _encoder(self) -> Forward:
+    def _encoder(self) -> Callable[[Any], np.ndarray]:
         return self._through(slice(len(self.coefs_) // 2), origin=self._origin())
 
     def transform(self, X: Any) -> Any:

@@ -83,14 +83,9 @@ def reconstruct(codes: np.ndarray, atoms: np.ndarray, encode: str, threshold: fl
     return responses @ inverse.T.astype(responses.dtype)
 
 
-class OnDense:
-    """A function of a chunk of rows that gets sparse chunks as dense ones; picklable for a Dask cluster."""
-
-    def __init__(self, f: Callable[..., Any]):
-        self.f = f
-
-    def __call__(self, chunk, *aligned, **named):
-        return self.f(chunk.toarray() if sp.issparse(chunk) else chunk, *aligned, **named)
+def on_dense(chunk, *aligned, f: Callable[..., Any], **named):
+    """A function of a chunk of rows that gets sparse chunks as dense ones."""
+    return f(chunk.toarray() if sp.issparse(chunk) else chunk, *aligned, **named)
 
 
 def _dense_rows(X):
@@ -100,12 +95,12 @@ def _dense_rows(X):
 
 def map_dense(f: Callable[[np.ndarray], np.ndarray], X: Any) -> Any:
     """`map_chunks`, with sparse rows made dense chunk by chunk."""
-    return map_chunks(OnDense(f), X, rows=_dense_rows(X))
+    return map_chunks(partial(on_dense, f=f), X, rows=_dense_rows(X))
 
 
 def accumulate_dense(statistic: Callable[..., Any], X: Any, *aligned: Any) -> Any:
     """`accumulate`, with sparse rows made dense chunk by chunk."""
-    return accumulate(OnDense(statistic), X, *aligned, rows=_dense_rows(X))
+    return accumulate(partial(on_dense, f=statistic), X, *aligned, rows=_dense_rows(X))
 
 
 class DictionaryMixin(FeaturesMixin):

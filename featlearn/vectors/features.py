@@ -94,16 +94,11 @@ class Affine:
         return result
 
 
-class _Scores:
-    """chunk -> minus the squared distance of each row from its reconstruction, about the mean; picklable."""
-
-    def __init__(self, mean, encode, decode):
-        self.mean, self.encode, self.decode = mean, encode, decode
-
-    def __call__(self, chunk):
-        centered = np.asarray(chunk, dtype=np.float64) - self.mean
-        error = centered - self.decode(self.encode(centered))
-        return -np.einsum("nd,nd->n", error, error)
+def _scores(chunk, mean, encode, decode):
+    """Minus the squared distance of each row of a chunk from its reconstruction, about the mean."""
+    centered = np.asarray(chunk, dtype=np.float64) - mean
+    error = centered - decode(encode(centered))
+    return -np.einsum("nd,nd->n", error, error)
 
 
 class LinearFeaturesMixin(FeaturesMixin):
@@ -186,4 +181,4 @@ class LinearFeaturesMixin(FeaturesMixin):
         check_is_fitted(self)
         encode, decode = self._both_ways()
         X = check_rows(self, X, reset=False, squared=False)
-        return map_chunks(_Scores(getattr(self, "mean_", 0.0), encode, decode), X)
+        return map_chunks(partial(_scores, mean=getattr(self, "mean_", 0.0), encode=encode, decode=decode), X)

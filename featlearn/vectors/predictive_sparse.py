@@ -20,6 +20,7 @@ hierarchies for visual recognition".
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -109,19 +110,12 @@ class PredictiveObjective:
         params["D"][:] = unit_rows(params["D"])
 
 
-@dataclass(frozen=True)
-class _Scores:
-    """Minus the loss of each row of a chunk, with the best codes; picklable for a Dask cluster."""
-
-    objective: PredictiveObjective
-    params: Params
-    prepare: Standardizer | None
-
-    def __call__(self, chunk):
-        x = np.ascontiguousarray(as_float(chunk))
-        x = x if self.prepare is None else self.prepare(x)
-        params = {name: value.astype(x.dtype, copy=False) for name, value in self.params.items()}
-        return -losses(params, x, self.objective.codes(params, x), self.objective.alpha, self.objective.beta)
+def _scores(chunk, objective: PredictiveObjective, params: Params, prepare: Standardizer | None):
+    """Minus the loss of each row of a chunk, with the best codes."""
+    x = np.ascontiguousarray(as_float(chunk))
+    x = x if prepare is None else prepare(x)
+    params = {name: value.astype(x.dtype, copy=False) for name, value in params.items()}
+    return -losses(params, x, objective.codes(params, x), objective.alpha, objective.beta)
 
 
 class PredictiveSparse(AffineCodesMixin, MeanScoreMixin, GradientLearnerMixin, BaseEstimator):
@@ -337,7 +331,8 @@ class PredictiveSparse(AffineCodesMixin, MeanScoreMixin, GradientLearnerMixin, B
 
     def _scored(self, X):
         check_is_fitted(self)
-        scores = _Scores(self._objective(), self._parameters(), Standardizer(self.mean_, self.scale_).if_any())
+        prepare = Standardizer(self.mean_, self.scale_).if_any()
+        scores = partial(_scores, objective=self._objective(), params=self._parameters(), prepare=prepare)
         return scores, check_rows(self, X, reset=False), None
 
     def score_samples(self, X: Any) -> Any:

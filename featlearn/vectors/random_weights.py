@@ -27,7 +27,7 @@ from featlearn.threads import one_blas_thread
 from featlearn.training.standardizer import Standardizer
 from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_idle_units, warn_of_outliers
 from featlearn.validation import boolean, check_parameters, check_rows, integer, one_of, real
-from featlearn.vectors.affine import AffineCodesMixin, Encode
+from featlearn.vectors.affine import AffineCodesMixin, encode
 from featlearn.vectors.dictionary import unit_rows
 
 ACTIVATION = one_of("linear", "relu", "abs", "tanh", "sigmoid")
@@ -173,7 +173,7 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
             warn_of_drowned_features("RandomWeights", rows, "filters weigh all features alike")
         cure = "Filters ask for inputs about 0, of variance about 1: pass standardize=True, put a whitening (ZCA) "
         cure += "before them, or lower scale."
-        warn_of_idle_units("RandomWeights", Encode(self.encoder_plan())(rows), cure, low=low, high=high)
+        warn_of_idle_units("RandomWeights", encode(rows, self.encoder_plan()), cure, low=low, high=high)
         return self
 
     def encoder_plan(self) -> EncoderPlan:

@@ -43,20 +43,15 @@ from featlearn.vectors.moments import Moments, check_moments, coarse_rounding, m
 COLLAPSED = 1e-2  # length of the longest filter below which RICA has found nothing
 
 
-class Standardized:
-    """chunk -> (chunk - mean) / scale in the chunk's own precision; picklable."""
-
-    def __init__(self, mean: np.ndarray, scale: float):
-        self.mean, self.scale = mean, scale
-
-    def __call__(self, chunk):
-        chunk = as_float(chunk)
-        near = self.mean.astype(chunk.dtype)
-        centered = chunk - near
-        if chunk.dtype != np.float64:  # a large mean is rounded there
-            centered -= (self.mean - near).astype(chunk.dtype)
-        centered /= chunk.dtype.type(self.scale)
-        return centered
+def standardized(chunk: np.ndarray, mean: np.ndarray, scale: float) -> np.ndarray:
+    """(chunk - mean) / scale in the chunk's own precision."""
+    chunk = as_float(chunk)
+    near = mean.astype(chunk.dtype)
+    centered = chunk - near
+    if chunk.dtype != np.float64:  # a large mean is rounded there
+        centered -= (mean - near).astype(chunk.dtype)
+    centered /= chunk.dtype.type(scale)
+    return centered
 
 
 def spread(moments: Moments) -> float:
@@ -243,10 +238,10 @@ class RICA(LinearFeaturesMixin, AffineCodesMixin, CallbackSupportMixin, BaseEsti
         """W (K, d) -> the loss of X and its gradient (K, d), given moments of X and what standardizes it."""
         shift = np.sqrt(moments.n) * (moments.mean - mean_)
         F = np.vstack([moments.root(), shift]) / (np.sqrt(moments.n) * scale_)
-        before: Callable | None = Standardized(mean_, scale_)
+        before: Callable | None = partial(standardized, mean=mean_, scale=scale_)
         in_memory = isinstance(X, np.ndarray) and not isinstance(X, np.memmap)
         if in_memory:
-            X, before = map_chunks(Standardized(mean_, scale_), X), None
+            X, before = map_chunks(before, X), None
 
         def loss(W):
             rows = cache_rows(8 * sum(W.shape))

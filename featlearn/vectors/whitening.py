@@ -8,7 +8,7 @@ Both give the covariance diag(l / (l + eps)), up to a rotation, so distances bet
 samples than features P = c I + V diag(1 / sqrt(l + eps) - c) V' with c = 1 / sqrt(eps), and no (d, d) matrix is made.
 """
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -45,25 +45,20 @@ def inverted(scales: np.ndarray) -> np.ndarray:
     return np.divide(1, scales, out=np.zeros_like(scales), where=scales > 0)
 
 
-class _LowRank:
-    """chunk -> rest (c - c V V') + (c V) diag(scales) V' + after, c = chunk - before, V (d, r), r < d; picklable."""
-
-    def __init__(self, vectors, scales, rest, before=None, after=None):
-        self.vectors, self.scales, self.rest, self.before, self.after = vectors, scales, rest, before, after
-
-    def __call__(self, chunk):
-        dtype, V = as_float(chunk[:0]).dtype, self.vectors
-        # In float64: the rest of a large direction cancels, and would leave float32's rounding of it on all features.
-        chunk = np.asarray(chunk, dtype=np.float64)
-        if self.before is not None:
-            chunk = chunk - self.before
-        inner = chunk @ V
-        result = (inner * self.scales) @ V.T
-        if self.rest:
-            result += self.rest * (chunk - inner @ V.T)
-        if self.after is not None:
-            result += self.after
-        return result.astype(dtype, copy=False)
+def _low_rank(chunk, V, scales, rest, before=None, after=None):
+    """rest (c - c V V') + (c V) diag(scales) V' + after of a chunk, c = chunk - before, V (d, r), r < d."""
+    dtype = as_float(chunk[:0]).dtype
+    # In float64: the rest of a large direction cancels, and would leave float32's rounding of it on all features.
+    chunk = np.asarray(chunk, dtype=np.float64)
+    if before is not None:
+        chunk = chunk - before
+    inner = chunk @ V
+    result = (inner * scales) @ V.T
+    if rest:
+        result += rest * (chunk - inner @ V.T)
+    if after is not None:
+        result += after
+    return result.astype(dtype, copy=False)
 
 
 class _Whitening(LinearFeaturesMixin, CallbackSupportMixin, BaseEstimator):
@@ -260,16 +255,19 @@ class ZCA(OneToOneFeatureMixin, _Whitening):
     def _back(self) -> tuple[np.ndarray, float]:
         return inverted(self._scales), 1 / self._rest if self._rest else 0.0
 
+    def _by_axes(self, scales, rest, **origins):
+        return partial(_low_rank, V=self._vectors, scales=scales, rest=rest, **origins)
+
     def _both_ways(self):
-        return _LowRank(self._vectors, self._scales, self._rest), _LowRank(self._vectors, *self._back())
+        return self._by_axes(self._scales, self._rest), self._by_axes(*self._back())
 
     def _encoder(self):
         if self.moments_.product is None:
-            return _LowRank(self._vectors, self._scales, self._rest, before=self.mean_)
+            return self._by_axes(self._scales, self._rest, before=self.mean_)
         return Affine(self.whitening_, before=self.mean_, near=self._near)
 
     def _decoder(self):
-        return _LowRank(self._vectors, *self._back(), after=self.mean_)
+        return self._by_axes(*self._back(), after=self.mean_)
 
     @property
     def _n_features_out(self):
