@@ -238,10 +238,9 @@ class RICA(LinearFeaturesMixin, AffineCodesMixin, CallbackSupportMixin, BaseEsti
         """W (K, d) -> the loss of X and its gradient (K, d), given moments of X and what standardizes it."""
         shift = np.sqrt(moments.n) * (moments.mean - mean_)
         F = np.vstack([moments.root(), shift]) / (np.sqrt(moments.n) * scale_)
-        before: Callable | None = partial(standardized, mean=mean_, scale=scale_)
+        standardize = partial(standardized, mean=mean_, scale=scale_)
         in_memory = isinstance(X, np.ndarray) and not isinstance(X, np.memmap)
-        if in_memory:
-            X, before = map_chunks(before, X), None
+        X, before = (map_chunks(standardize, X), None) if in_memory else (X, standardize)
 
         def loss(W):
             rows = cache_rows(8 * sum(W.shape))
