@@ -19,7 +19,6 @@ from featlearn.commands.files import (
     save_model,
     whole,
 )
-from featlearn.persistence import whole_file
 
 HELP = "parse sentences"
 # The files of a treebank's folder.
@@ -91,7 +90,9 @@ def run(arguments: argparse.Namespace) -> int:
         shown, parsed = show(parser, sentence, arguments)
         for tree, title in shown if "svg" in paths else []:
             n_pictures += 1
-            draw(tree, title, picture(n_pictures, paths, inputs, force=arguments.force))
+            from featlearn.plot.trees import tree_svg
+
+            tree_svg(tree, picture(n_pictures, paths, inputs, force=arguments.force), title=title)
         n_sentences, n_parsed = n_sentences + 1, n_parsed + parsed
     if arguments.sentences and not n_sentences:
         raise ValueError("there is nothing to parse: no line holds a word.")
@@ -391,11 +392,3 @@ def rank_of(path: Path, first: Path) -> int:
         return 1
     digits = path.stem.removeprefix(f"{first.stem}-")
     return int(digits) if digits.isdecimal() and path == numbered(first, int(digits)) else 0
-
-
-def draw(tree: Any, title: str, path: Path) -> None:
-    """A tree in an SVG file."""
-    from featlearn.plot.trees import tree_svg
-
-    with whole_file(path) as part:
-        tree_svg(tree, part, title=title)
