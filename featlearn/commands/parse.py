@@ -174,7 +174,12 @@ def build(arguments: argparse.Namespace) -> Any:
     if arguments.beam is not None:
         search["beam"] = None if arguments.beam == math.inf else arguments.beam
     if arguments.model is not None:
-        return load_parser(arguments.model, unsafe_pickle=arguments.unsafe_pickle).set_params(**search)
+        parser = load_model(arguments.model, "PCFGParser", unsafe_pickle=arguments.unsafe_pickle)
+        if not parser.__sklearn_is_fitted__():
+            raise ValueError(f"{arguments.model} holds a parser that has learned from no trees. Write one with --save.")
+        if not hasattr(parser, "tokenizer"):  # saved before there was one
+            parser.tokenizer = "treebank"
+        return parser.set_params(**search)
     if arguments.grammar is not None:
         from featlearn.grammar.cfg import as_pcfg
 
@@ -253,16 +258,6 @@ def treebank(path: Path, encoding: str | None) -> Iterator[Any]:
     for file in files:
         refuse_model(file)
         yield from transform(read_trees(file, encoding=encoding), remove_traces, strip_functions)
-
-
-def load_parser(name: str, *, unsafe_pickle: bool) -> Any:
-    """A parser that --save wrote."""
-    parser = load_model(name, "PCFGParser", unsafe_pickle=unsafe_pickle)
-    if not parser.__sklearn_is_fitted__():
-        raise ValueError(f"{name} holds a parser that has learned from no trees. Write one with --save.")
-    if not hasattr(parser, "tokenizer"):  # saved before there was one
-        parser.tokenizer = "treebank"
-    return parser
 
 
 def read(sentences: list[str], encoding: str | None) -> Iterator[str]:
