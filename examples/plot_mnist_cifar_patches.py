@@ -10,6 +10,8 @@ downloaded here. Give a file name ending in .png to keep the picture:
     FEATLEARN_DATA=~/data python examples/plot_mnist_cifar_patches.py patches.png
 """
 
+# sphinx_gallery_thumbnail_path = "cifar10-filters.png"
+
 # %%
 import sys
 
