@@ -1,7 +1,7 @@
 """The autoencoders: gradients against finite differences, known answers, and the manners of an estimator.
 
 Also tests featlearn.training.learner, featlearn.vectors.autoencoder_core, featlearn.vectors.contractive_autoencoder,
-featlearn.vectors.denoising_autoencoder, featlearn.vectors.scores and featlearn.vectors.sparse_autoencoder.
+featlearn.vectors.denoising_autoencoder, featlearn.vectors.features and featlearn.vectors.sparse_autoencoder.
 """
 
 import pickle
