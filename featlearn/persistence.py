@@ -16,15 +16,15 @@ import dataclasses
 import json
 import os
 import re
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 from zipfile import BadZipFile, ZipFile
+
+from featlearn.writing import whole_file
 
 NOTE = "featlearn.json"  # in the archive: the versions that wrote it
 # Classes of featlearn that are neither estimators nor dataclasses, and belong to fitted models.
@@ -217,17 +217,6 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
 
 class Refused(ValueError):
     """A file that is not loaded."""
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A path to write to that takes its name when all is written; a failure leaves nothing new behind."""
-    part = path.with_name(f".{os.getpid()}-{threading.get_ident()}.{path.name}")
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _said(error):

@@ -52,13 +52,7 @@ def idle_units(
 
 
 def warn_of_idle_units(
-    who: str,
-    codes: np.ndarray,
-    cure: str,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    share: float = 1.0,
+    who: str, codes: np.ndarray, cure: str, *, low: float | None = None, high: float | None = None, share: float = 1.0
 ) -> None:
     """A UserWarning if more than half of the units say nothing about rows of codes (n, K); ``cure`` ends it.
 

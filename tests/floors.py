@@ -17,7 +17,10 @@ class Floor(NamedTuple):
 
 
 FLOORS = (
-    Floor(("arrays", "jit", "notices", "sparse", "threads"), "chunks, compiled loops, warnings, threads"),
+    Floor(
+        ("arrays", "jit", "notices", "sparse", "threads", "writing"),
+        "chunks, compiled loops, warnings, threads, files",
+    ),
     Floor(("streaming",), "the two walks over data: `map_chunks` and `accumulate`"),
     Floor(("usefulness", "validation"), "gates: what is refused, and what runs but is useless"),
     Floor(("callbacks",), "progress and early stopping"),

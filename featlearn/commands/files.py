@@ -11,7 +11,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from featlearn.persistence import load, save, whole_file
+from featlearn.persistence import load, save
+from featlearn.writing import whole_file
 
 # What messages of the library say to those who call it, and what they say to those who type commands.
 WORDS = (

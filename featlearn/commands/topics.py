@@ -20,7 +20,7 @@ from featlearn.commands.files import (
     whole,
 )
 from featlearn.commands.report import Applied, Words, csv_writer, json_writer, line_writer, show, show_groups, summary
-from featlearn.persistence import whole_file
+from featlearn.writing import whole_file
 
 HELP = "learn topics from texts, or apply them to others"
 IN_MEMORY = 256 << 20  # bytes of text that are read at once; above that, documents are streamed

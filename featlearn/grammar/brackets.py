@@ -68,10 +68,7 @@ _OTHERS = (
         "It looks like the Sinica Treebank's format (role:category:word); nltk.tree.sinica_parse reads its lines, and "
         "Tree.from_nltk takes what it gives.",
     ),
-    (
-        r"(?s).*?^#begin document",
-        "It looks like CoNLL-2012's columns, with pieces of trees; convert it to brackets.",
-    ),
+    (r"(?s).*?^#begin document", "It looks like CoNLL-2012's columns, with pieces of trees; convert it to brackets."),
     (
         r"(?s).*?^(?:# (?:sent_id|newdoc|text) =|\d+(?:-\d+)?\t[^\t\n]+\t[^\t\n]+\t)",
         "It looks like CoNLL-U or another table of dependencies, which have no constituents to read.",

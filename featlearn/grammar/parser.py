@@ -36,15 +36,7 @@ from featlearn.grammar.model import TreebankModel, WrittenModel, count_treebank,
 from featlearn.grammar.tree import Tree
 from featlearn.notices import interruptible, notify, warn_at_limit
 from featlearn.streaming import accumulate, is_out_of_core, require_many_passes
-from featlearn.validation import (
-    COMMON,
-    boolean,
-    check_argument,
-    integer,
-    one_of,
-    optional,
-    real,
-)
+from featlearn.validation import COMMON, boolean, check_argument, check_parameters, integer, one_of, optional, real
 
 SENTENCES = 32  # of a chunk for inside-outside
 FAILED = 0.1  # share of sentences without a tree that a score is silent about, being lower for them
@@ -368,6 +360,7 @@ class PCFGParser(CallbackSupportMixin, BaseEstimator):
             return self.model_
         if self.grammar is None or not self.__sklearn_is_fitted__():
             raise NotFittedError("This PCFGParser is not fitted yet; call fit with trees, or pass it a grammar.")
+        check_parameters(self)
         pcfg = self._given()
         assert pcfg is not None
         return WrittenModel(compile_grammar(pcfg), pcfg.start)

@@ -15,11 +15,11 @@ from sklearn.exceptions import NotFittedError
 
 from featlearn.callbacks import _task_ids
 from featlearn.images.maps import axes_rule
-from featlearn.persistence import whole_file
 from featlearn.plot.curves import draw_curve, label_axes, pyplot
 from featlearn.plot.filters import FilterGridDisplay, find_filters
 from featlearn.plot.tiles import picture_shape
 from featlearn.validation import boolean, check_parameters, integer, optional
+from featlearn.writing import whole_file
 
 _COLORS, _EARLIER = ("#2f6db5", "#d95f02", "#1b9e77", "#7570b3"), "#b0b7bf"
 

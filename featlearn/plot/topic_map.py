@@ -16,11 +16,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from featlearn.persistence import whole_file
 from featlearn.plot.curves import pyplot
 from featlearn.plot.topic_displays import BLUE, as_topics, font_families, term_lists
 from featlearn.topics.tables import LEAST, TRACE, Terms, Topics, relevances
 from featlearn.validation import check_argument, integer
+from featlearn.writing import whole_file
 
 INK = 0.12  # of the square that all circles together cover
 STEP = 0.01  # of the page's slider

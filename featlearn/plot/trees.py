@@ -16,9 +16,9 @@ import numpy as np
 
 from featlearn.grammar.drawing import Placed, columns, layout
 from featlearn.grammar.tree import Tree
-from featlearn.persistence import whole_file
 from featlearn.plot.curves import pyplot
 from featlearn.plot.topic_displays import font_families
+from featlearn.writing import whole_file
 
 BLUE, ORANGE, BLACK, GRAY = "#2f6db5", "#d2601a", "#1a1a1a", "#9aa4ae"
 GAP = 2  # blank columns between words

@@ -16,14 +16,7 @@ from featlearn.fitting import guarded
 from featlearn.streaming import is_dask, is_out_of_core, map_chunks
 from featlearn.text.documents import check_documents
 from featlearn.text.terms import a_set_of_words, require_tokens
-from featlearn.validation import (
-    check_argument,
-    either,
-    integer,
-    one_of,
-    optional,
-    real,
-)
+from featlearn.validation import check_argument, either, integer, one_of, optional, real
 
 # Joins words while gensim counts: it splits pairs at the delimiter again, so none may be inside a word.
 SEPARATOR = "\x1f"

@@ -146,11 +146,7 @@ def longest(rows: list[list[str]]) -> int:
 
 
 def table_records(
-    source: Source,
-    dialect: Dialect,
-    head: list[list[str]],
-    lines: Iterator[str],
-    columns: tuple[str | int | None, ...],
+    source: Source, dialect: Dialect, head: list[list[str]], lines: Iterator[str], columns: tuple[str | int | None, ...]
 ) -> Iterator[tuple[int, list[str]]]:
     """Records of a table, of which ``head`` is the beginning. If all columns are numbers, there is no header."""
     reader = dialect.rows(f"{line}\n" for line in lines)

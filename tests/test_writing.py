@@ -1,0 +1,25 @@
+"""Files written as a whole."""
+
+import pytest
+
+from featlearn.writing import whole_file
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "kept.txt"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), whole_file(path) as part:
+        part.write_text("half")
+        assert path.read_text() == "old"
+        raise ZeroDivisionError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_takes_its_name_when_all_is_written(tmp_path):
+    path = tmp_path / "new.txt"
+    with whole_file(path) as part:
+        part.write_text("all")
+        assert not path.exists()
+    assert path.read_text() == "all"
+    assert list(tmp_path.iterdir()) == [path]
