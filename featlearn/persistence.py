@@ -9,14 +9,17 @@ gensim's tables of phrases, and of featlearn
     `STATE`             what else a fitted model holds
 
 but never a function or a method of ours. Numbers and strings in containers are written as one text (`Plain`), since
-skops writes a record of some 400 bytes for each of them, and dictionaries with keys of text alone.
+skops writes a record of some 400 bytes for each of them. It knows keys of text alone and forgets the shapes of arrays
+of objects, so that what is not plain of these is written in `Parts`.
 """
 
 import dataclasses
+import io
 import json
 import os
 import re
 from collections.abc import Sequence
+from copy import copy
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -24,12 +27,16 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
+from scipy.sparse import load_npz
+
+from featlearn.sparse import sound_csr
 from featlearn.writing import whole_file
 
 NOTE = "featlearn.json"  # in the archive: the versions that wrote it
 # Classes of featlearn that are neither estimators nor dataclasses, and belong to fitted models.
 STATE = {
     "featlearn.grammar.cfg.PCFG",
+    "featlearn.persistence.Parts",
     "featlearn.persistence.Plain",
     "featlearn.text.tokenizer._Cut",
     "featlearn.topics.extractor.OneDocument",
@@ -43,9 +50,10 @@ OTHERS = {
     "gensim.models.phrases.npmi_scorer",
     "gensim.models.phrases.original_scorer",
     "numpy.dtype",
+    "sklearn.utils._bunch.Bunch",
     *(f"scipy.sparse._{kind}.{kind}_array" for kind in ("coo", "csc", "csr")),
 }
-OUTSIDE = ("commands", "datasets", "kernels", "plot")  # rooms that hold no models
+OUTSIDE = ("__main__", "commands", "datasets", "kernels", "plot")  # rooms that hold no models
 LEANED = ("featlearn", "gensim", "sklearn")  # whose objects are opened, so that their containers are written as text
 FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, partial)
 ZLIB = (b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
@@ -63,18 +71,21 @@ def save(model: Any, path: str | os.PathLike, *, overwrite: bool = False, truste
     path : str or path
         The file, by custom ``.skops``.
     overwrite : bool, default=False
-        Whether to replace a file that is there. It stays whole until the new one is.
+        Whether to replace a file that is there, or the one a link leads to. It stays whole until the new one is, which
+        has its mode.
     trusted : sequence of str, default=()
         Full names of types and functions that `load` will be told to trust, such as ``"mine.MyTransformer"``.
 
     Raises
     ------
     FileExistsError
-        If the file is there and ``overwrite`` is False.
+        If the file, or a link of its name, is there and ``overwrite`` is False.
     OSError
         If it cannot be written.
     TypeError
         If the model holds what `load` would refuse, such as a function of yours: the message names it.
+    ValueError
+        If the model holds itself.
 
     See Also
     --------
@@ -98,12 +109,15 @@ def save(model: Any, path: str | os.PathLike, *, overwrite: bool = False, truste
             f"save takes a model and the name of a file, not {type(model).__name__} and {type(path).__name__}: "
             "featlearn.save(model, 'model.skops')."
         )
-    path = Path(path)
+    names, link = _names(trusted), Path(path)
+    path = Path(os.path.realpath(link))
     if path.is_dir() or not path.parent.is_dir():
         wrong = f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}"
         raise OSError(f"The model cannot be written: {wrong}. Give the name of a file in a folder that is there.")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} is there already. Pass overwrite=True to replace it, or give another name.")
+    if os.path.lexists(link) and not overwrite:
+        raise FileExistsError(f"{link} is there already. Pass overwrite=True to replace it, or give another name.")
+    if path.exists() and not path.is_file():
+        raise OSError(f"The model cannot be written: {path} is no plain file.")
     import numpy
     import sklearn
     import skops.io
@@ -111,12 +125,18 @@ def save(model: Any, path: str | os.PathLike, *, overwrite: bool = False, truste
     from featlearn import __version__
 
     functions: list[str] = []
-    lean = _lean(model, type(model).__name__, {}, functions)
     with whole_file(path) as part:
         try:
-            skops.io.dump(lean, part)
+            skops.io.dump(_lean(model, type(model).__name__, {}, functions), part)
+            with ZipFile(part) as archive:
+                _check_sparse(archive)
         except OSError:
             raise
+        except RecursionError as error:
+            raise ValueError(
+                f"{type(model).__name__} holds something that holds itself, or is nested too deep for a file: take it "
+                "out before."
+            ) from error
         except Exception as error:  # whatever odd objects raise
             raise TypeError(
                 f"{type(model).__name__} holds what no file of models can: {_said(error)}. joblib.dump may write it, "
@@ -125,7 +145,7 @@ def save(model: Any, path: str | os.PathLike, *, overwrite: bool = False, truste
         with ZipFile(part, "a") as archive:
             versions = {"featlearn": __version__, "scikit-learn": sklearn.__version__, "numpy": numpy.__version__}
             archive.writestr(NOTE, json.dumps(versions))
-        if refused := _untrusted(part)[1] - {*trusted}:
+        if refused := _untrusted(part)[1] - names:
             held = f" ({', '.join(functions)})" if functions else ""
             raise TypeError(
                 f"{type(model).__name__} holds {', '.join(sorted(refused))}{held}, which featlearn.load would refuse: "
@@ -167,7 +187,7 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
     --------
     save : Writes them, with an example.
     """
-    path = Path(path)
+    names, path = _names(trusted), Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist.")
     if not path.is_file():
@@ -187,7 +207,7 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
     try:
         with ZipFile(path) as archive:
             note = json.loads(archive.read(NOTE)) if NOTE in archive.namelist() else {}
-            archive.getinfo("schema.json")
+            _check_sparse(archive)
         wrote = note.get("featlearn", __version__)
         if Version(wrote) > Version(__version__):
             raise Refused(
@@ -202,14 +222,14 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
         raise ValueError(
             f"{path} is {what}no model that featlearn.save wrote, or a damaged one: {_said(error)}."
         ) from error
-    if refused := refused - {*trusted}:
+    if refused := refused - names:
         raise Refused(
             f"{path} holds {', '.join(sorted(refused))}, which featlearn does not trust, so nothing was loaded. If "
             "you know these, and where the file comes from, name them: "
             f"featlearn.load(path, trusted={sorted(refused)})."
         )
     try:
-        return skops.io.load(path, trusted=[*known, *trusted])
+        return skops.io.load(path, trusted=[*known, *names])
     except Exception as error:  # whatever a state that fits no type raises
         by = f", written by {', '.join(f'{name} {version}' for name, version in note.items())}," if note else ""
         raise ValueError(f"{path}{by} holds no model that can be made here: {_said(error)}.") from error
@@ -252,6 +272,25 @@ def is_trusted(name: str) -> bool:
     return issubclass(found, BaseEstimator) or dataclasses.is_dataclass(found)
 
 
+def _names(trusted):
+    """The set of the names to trust; a TypeError for one that stands alone."""
+    if isinstance(trusted, str):
+        raise TypeError(f"trusted takes a list of names: trusted=[{trusted!r}].")
+    return {*trusted}
+
+
+def _check_sparse(archive):
+    """Refuse sparse arrays whose indices point outside of them, or that the file makes of parts, before any is made."""
+
+    def check(node):
+        if node.get("__loader__") == "SparseMatrixNode":
+            sound_csr(node["file"], load_npz(io.BytesIO(archive.read(node["file"]))), "in it")
+        elif str(node.get("__module__")).startswith("scipy.sparse"):
+            raise ValueError(f"{node['__module__']}.{node['__class__']} is not written as a sparse array")
+
+    json.loads(archive.read("schema.json"), object_hook=check)
+
+
 def _untrusted(path):
     """Of the types that skops does not trust, those that we do and the others."""
     import skops.io
@@ -284,6 +323,26 @@ class Plain:
         return Plain, (self.text,)
 
 
+class Parts:
+    """A dict or an array of objects that holds any: ``Parts(tag, of, shape)`` is the container."""
+
+    parts: tuple
+
+    def __new__(cls, tag: str, of: Any, shape: Any = None) -> Any:
+        """What `Parts.of` wrote."""
+        return _decoded({TAG: tag, "of": of, "shape": shape})
+
+    @classmethod
+    def of(cls, *parts: Any) -> "Parts":
+        """To be saved in the place of the container."""
+        held = object.__new__(cls)
+        held.parts = parts
+        return held
+
+    def __reduce__(self):
+        return Parts, self.parts
+
+
 def _coded(value):
     """A value in terms of JSON; what JSON lacks in a dict with a `TAG`."""
     import numpy as np
@@ -301,7 +360,7 @@ def _coded(value):
         return {TAG: kind.__name__, "of": [_coded(item) for item in value]}
     if kind is np.ndarray and value.dtype == object:
         return {TAG: "objects", "shape": value.shape, "of": [_coded(item) for item in value.flat]}
-    if isinstance(value, np.generic) and type(value.item()) in (str, int, float, bool):
+    if isinstance(value, np.generic) and value.dtype.kind not in "mM" and type(value.item()) in (str, int, float, bool):
         return {TAG: "scalar", "dtype": value.dtype.str, "of": value.item()}
     raise TypeError(f"{kind.__name__} is not plain")
 
@@ -335,10 +394,11 @@ def _lean(value, where, seen, functions):
     if isinstance(value, np.memmap):
         return np.asarray(value)
     kind = type(value)
-    objects = isinstance(value, np.ndarray) and value.dtype == object
+    objects = kind is np.ndarray and value.dtype == object
     ours = kind.__module__.split(".")[0] in LEANED
-    opened = ours and kind.__reduce__ is object.__reduce__ and hasattr(value, "__dict__")
-    if not (opened or objects or kind in (dict, list, tuple, set, frozenset)):
+    keyed = isinstance(value, dict)
+    opened = ours and kind.__reduce__ is object.__reduce__ and hasattr(value, "__dict__") and not keyed
+    if not (opened or objects or keyed or kind in (list, tuple, set, frozenset)):
         return value
     if id(value) in seen:
         return seen[id(value)][1]
@@ -356,10 +416,20 @@ def _lean(value, where, seen, functions):
         lean.__dict__["__getstate__"] = lambda: state
         return lean
     try:
-        lean = Plain.of(value) if len(value) else value
+        lean = Plain.of(value) if objects or len(value) else value
     except TypeError:
-        if kind is dict:
+        texts = keyed and all(type(key) is str for key in value)
+        if keyed and kind is not dict and not texts:
+            raise TypeError(f"{where} is a {kind.__name__} with keys that are no str") from None
+        if keyed:
             lean = {key: _lean(item, where, seen, functions) for key, item in value.items()}
+            if not texts:
+                lean = Parts.of("dict", list(lean.items()))
+            elif kind is not dict:
+                lean, parts = copy(value), lean
+                dict.update(lean, parts)
+        elif objects:
+            lean = Parts.of("objects", [_lean(item, where, seen, functions) for item in value.flat], value.shape)
         elif kind in (list, tuple):
             lean = kind(_lean(item, where, seen, functions) for item in value)
         else:

@@ -7,20 +7,25 @@ import functools
 import importlib
 import inspect
 import json
+import os
 import pickle
 import pkgutil
 import subprocess
 import sys
 import textwrap
 import zipfile
+from collections import OrderedDict, defaultdict
 
 import joblib
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import skops.io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.ensemble import StackingClassifier, VotingClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
@@ -128,6 +133,65 @@ def test_pipelines_and_the_best_of_a_search(tmp_path):
     again = featlearn.load(tmp_path / "best.skops")
     np.testing.assert_array_equal(again.predict(ROWS), search.predict(ROWS))
     assert again[-1].class_weight == {False: 1.0, True: 2.0}  # skops by itself makes True of both
+
+
+@pytest.mark.parametrize("kind", [VotingClassifier, StackingClassifier])
+def test_ensembles_of_both(kind, tmp_path):
+    two = featlearn.LinearSVM(class_weight={False: 1.0, True: 2.0})
+    model = kind([("a", LogisticRegression()), ("b", two)]).fit(ROWS, LABELS == 1)
+    featlearn.save(model, tmp_path / "m.skops")
+    again = featlearn.load(tmp_path / "m.skops")
+    np.testing.assert_array_equal(again.predict(ROWS), model.predict(ROWS))
+    assert again.named_estimators_.b is again.estimators_[1]  # one object stays one
+    assert again.named_estimators_.b.class_weight == two.class_weight
+
+
+def array_of(shape, *items):
+    array = np.empty(shape, dtype=object)
+    array.ravel()[:] = items
+    return array
+
+
+HELD = {
+    "bool keys": {True: np.ones(2), False: np.zeros(2)},
+    "other keys": {None: np.ones(1), (1, "a"): {np.bool_(False): np.ones(2), np.bool_(True): np.zeros(2)}, b"c": 1},
+    "durations": [np.timedelta64(5, "ns"), np.timedelta64(5, "D"), np.datetime64(3, "s")],
+    "times": {np.datetime64(5, "ns"): 1.0},
+    "no items": np.empty((0, 3), dtype=object),
+    "one item": array_of((), {"a": 1}),
+    "one array": array_of((), np.ones(2)),
+    "arrays": array_of((1, 2), np.ones(2), np.zeros(2)),
+    "of text": defaultdict(list, a=np.ones(2)),
+    "in order": OrderedDict(b={True: np.ones(1), False: np.zeros(1)}, a=2),
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_what_skops_forgets_comes_back(name, tmp_path):
+    value, model = HELD[name], featlearn.ZCA()
+    model.one_ = model.same_ = value
+    featlearn.save(model, tmp_path / "m.skops")
+    again = featlearn.load(tmp_path / "m.skops")
+    assert type(again.one_) is type(value)
+    assert repr(again.one_) == repr(value)
+    assert np.shape(again.one_) == np.shape(value)
+    assert again.one_ is again.same_
+
+
+@pytest.mark.parametrize("value", [defaultdict(int, {1: 2}), OrderedDict({True: np.ones(1), False: np.zeros(1)})])
+def test_what_could_not_be_loaded_is_not_saved(value, tmp_path):
+    model = featlearn.ZCA()
+    model.counts_ = value
+    with pytest.raises(TypeError, match=rf"ZCA.counts_ is a {type(value).__name__} with keys that are no str"):
+        featlearn.save(model, tmp_path / "m.skops")
+    model.counts_ = [model]
+    with pytest.raises(ValueError, match="ZCA holds something that holds itself"):
+        featlearn.save(model, tmp_path / "m.skops")
+    model.counts_ = loop = []
+    loop.append(loop)
+    with pytest.raises(ValueError, match="ZCA holds something that holds itself"):
+        featlearn.save(model, tmp_path / "m.skops")
+    assert not list(tmp_path.iterdir())
 
 
 # ---- nothing runs --------------------------------------------------------------------------------------------------
@@ -279,6 +343,29 @@ def test_pickles_are_written_and_read_where_they_are_asked_for(tmp_path, capsys)
     assert main([*parse, "--unsafe-pickle"]) == 0  # files of ours are read either way
 
 
+@pytest.mark.parametrize("kind", ["csr", "csc", "coo"])
+def test_no_sparse_array_points_outside_of_itself(kind, tmp_path):
+    path, model = tmp_path / "m.skops", featlearn.ZCA()
+    model.table_ = table = sp.eye_array(3, format=kind)
+    featlearn.save(model, path)
+    assert (featlearn.load(path).table_ != table).nnz == 0
+    (table.row if kind == "coo" else table.indices)[1] = 2**30
+    said = "index 1073741824" if kind == "coo" else r"the sparse matrix in it \(.*\) is damaged: .* holds .* 1073741824"
+    with pytest.raises(TypeError, match=f"ZCA holds .*{said}"):
+        featlearn.save(model, tmp_path / "other.skops")
+    skops.io.dump(model, path)
+    with pytest.raises(ValueError, match=rf"m.skops .*{said}"):
+        featlearn.load(path)
+
+
+def test_no_sparse_array_is_made_of_parts(tmp_path):
+    path = tmp_path / "m.skops"
+    for loader in ("ObjectNode", "ListNode", "ConstructorFromReduceNode"):
+        write_archive(path, {"a": node(loader, "scipy.sparse._csr", "csr_array", content=row())})
+        with pytest.raises(ValueError, match=r"m.skops .*_csr.csr_array is not written as a sparse array"):
+            featlearn.load(path)
+
+
 def only_stores(function):
     """Whether a function does nothing but put what it is given into attributes."""
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
@@ -298,11 +385,12 @@ def test_constructors_of_trusted_types_do_nothing():
         "featlearn.grammar.cfg.PCFG": {"__init__", "__setstate__"},
         "featlearn.text.tokenizer._Cut": {"__init__"},
         "featlearn.topics.extractor.Tokens": {"__init__"},
+        "featlearn.persistence.Parts": {"__new__", "__reduce__"},
         "featlearn.persistence.Plain": {"__new__", "__reduce__"},
     }
     seen = 0
     for module in pkgutil.walk_packages(featlearn.__path__, "featlearn."):
-        if module.name.split(".")[1] in (*persistence.OUTSIDE, "__main__"):
+        if module.name.split(".")[1] in persistence.OUTSIDE:
             continue
         for name, kind in vars(importlib.import_module(module.name)).items():
             full = f"{module.name}.{name}"
@@ -380,6 +468,29 @@ def test_nothing_is_overwritten_without_being_asked(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert featlearn.load(path).eps == 0.25
     assert [file.name for file in tmp_path.iterdir()] == ["m.skops"]
+
+
+def test_links_modes_and_names_of_files(tmp_path):
+    link, target = tmp_path / "link.skops", tmp_path / f"{'a' * 244}.skops"
+    link.symlink_to(target)
+    with pytest.raises(FileExistsError, match=r"link.skops is there already"):
+        featlearn.save(featlearn.ZCA(), link)
+    featlearn.save(featlearn.ZCA(eps=0.5), link, overwrite=True)
+    target.chmod(0o640)
+    featlearn.save(featlearn.ZCA(eps=0.25), link, overwrite=True)
+    assert link.is_symlink()
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert featlearn.load(target).eps == 0.25
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="pipe is no plain file"):
+        featlearn.save(featlearn.ZCA(), tmp_path / "pipe", overwrite=True)
+
+
+def test_trusted_takes_names(tmp_path):
+    for call in (functools.partial(featlearn.save, featlearn.ZCA()), featlearn.load):
+        with pytest.raises(TypeError, match=r"trusted takes a list of names: trusted=\['mine.Type'\]"):
+            call(tmp_path / "m.skops", trusted="mine.Type")
+    assert not persistence.is_trusted("featlearn.__main__.Type")
 
 
 def test_versions_are_recorded_and_a_newer_file_is_refused_by_name(tmp_path):
