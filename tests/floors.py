@@ -6,6 +6,7 @@ side and know nothing of each other. A room may stand here before it is built.
     python -m tests.floors      the table, in Markdown
 """
 
+from importlib.util import find_spec
 from typing import NamedTuple
 
 
@@ -46,9 +47,15 @@ OUTSIDE = ("benchmarks", "docs", "examples", "pipelines", "tests")  # folders be
 LENDERS = {"featlearn.callbacks": "the only module that touches scikit-learn's callbacks"}
 
 
+def is_built(room: str) -> bool:
+    """Whether featlearn has a module or a package of the name."""
+    return find_spec("featlearn" if room == "__init__" else f"featlearn.{room}") is not None
+
+
 def table() -> str:
     """The floors as a table, the ground at the bottom."""
-    rows = [f"| {', '.join(f'`{room}`' for room in floor.rooms)} | {floor.holds} |" for floor in reversed(FLOORS)]
+    floors = [([r for r in floor.rooms if r in OUTSIDE or is_built(r)], floor.holds) for floor in reversed(FLOORS)]
+    rows = [f"| {', '.join(f'`{room}`' for room in rooms)} | {holds} |" for rooms, holds in floors if rooms]
     return "\n".join(["| rooms | hold |", "|---|---|", *rows])
 
 

@@ -8,10 +8,15 @@ from featlearn.writing import whole_file
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "kept.txt"
     path.write_text("old")
-    with pytest.raises(ZeroDivisionError), whole_file(path) as part:
-        part.write_text("half")
-        assert path.read_text() == "old"
-        raise ZeroDivisionError
+
+    def fail():
+        with whole_file(path) as part:
+            part.write_text("half")
+            assert path.read_text() == "old"
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -13,6 +13,7 @@ Parameters are dicts of NumPy arrays; the first axis of those named in ``objecti
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from math import prod
 from typing import Any
@@ -38,6 +39,7 @@ from featlearn.training.objective import (
 from featlearn.training.optimizers import RULES
 from featlearn.training.shards import NumpyEngine
 from featlearn.training.solvers import LBFGS, GradientDescent
+from featlearn.validation import check_argument, integer, optional
 
 CHUNK_BYTES = 16 << 20
 EVALUATED_ROWS = 1_000
@@ -105,7 +107,7 @@ def minimize(
         Patience.
     validation : array (m, ...), tuple or None, default=None
         Samples held out, ``X``, ``(X, y)`` or ``(X, y, sample_weight)``: their (weighted) mean loss decides when to
-        stop, and the best parameters are kept.
+        stop, and the best parameters are kept, with the state they were judged with. Not with L-BFGS.
     memory : Memory or None, default=None
         Of an earlier training, to go on from it.
     engine : {"auto", "numpy", "keras"}, default="auto"
@@ -134,8 +136,9 @@ def minimize(
     Warns
     -----
     ConvergenceWarning
-        If an interrupt (Ctrl-C) ended it: everything returned is then that of the last whole epoch (the parameters the
-        best on the samples held out, if there are any). Before the end of the first epoch the interrupt goes through.
+        If an interrupt (Ctrl-C) ended it: everything returned is then that of the last whole epoch (parameters and
+        state the best on the samples held out, if there are any). Before the end of the first epoch the interrupt goes
+        through.
 
     Examples
     --------
@@ -157,6 +160,8 @@ def minimize(
     # NumPy's narrow integers would overflow in sums with them.
     max_iter, batch_size = int(max_iter), None if batch_size is None else int(batch_size)
     weight_decay = float(weight_decay)  # a NumPy float64 would turn float32 gradients into float64
+    check_argument(who, "max_iter", max_iter, integer(1))
+    check_argument(who, "batch_size", batch_size, optional(integer(1)))
     data, held = _checked(who, X, y, sample_weight), None
     if validation is not None:
         held = _checked(f"{who}: validation", *(validation if isinstance(validation, tuple) else (validation,)))
@@ -168,6 +173,11 @@ def minimize(
             raise ValueError(
                 f"{who}: L-BFGS needs a loss that depends on the parameters alone, and this one has a state that moves "
                 "with every step. Pass a rule of gradient descent as solver."
+            )
+        if held is not None:
+            raise ValueError(
+                f"{who}: validation judges epochs of gradient descent, which L-BFGS does not make. Pass "
+                "validation=None, or a rule of gradient descent as solver."
             )
         return _minimize_lbfgs(run, ready(data), params, solver, rng, max_iter, weight_decay, on_epoch, who)
     memory = Memory() if memory is None else memory
@@ -229,8 +239,9 @@ def minimize(
                 judgment = _evaluated(judge, params, held, seed, now.state, held_ready)
                 held_out.append(judgment + penalty(params, weight_decay))
                 metrics["validation_loss"] = held_out[-1]
-            stop = watcher.see(metrics.get("validation_loss", loss), None if held is None else params)
-            whole = watcher.best_params or _copied(params), now, len(curve)
+            stop = watcher.see(metrics.get("validation_loss", loss), None if held is None else (params, now.state))
+            best, state = watcher.kept or (_copied(params), now.state)
+            whole = best, replace(now, state=state), len(curve)
             if on_epoch is not None and on_epoch(metrics, partial(_copies, params, now.state)):
                 stop = True
             if stop:
@@ -254,6 +265,12 @@ def _checked(who: str, X: Any, y: Any = None, sample_weight: Any = None) -> Batc
         raise ValueError(
             f"{who}: y holds {y.dtype}, and targets are numbers. Take the indices of labels, with np.unique(y, "
             "return_inverse=True) say."
+        )
+    if X.shape[0] == 0:
+        raise ValueError(f"{who}: there are no rows.")
+    if y is not None and not np.isfinite(y).all():
+        raise ValueError(
+            f"{who}: y holds NaN or infinity in {int((~np.isfinite(y)).sum())} places. Leave those rows out."
         )
     if w is None:
         return Batch(X, y)
@@ -316,17 +333,17 @@ def penalty(params: Params, weight_decay: float) -> float:
 
 
 class _Patience:
-    """Counts epochs without improvement; keeps the best parameters where it is given any."""
+    """Counts epochs without improvement; keeps the parameters and the state of the best where it is given any."""
 
     def __init__(self, tol, patience, always):
         self.tol, self.patience, self.active = tol, patience, always or tol > 0
-        self.best, self.waited, self.best_params = np.inf, 0, None
+        self.best, self.waited, self.kept = np.inf, 0, None
 
-    def see(self, loss, params):
+    def see(self, loss, now):
         """Judge an epoch; True asks to stop."""
         improved = loss < self.best - self.tol * abs(self.best) if np.isfinite(self.best) else True
-        if params is not None and loss < self.best:
-            self.best_params = _copied(params)
+        if now is not None and loss < self.best:
+            self.kept = _copies(*now)
         self.best = min(self.best, loss)
         self.waited = 0 if improved else self.waited + 1
         return self.active and self.waited >= self.patience

@@ -56,6 +56,10 @@ class AffineCodesMixin(FeaturesMixin):
         """
         raise NotImplementedError
 
+    @property
+    def _n_features_out(self):
+        return len(self.encoder_plan().atoms)
+
     def transform(self, X: Any) -> Any:
         """Encode samples.
 

@@ -224,6 +224,23 @@ def test_early_stopping_keeps_the_best():
     np.testing.assert_array_equal(trained.params["V"], again.params["V"])
 
 
+def test_early_stopping_keeps_the_state_that_was_judged_with_the_best():
+    settings = {"solver": GradientDescent("adam", 0.1), "batch_size": 5, "n_iter_no_change": 3, "max_iter": 60}
+    held, labels = DIGITS[240:340, 10:40] / 16, LABELS[240:340]
+    trained = fit(Centered(12, 10), X[:60], Y[:60], validation=(held, labels), **settings)
+    assert np.argmin(trained.validation_curve) < trained.n_iter - 1
+    params, state = trained.params, trained.memory.state
+    assert state["steps"] == 12 * (1 + np.argmin(trained.validation_curve))
+    z = (np.tanh(held @ params["V"].T + params["a"]) - state["s"]) @ params["W"] + params["b"]
+    loss = -np.mean((z - np.log(np.exp(z).sum(axis=1, keepdims=True)))[np.arange(100), labels])
+    assert loss == pytest.approx(min(trained.validation_curve))
+
+
+def test_lbfgs_refuses_rows_held_out():
+    with pytest.raises(ValueError, match="Net: validation judges epochs of gradient descent"):
+        fit(Softmax(10), solver=LBFGS(), validation=(X, Y), who="Net")
+
+
 @pytest.mark.parametrize("engine", ["numpy", "keras"])
 def test_dropout_is_for_training_alone(engine):
     if engine == "keras":
@@ -345,6 +362,11 @@ def test_the_engines_agree_on_floats_of_two_dimensions():
         ({"sample_weight": 0 * W}, "not all of them 0"),
         ({"sample_weight": np.where(W, np.inf, 1)}, "finite"),
         ({"sample_weight": np.ones((240, 1))}, r"numbers \(n,\)"),
+        ({"y": np.where(np.arange(240) == 3, np.nan, 1.0)}, "Net: y holds NaN or infinity in 1 places"),
+        ({"validation": (X, np.where(Y, np.nan, 1.0))}, "Net: validation: y holds NaN"),
+        ({"validation": (X[:0], Y[:0])}, "Net: validation: there are no rows"),
+        ({"max_iter": 0}, "Net: max_iter=0 is not valid; pass an integer of at least 1"),
+        ({"batch_size": 0}, "Net: batch_size=0 is not valid"),
         ({"validation": (X, Y[:3])}, r"Net: validation: y has shape \(3,\)"),
         ({"validation": (X, Y, 0 * W)}, "Net: validation: sample_weight"),
     ],

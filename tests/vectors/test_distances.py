@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from featlearn import ClusterClassifier, KMeansDictionary, Stage
 from featlearn.kernels.encoding import assign
-from featlearn.vectors import mixture
+from featlearn.vectors import mixture_start
 from featlearn.vectors.dictionary import codes, unit_rows
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -148,7 +148,7 @@ def test_mixtures_start_from_true_labels():
     X, centers = groups(10_000.0)
     X, means = X.astype(np.float32), (centers + 0.05).astype(np.float32)
     D = squares(X, means)
-    found = mixture._spread(X, means=means, center=np.zeros(2, X.dtype), scale=np.ones(2, X.dtype), matrix=False)
+    found = mixture_start.spread(X, means=means, center=np.zeros(2, X.dtype), scale=np.ones(2, X.dtype), matrix=False)
     truth = ((X.astype(float) - means[D.argmin(axis=1)]) ** 2).sum(axis=0)
     np.testing.assert_allclose(found, truth, rtol=1e-6)
 

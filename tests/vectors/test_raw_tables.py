@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from featlearn import ContractiveAutoencoder, DenoisingAutoencoder, PredictiveSparse, SparseAutoencoder
-from featlearn.training import LBFGS
+from featlearn.training import LBFGS, Batch
 from featlearn.training.standardizer import Standardizer
 
 LEARNERS = [SparseAutoencoder, DenoisingAutoencoder, ContractiveAutoencoder, PredictiveSparse]
@@ -182,8 +182,8 @@ def test_mean_and_scale_stay_those_of_the_first_part(Learner):
 @pytest.mark.parametrize("Learner", LEARNERS)
 def test_rows_held_out_have_no_say_in_mean_and_scale(Learner):
     learner = Learner(4, max_iter=2, early_stopping=True, validation_fraction=0.5, random_state=0).fit(PLAIN)
-    training, _ = learner._split(PLAIN, np.random.RandomState(0))
-    np.testing.assert_allclose(learner.mean_, training.mean(axis=0))
+    training, _ = learner._split(Batch(PLAIN), np.random.RandomState(0))
+    np.testing.assert_allclose(learner.mean_, training.x.mean(axis=0))
 
 
 @pytest.mark.parametrize("Learner", LEARNERS)
