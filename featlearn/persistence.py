@@ -27,9 +27,6 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
-from scipy.sparse import load_npz
-
-from featlearn.sparse import sound_csr
 from featlearn.writing import whole_file
 
 NOTE = "featlearn.json"  # in the archive: the versions that wrote it
@@ -281,6 +278,9 @@ def _names(trusted):
 
 def _check_sparse(archive):
     """Refuse sparse arrays whose indices point outside of them, or that the file makes of parts, before any is made."""
+    from scipy.sparse import load_npz
+
+    from featlearn.sparse import sound_csr
 
     def check(node):
         if node.get("__loader__") == "SparseMatrixNode":

@@ -282,7 +282,8 @@ def test_interrupted(corpus, tmp_path):
         "import signal, sys, featlearn.topics.lda as lda\nfrom featlearn.commands import main\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background is started without
         "fit = lda.LDA.fit\n"
-        "def told(self, X, y=None):\n    print('fitting', flush=True)\n    return fit(self, X)\n"
+        "def told(self, X, y=None):\n    fit(lda.LDA(2, max_iter=2), [[1, 0], [0, 1]])\n"  # compiles
+        "    print('fitting', flush=True)\n    return fit(self, X)\n"
         "lda.LDA.fit = told\n"
         f"sys.exit(main({arguments!r}))"
     )
