@@ -72,7 +72,7 @@ LEARNERS: dict[str, tuple[tuple[int, int, int | None], str, Callable[[Any, int],
     "PLSA": ((1_000, 2_000, 32), "counts", lambda K, i: fl.PLSA(K, max_iter=i, **STEADY)),
     "LDA, Gibbs": ((1_000, 2_000, 32), "held counts", lambda K, i: fl.LDA(K, max_iter=10 * i, **STEADY)),
     "LDA, variational": ((500, 2_000, 32), "counts", lambda K, i: fl.LDA(K, method="vb", max_iter=i, **STEADY)),
-    "LDA, online": ((1_000, 2_000, 32), "held counts", lambda K, i: fl.LDA(K, method="online", max_iter=i, **STEADY)),
+    "LDA, online": ((1_000, 2_000, 32), "epoch counts", lambda K, i: fl.LDA(K, method="online", max_iter=i, **STEADY)),
     "PCFGParser": ((1_000, 8, None), "trees", lambda K, i: fl.PCFGParser()),
 }
 PAGE = Path(__file__).parent.parent / "docs" / "growth.md"
