@@ -188,10 +188,10 @@ def power(record: dict[str, Any], what: str) -> str:
 
 def row(name: str, record: dict[str, Any]) -> list[Any]:
     """The line of a learner in the table."""
-    passes = "epochs"
+    passes = "1" if name == "PCFGParser" else "epochs"  # where Dask does not count them
     if "each" in record:
         passes = f"{record['fixed']:.0f}" + (f" + {record['each']:.2g} i" if record["each"] else "")
-    elif LEARNERS[name][1] in ("classes", "held rows", "held counts", "trees"):
+    elif LEARNERS[name][1] in ("classes", "held rows", "held counts"):
         passes = "in memory"
     sent = [f"{record[key]:.2g}" if key in record else "" for key in ("sent_MB", "most_MB")]
     sizes = " x ".join(str(size) for size in record["sizes"].values() if size)

@@ -16,6 +16,7 @@ import dataclasses
 import json
 import os
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -47,19 +48,8 @@ OTHERS = {
 OUTSIDE = ("commands", "datasets", "kernels", "plot")  # rooms that hold no models
 LEANED = ("featlearn", "gensim", "sklearn")  # whose objects are opened, so that their containers are written as text
 FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, partial)
-PICKLES = (
-    b"\x80",
-    b"\x1f\x8b",
-    b"BZh",
-    b"\xfd7zXZ",
-    b"x\x01",
-    b"x\x5e",
-    b"x\x9c",
-    b"x\xda",
-    b"ZF",
-    b"\x04\x22\x4d\x18",
-    b"]\x00",
-)
+ZLIB = (b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
+PICKLES = (b"\x80", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", *ZLIB, b"ZF", b"\x04\x22\x4d\x18", b"]\x00")
 TAG = "!"
 
 
@@ -114,7 +104,11 @@ def save(model: Any, path: str | os.PathLike, *, overwrite: bool = False, truste
         raise OSError(f"The model cannot be written: {wrong}. Give the name of a file in a folder that is there.")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} is there already. Pass overwrite=True to replace it, or give another name.")
+    import numpy
+    import sklearn
     import skops.io
+
+    from featlearn import __version__
 
     functions: list[str] = []
     lean = _lean(model, type(model).__name__, {}, functions)
@@ -129,7 +123,8 @@ def save(model: Any, path: str | os.PathLike, *, overwrite: bool = False, truste
                 "but such files run code when they are loaded."
             ) from error
         with ZipFile(part, "a") as archive:
-            archive.writestr(NOTE, json.dumps(_versions()))
+            versions = {"featlearn": __version__, "scikit-learn": sklearn.__version__, "numpy": numpy.__version__}
+            archive.writestr(NOTE, json.dumps(versions))
         if refused := _untrusted(part)[1] - {*trusted}:
             held = f" ({', '.join(functions)})" if functions else ""
             raise TypeError(
@@ -177,22 +172,35 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
         raise FileNotFoundError(f"{path} does not exist.")
     if not path.is_file():
         raise ValueError(f"{path} is no file.")
-    _refuse_pickles(path)
+    with path.open("rb") as file:
+        if file.read(8).startswith(PICKLES):
+            raise Refused(
+                f"{path} looks like a pickle, such as joblib.dump writes: loading it runs whatever code it holds, so "
+                "it is not loaded. If you trust where it comes from, read it with joblib.load and write it with "
+                "featlearn.save."
+            )
     import skops.io
+    from packaging.version import Version
+
+    from featlearn import __version__
 
     try:
         with ZipFile(path) as archive:
             note = json.loads(archive.read(NOTE)) if NOTE in archive.namelist() else {}
             archive.getinfo("schema.json")
-        _refuse_newer(path, note)
+        wrote = note.get("featlearn", __version__)
+        if Version(wrote) > Version(__version__):
+            raise Refused(
+                f"{path} was written by featlearn {wrote}, and this is featlearn {__version__}, which may not know "
+                f"what it means: pip install 'featlearn>={wrote}', or save the model with this version."
+            )
         known, refused = _untrusted(path)
     except Refused:
         raise
-    except BadZipFile as error:
-        raise ValueError(f"{path} is no model that featlearn.save wrote, or a damaged one: {_said(error)}.") from error
     except Exception as error:  # whatever a damaged archive raises
+        what = "" if isinstance(error, BadZipFile) else "an archive, but "
         raise ValueError(
-            f"{path} is an archive, but no model that featlearn.save wrote, or a damaged one: {_said(error)}."
+            f"{path} is {what}no model that featlearn.save wrote, or a damaged one: {_said(error)}."
         ) from error
     if refused := refused - {*trusted}:
         raise Refused(
@@ -214,7 +222,7 @@ class Refused(ValueError):
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A path to write to that takes its name when all is written; a failure leaves nothing new behind."""
-    part = path.with_name(f".{os.getpid()}.{path.name}")
+    part = path.with_name(f".{os.getpid()}-{threading.get_ident()}.{path.name}")
     try:
         yield part
         os.replace(part, path)
@@ -262,38 +270,6 @@ def _untrusted(path):
     names = set(skops.io.get_untrusted_types(file=path))
     known = {name for name in names if is_trusted(name)}
     return known, names - known
-
-
-def _versions():
-    import numpy
-    import sklearn
-
-    import featlearn
-
-    return {"featlearn": featlearn.__version__, "scikit-learn": sklearn.__version__, "numpy": numpy.__version__}
-
-
-def _refuse_newer(path, note):
-    from packaging.version import Version
-
-    from featlearn import __version__
-
-    wrote = note.get("featlearn", __version__)
-    if Version(wrote) > Version(__version__):
-        raise Refused(
-            f"{path} was written by featlearn {wrote}, and this is featlearn {__version__}, which may not know what it "
-            f"means: pip install 'featlearn>={wrote}', or save the model with this version."
-        )
-
-
-def _refuse_pickles(path):
-    with path.open("rb") as file:
-        head = file.read(8)
-    if head.startswith(PICKLES):
-        raise Refused(
-            f"{path} looks like a pickle, such as joblib.dump writes: loading it runs whatever code it holds, so it is "
-            "not loaded. If you trust where it comes from, read it with joblib.load and write it with featlearn.save."
-        )
 
 
 # ---- lean states ---------------------------------------------------------------------------------------------------
@@ -371,9 +347,8 @@ def _lean(value, where, seen, functions):
         return np.asarray(value)
     kind = type(value)
     objects = isinstance(value, np.ndarray) and value.dtype == object
-    opened = (
-        kind.__module__.split(".")[0] in LEANED and kind.__reduce__ is object.__reduce__ and hasattr(value, "__dict__")
-    )
+    ours = kind.__module__.split(".")[0] in LEANED
+    opened = ours and kind.__reduce__ is object.__reduce__ and hasattr(value, "__dict__")
     if not (opened or objects or kind in (dict, list, tuple, set, frozenset)):
         return value
     if id(value) in seen:

@@ -8,7 +8,6 @@ import inspect
 import pkgutil
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import pytest
@@ -109,16 +108,14 @@ def test_every_module_says_what_it_is():
 def test_examples_run(name):
     module = importlib.import_module(name)
     runner = doctest.DebugRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for test in doctest.DocTestFinder(exclude_empty=True).find(module, name):
-            try:
-                runner.run(test)
-            except doctest.UnexpectedException as failure:
-                absent = [package for package in OPTIONAL if importlib.util.find_spec(package) is None]
-                if isinstance(failure.exc_info[1], ImportError) and absent:
-                    pytest.skip(f"{', '.join(absent)} not installed: pip install 'featlearn[all]'")
-                raise failure.exc_info[1] from None
-            except doctest.DocTestFailure as failure:
-                line = test.lineno + failure.example.lineno + 1
-                pytest.fail(f"{name}:{line}\nexpected {failure.example.want}got {failure.got}")
+    for test in doctest.DocTestFinder(exclude_empty=True).find(module, name):
+        try:
+            runner.run(test)
+        except doctest.UnexpectedException as failure:
+            absent = [package for package in OPTIONAL if importlib.util.find_spec(package) is None]
+            if isinstance(failure.exc_info[1], ImportError) and absent:
+                pytest.skip(f"{', '.join(absent)} not installed: pip install 'featlearn[all]'")
+            raise failure.exc_info[1] from None
+        except doctest.DocTestFailure as failure:
+            line = test.lineno + failure.example.lineno + 1
+            pytest.fail(f"{name}:{line}\nexpected {failure.example.want}got {failure.got}")

@@ -19,7 +19,6 @@ from featlearn.commands.files import (
     save_model,
     whole,
 )
-from featlearn.persistence import whole_file
 
 HELP = "parse sentences"
 # The files of a treebank's folder.
@@ -91,7 +90,9 @@ def run(arguments: argparse.Namespace) -> int:
         shown, parsed = show(parser, sentence, arguments)
         for tree, title in shown if "svg" in paths else []:
             n_pictures += 1
-            draw(tree, title, picture(n_pictures, paths, inputs, force=arguments.force))
+            from featlearn.plot.trees import tree_svg
+
+            tree_svg(tree, picture(n_pictures, paths, inputs, force=arguments.force), title=title)
         n_sentences, n_parsed = n_sentences + 1, n_parsed + parsed
     if arguments.sentences and not n_sentences:
         raise ValueError("there is nothing to parse: no line holds a word.")
@@ -173,7 +174,13 @@ def build(arguments: argparse.Namespace) -> Any:
     if arguments.beam is not None:
         search["beam"] = None if arguments.beam == math.inf else arguments.beam
     if arguments.model is not None:
-        return load_parser(arguments.model, unsafe_pickle=arguments.unsafe_pickle).set_params(**search)
+        hint = " Grammars are given with --grammar, trees with --treebank."
+        parser = load_model(arguments.model, "PCFGParser", unsafe_pickle=arguments.unsafe_pickle, hint=hint)
+        if not parser.__sklearn_is_fitted__():
+            raise ValueError(f"{arguments.model} holds a parser that has learned from no trees. Write one with --save.")
+        if not hasattr(parser, "tokenizer"):  # saved before there was one
+            parser.tokenizer = "treebank"
+        return parser.set_params(**search)
     if arguments.grammar is not None:
         from featlearn.grammar.cfg import as_pcfg
 
@@ -252,17 +259,6 @@ def treebank(path: Path, encoding: str | None) -> Iterator[Any]:
     for file in files:
         refuse_model(file)
         yield from transform(read_trees(file, encoding=encoding), remove_traces, strip_functions)
-
-
-def load_parser(name: str, *, unsafe_pickle: bool) -> Any:
-    """A parser that --save wrote."""
-    hint = " Grammars are given with --grammar, trees with --treebank."
-    parser = load_model(name, "PCFGParser", unsafe_pickle=unsafe_pickle, hint=hint)
-    if not parser.__sklearn_is_fitted__():
-        raise ValueError(f"{name} holds a parser that has learned from no trees. Write one with --save.")
-    if not hasattr(parser, "tokenizer"):  # saved before there was one
-        parser.tokenizer = "treebank"
-    return parser
 
 
 def read(sentences: list[str], encoding: str | None) -> Iterator[str]:
@@ -392,11 +388,3 @@ def rank_of(path: Path, first: Path) -> int:
         return 1
     digits = path.stem.removeprefix(f"{first.stem}-")
     return int(digits) if digits.isdecimal() and path == numbered(first, int(digits)) else 0
-
-
-def draw(tree: Any, title: str, path: Path) -> None:
-    """A tree in an SVG file."""
-    from featlearn.plot.trees import tree_svg
-
-    with whole_file(path) as part:
-        tree_svg(tree, part, title=title)

@@ -19,16 +19,7 @@ from featlearn.commands.files import (
     save_model,
     whole,
 )
-from featlearn.commands.report import (
-    Applied,
-    Words,
-    csv_writer,
-    json_writer,
-    line_writer,
-    show,
-    show_groups,
-    summary,
-)
+from featlearn.commands.report import Applied, Words, csv_writer, json_writer, line_writer, show, show_groups, summary
 from featlearn.persistence import whole_file
 
 HELP = "learn topics from texts, or apply them to others"

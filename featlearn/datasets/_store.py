@@ -164,13 +164,16 @@ def _what_to_do(catalog, paths, home, reason):
             lines.append(f"by unpacking {archive.url} into {home},")
         else:
             lines.append(f"  {home / names[0]}.gz (or unpacked, without .gz) from {archive.url},")
-    folder = Path(paths[0]).parts[0]
-    current = os.environ.get(ENVIRONMENT_VARIABLE)
-    lines.append(
-        f"or set the environment variable {ENVIRONMENT_VARIABLE} (now {current or 'unset'}) to a folder that holds "
-        f"{folder}/, or pass that folder as data_home."
+    return "\n".join([*lines, elsewhere(f"{Path(paths[0]).parts[0]}/")])
+
+
+def elsewhere(place: str | Path) -> str:
+    """What else to do about a data set that is not there: name a folder that holds ``place``."""
+    current = os.environ.get(ENVIRONMENT_VARIABLE) or "unset"
+    return (
+        f"or set the environment variable {ENVIRONMENT_VARIABLE} (now {current}) to a folder that holds {place}, or "
+        "pass that folder as data_home."
     )
-    return "\n".join(lines)
 
 
 def read_verified(member: Member, home: Path) -> bytes:

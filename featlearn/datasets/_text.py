@@ -12,13 +12,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from featlearn.datasets._store import (
-    ENVIRONMENT_VARIABLE,
-    DatasetCorruptError,
-    DatasetNotFoundError,
-    check_subset,
-    get_data_home,
-)
+from featlearn.datasets._store import DatasetCorruptError, DatasetNotFoundError, check_subset, elsewhere, get_data_home
 
 POSTS = {"train": 11_314, "test": 7_532}
 GROUPS = 20
@@ -33,11 +27,8 @@ QUOTED = ("In article", "Quoted from", "|", ">")
 
 
 def _absent(title: str, place: Path, home: Path, command: str) -> DatasetNotFoundError:
-    current = os.environ.get(ENVIRONMENT_VARIABLE)
     return DatasetNotFoundError(
-        f"{title}: {place} is not there. Bring it there with\n  {command}\nor set the environment variable "
-        f"{ENVIRONMENT_VARIABLE} (now {current or 'unset'}) to a folder that holds {place.relative_to(home)}, or pass "
-        "that folder as data_home."
+        f"{title}: {place} is not there. Bring it there with\n  {command}\n{elsewhere(place.relative_to(home))}"
     )
 
 

@@ -10,12 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from featlearn.datasets._store import (
-    ENVIRONMENT_VARIABLE,
-    DatasetCorruptError,
-    DatasetNotFoundError,
-    get_data_home,
-)
+from featlearn.datasets._store import DatasetCorruptError, DatasetNotFoundError, elsewhere, get_data_home
 from featlearn.grammar.brackets import read_trees
 from featlearn.grammar.transforms import remove_traces, strip_functions, transform
 from featlearn.grammar.tree import Tree
@@ -151,11 +146,9 @@ def find_files(treebank: Treebank, home: Path) -> list[Path]:
     places = [home / folder for folder in treebank.folders]
     place = next((place for place in places if place.is_dir()), None)
     if place is None:
-        current = os.environ.get(ENVIRONMENT_VARIABLE)
         raise DatasetNotFoundError(
             f"{treebank.title}: there is no folder {places[0]}. Put there the {treebank.n_files} files of\n"
-            f"  {treebank.source},\nor set the environment variable {ENVIRONMENT_VARIABLE} (now {current or 'unset'}) "
-            f"to a folder that holds {treebank.folders[0]}, or pass that folder as data_home."
+            f"  {treebank.source},\n{elsewhere(treebank.folders[0])}"
         )
     files = sorted(place.glob(treebank.pattern))
     if len(files) != treebank.n_files:

@@ -111,9 +111,7 @@ class SplitSign(_Rectifier):
     array([[[[0. , 2.5, 1.5, 0. ]]]])
     """
 
-    _rules: ClassVar = {
-        "threshold": real(0),
-    }
+    _rules: ClassVar = {"threshold": real(0)}
 
     def __init__(self, threshold: float = 0.0):
         self.threshold = threshold
@@ -155,9 +153,7 @@ class SoftThreshold(_Rectifier):
     array([[[[-1.5,  0. ,  2.5]]]])
     """
 
-    _rules: ClassVar = {
-        "threshold": real(0),
-    }
+    _rules: ClassVar = {"threshold": real(0)}
 
     def __init__(self, threshold: float = 0.1):
         self.threshold = threshold

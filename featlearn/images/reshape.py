@@ -201,10 +201,7 @@ class ToImages(ArraysOut):
     array([0., 4., 8.])
     """
 
-    _rules: ClassVar = {
-        "shape": optional(axes_rule(2, 3)),
-        "order": one_of("hwc", "chw"),
-    }
+    _rules: ClassVar = {"shape": optional(axes_rule(2, 3)), "order": one_of("hwc", "chw")}
 
     def __init__(self, shape: tuple[int, ...] | None = None, *, order: str = "hwc"):
         self.shape = shape

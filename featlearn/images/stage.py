@@ -31,16 +31,7 @@ from featlearn.kernels.backend import gpu_may_exist, gpu_visible
 from featlearn.kernels.encoding.encode import FusedEncoder, map_size
 from featlearn.notices import notify
 from featlearn.streaming import accumulate, is_out_of_core, map_chunks
-from featlearn.validation import (
-    check_magnitude,
-    check_parameters,
-    either,
-    has,
-    instance,
-    integer,
-    one_of,
-    optional,
-)
+from featlearn.validation import check_magnitude, check_parameters, either, has, instance, integer, one_of, optional
 from featlearn.vectors.contrast import ContrastNormalizer, Extent, scaled_eps
 
 MAX_DEFAULT_PATCHES = 100_000

@@ -33,17 +33,7 @@ from featlearn.kernels.svm.newton_systems import newton_system
 from featlearn.kernels.svm.newton_table import fits_table, table
 from featlearn.notices import notify
 from featlearn.streaming import is_out_of_core, map_chunks
-from featlearn.validation import (
-    Rule,
-    boolean,
-    check_rows,
-    either,
-    instance,
-    integer,
-    one_of,
-    optional,
-    real,
-)
+from featlearn.validation import Rule, boolean, check_rows, either, instance, integer, one_of, optional, real
 
 ONE_THREAD = 8_192  # multiplications, too few for BLAS to take another thread
 FLAT = 1e-4  # a deviation of the scores, whose margin is 1, below which the features decide nothing

@@ -4,7 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from featlearn.plot.tiles import axes_for, picture_shape, tile
+from featlearn.plot.tiles import picture_shape, show, tile
 from featlearn.validation import check_fitted
 
 TAKES = (
@@ -231,9 +231,7 @@ class FilterGridDisplay:
             If matplotlib is missing.
         """
         picture = tile(self.filters, self.shape, ncols=ncols, padding=padding, normalize=normalize)
-        self.ax_ = axes_for("FilterGridDisplay", ax, picture)
-        self.figure_ = self.ax_.figure
-        self.im_ = self.ax_.imshow(picture, cmap=cmap, vmin=0, vmax=1, interpolation="nearest")
+        self.ax_, self.figure_, self.im_ = show("FilterGridDisplay", ax, picture, cmap)
         self.ax_.set_axis_off()
         if self.title:
             self.ax_.set_title(self.title)

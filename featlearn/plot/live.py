@@ -15,6 +15,7 @@ from sklearn.exceptions import NotFittedError
 
 from featlearn.callbacks import _task_ids
 from featlearn.images.maps import axes_rule
+from featlearn.persistence import whole_file
 from featlearn.plot.curves import draw_curve, label_axes, pyplot
 from featlearn.plot.filters import FilterGridDisplay, find_filters
 from featlearn.plot.tiles import picture_shape
@@ -315,7 +316,8 @@ class LivePlot:
         screen.show()
         if self.path is not None and self._writes:
             try:
-                _replace(screen.figure, _own_path(Path(self.path)))
+                with whole_file(_own_path(Path(self.path))) as part:
+                    screen.figure.savefig(part)
             except OSError as error:  # a full disk must not cost a night of training
                 self._writes = False
                 warnings.warn(f"LivePlot stops writing {self.path}: {error}", UserWarning, stacklevel=2)
@@ -336,13 +338,3 @@ def _check_path(path: Path) -> None:
 def _own_path(path: Path) -> Path:
     """The file of this process: the one named in the main process, one with the process number in a worker."""
     return path if parent_process() is None else path.with_name(f"{path.stem}-{os.getpid()}{path.suffix}")
-
-
-def _replace(figure: Any, path: Path) -> None:
-    """Write a figure so that a reader sees the old file or the new one, never a part."""
-    part = path.with_name(f".{path.stem}-{os.getpid()}-{threading.get_ident()}{path.suffix}")
-    try:
-        figure.savefig(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

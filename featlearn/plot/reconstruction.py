@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from featlearn.images.maps import as_images
-from featlearn.plot.tiles import as_rows, axes_for, picture_shape, tile
+from featlearn.plot.tiles import as_rows, picture_shape, show, tile
 from featlearn.validation import check_fitted, refuse_sparse
 
 
@@ -175,9 +175,7 @@ class ReconstructionDisplay:
         unit = (np.concatenate(list(tables.values())) - low) / ((high - low) or 1.0)
         padding = max(1, shape[1] // 12)
         rows_of_pictures = tile(unit.clip(0, 1), shape, ncols=len(before), padding=padding, normalize=None)
-        self.ax_ = axes_for("ReconstructionDisplay", ax, rows_of_pictures)
-        self.figure_ = self.ax_.figure
-        self.im_ = self.ax_.imshow(rows_of_pictures, cmap=cmap, vmin=0, vmax=1, interpolation="nearest")
+        self.ax_, self.figure_, self.im_ = show("ReconstructionDisplay", ax, rows_of_pictures, cmap)
         self.ax_.set_yticks(np.arange(len(tables)) * (shape[0] + padding) + (shape[0] - 1) / 2, list(tables))
         self.ax_.set_xticks([])
         self.ax_.tick_params(length=0)

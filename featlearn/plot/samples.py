@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from featlearn.plot.tiles import axes_for, picture_shape, tile
+from featlearn.plot.tiles import picture_shape, show, tile
 from featlearn.validation import check_fitted
 
 
@@ -321,9 +321,7 @@ class SampleGridDisplay:
         columns = ncols if self.steps is None else len(self.steps)
         padding = 1
         picture = tile(unit, self.shape, ncols=columns, padding=padding, normalize=None)
-        self.ax_ = axes_for("SampleGridDisplay", ax, picture)
-        self.figure_ = self.ax_.figure
-        self.im_ = self.ax_.imshow(picture, cmap=cmap, vmin=0, vmax=1, interpolation="nearest")
+        self.ax_, self.figure_, self.im_ = show("SampleGridDisplay", ax, picture, cmap)
         if self.steps is None:
             self.ax_.set_axis_off()
         else:

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from featlearn.images.maps import as_images, axes_rule, infer_shape
+from featlearn.plot.curves import pyplot
 
 
 def picture_shape(n_features: int, shape: tuple[int, ...] | None = None) -> tuple[int, ...]:
@@ -146,21 +147,18 @@ def tile(
     return picture
 
 
-def axes_for(who: str, ax: Any, picture: np.ndarray) -> Any:
-    """The axes given, or new ones as wide as the picture deserves.
+def show(who: str, ax: Any, picture: np.ndarray, cmap: str) -> tuple[Any, Any, Any]:
+    """Draw a picture on the axes given, or on new ones as wide as it deserves; the axes, their figure and the image.
 
     Raises
     ------
     ImportError
         If matplotlib is missing.
     """
-    try:
-        from matplotlib import pyplot as plt
-    except ImportError as error:
-        raise ImportError(f"{who} draws with matplotlib. Install it with `pip install featlearn[plot]`.") from error
-    if ax is not None:
-        return ax
-    height, width = picture.shape[:2]
-    scale = 6.0 / max(height, width)
-    # Room for the title above, and never so thin that the title is wider than the figure.
-    return plt.subplots(figsize=(max(width * scale, 3.0), height * scale + 0.5), layout="constrained")[1]
+    plt = pyplot(who)
+    if ax is None:
+        height, width = picture.shape[:2]
+        scale = 6.0 / max(height, width)
+        # Room for the title above, and never so thin that the title is wider than the figure.
+        ax = plt.subplots(figsize=(max(width * scale, 3.0), height * scale + 0.5), layout="constrained")[1]
+    return ax, ax.figure, ax.imshow(picture, cmap=cmap, vmin=0, vmax=1, interpolation="nearest")

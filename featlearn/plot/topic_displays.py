@@ -456,7 +456,8 @@ class DocumentTopicDisplay:
         ax.set_xlabel("topic, the largest first")
         ax.spines[:].set_visible(False)
         counts = np.asarray(self.counts)
-        ax.set_ylabel(_rows_label(counts))
+        few, many = counts.min(), counts.max()
+        ax.set_ylabel("documents" if many == 1 else f"documents, {few if few == many else f'{few} to {many}'} a row")
         if self.groups is None:
             ends = np.cumsum(counts)
             shown = np.unique(np.linspace(0, n_rows - 1, min(n_rows, 6)).round().astype(int))
@@ -469,13 +470,6 @@ class DocumentTopicDisplay:
         middles = [(start + end - 1) / 2 for start, end in zip(starts, [*starts[1:], n_rows])]
         ax.set_yticks(middles, names, parse_math=False, family=font_families(names))
         return self
-
-
-def _rows_label(counts):
-    if counts.max() == 1:
-        return "documents"
-    few, many = counts.min(), counts.max()
-    return f"documents, {few if few == many else f'{few} to {many}'} a row"
 
 
 def _chosen(table, topics):

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from featlearn.persistence import whole_file
 from featlearn.plot.curves import pyplot
 from featlearn.plot.topic_displays import BLUE, as_topics, font_families, term_lists
 from featlearn.topics.tables import LEAST, TRACE, Terms, Topics, relevances
@@ -342,12 +343,8 @@ def topics_html(
     if path is None:
         return page
     path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with whole_file(path) as part:
         part.write_text(page, encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 

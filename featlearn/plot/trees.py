@@ -16,6 +16,7 @@ import numpy as np
 
 from featlearn.grammar.drawing import Placed, columns, layout
 from featlearn.grammar.tree import Tree
+from featlearn.persistence import whole_file
 from featlearn.plot.curves import pyplot
 from featlearn.plot.topic_displays import font_families
 
@@ -45,11 +46,7 @@ def differences(trees: Sequence[Tree]) -> list[set[Span]]:
 
 
 def tree_svg(
-    tree: Tree,
-    path: str | os.PathLike | None = None,
-    *,
-    title: str | None = None,
-    highlight: Collection[Span] = (),
+    tree: Tree, path: str | os.PathLike | None = None, *, title: str | None = None, highlight: Collection[Span] = ()
 ) -> str:
     """A tree as an SVG picture: text that a browser or an editor of pictures shows.
 
@@ -123,12 +120,8 @@ def tree_svg(
         ]
     )
     if path is not None:
-        part = Path(path).with_name(f".{Path(path).name}.{os.getpid()}.part")
-        try:
+        with whole_file(Path(path)) as part:
             part.write_text(svg, encoding="utf-8")
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
     return svg
 
 
@@ -225,12 +218,7 @@ class TreeDisplay:
 
     @classmethod
     def from_trees(
-        cls,
-        trees: Iterable[Tree],
-        *,
-        titles: Sequence[str] | None = None,
-        differ: bool = False,
-        axes: Any = None,
+        cls, trees: Iterable[Tree], *, titles: Sequence[str] | None = None, differ: bool = False, axes: Any = None
     ) -> Self:
         """Draw trees one below the other: the readings of a sentence, or a parse and the treebank's tree.
 

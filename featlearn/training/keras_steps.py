@@ -147,10 +147,7 @@ def _compiled_steps(objective, rule):
     def steps(carry, batches, constants, seeds, settings):
         first = ops.zeros((), dtype=settings.dtype)
         return ops.fori_loop(
-            0,
-            constants.shape[0],
-            lambda i, carry: step(i, carry, batches, constants, seeds, settings),
-            (carry, first),
+            0, constants.shape[0], lambda i, carry: step(i, carry, batches, constants, seeds, settings), (carry, first)
         )
 
     return compiled(steps)

@@ -6,15 +6,16 @@ One kernel runs them all: on rows here, and on every patch of an image inside `S
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.kernels.encoding.encode import EncoderPlan, encode_rows
 from featlearn.streaming import dense, dense_rows, map_chunks
 from featlearn.validation import check_rows
+from featlearn.vectors.features import FeaturesMixin
 
 
 def about_zero(plan: EncoderPlan) -> EncoderPlan:
@@ -31,17 +32,18 @@ def about_zero(plan: EncoderPlan) -> EncoderPlan:
     return replace(plan, atoms=W, bias=bias, mean=None)
 
 
-class Encode:
-    """The codes of a chunk of rows by a plan, picklable for a Dask cluster."""
-
-    def __init__(self, plan: EncoderPlan):
-        self.plan = plan
-
-    def __call__(self, chunk):
-        return encode_rows(dense(chunk), self.plan)
+def centered_plan(W: np.ndarray, mean: np.ndarray) -> EncoderPlan:
+    """Linear codes W (x - mean); the plan's origin is the same in either precision, and the bias has the rest."""
+    origin = mean.astype(np.float32).astype(np.float64)
+    return EncoderPlan(W, "linear", bias=((origin - mean) @ W.T).astype(W.dtype), mean=origin)
 
 
-class AffineCodesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+def encode(chunk: Any, plan: EncoderPlan) -> np.ndarray:
+    """The codes of a chunk of rows by a plan."""
+    return encode_rows(dense(chunk), plan)
+
+
+class AffineCodesMixin(FeaturesMixin):
     """`transform` of a learner whose ``encoder_plan()`` says what its codes are."""
 
     def encoder_plan(self) -> EncoderPlan:
@@ -73,13 +75,4 @@ class AffineCodesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def _codes(self, X):
         """Codes of rows that were checked."""
-        return map_chunks(Encode(self.encoder_plan()), X, rows=dense_rows(X))
-
-    @property
-    def _n_features_out(self):
-        return len(self.encoder_plan().atoms)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
+        return map_chunks(partial(encode, plan=self.encoder_plan()), X, rows=dense_rows(X))

@@ -6,10 +6,11 @@ the scale is folded into the layers that are published: A_1 / s before the first
 The objective is in autoencoder_core.py, the gradient loop in training/loop.py; each estimator has a file of its own.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
@@ -23,7 +24,7 @@ from featlearn.training.standardizer import STANDARDIZE, choose_standardizer
 from featlearn.usefulness import probe, warn_of_idle_units
 from featlearn.validation import Rule, boolean, check_codes, check_parameters, check_rows, either, integer, one_of
 from featlearn.vectors.autoencoder_core import AutoencoderObjective, forward, row_errors
-from featlearn.vectors.scores import mean_score
+from featlearn.vectors.features import FeaturesMixin, MeanScoreMixin
 
 ENDS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf)}  # of what units give
 RAREST = 0.02
@@ -57,21 +58,15 @@ def check_unit_interval(X: np.ndarray, who: str, why: str) -> None:
         )
 
 
-class Forward:
-    """A chunk of rows, less ``origin``, through layers, plus ``mean``; picklable for a Dask cluster."""
-
-    def __init__(self, coefs: list, intercepts: list, activations: list[str], origin=None, mean=None):
-        self.layers = coefs, intercepts, activations
-        self.origin, self.mean = origin, mean
-
-    def __call__(self, chunk):
-        X = as_float(chunk)
-        if self.origin is not None:
-            X = X - self.origin.astype(X.dtype, copy=False)
-        X = forward(X, *self.layers)
-        if self.mean is not None:
-            X += self.mean.astype(X.dtype, copy=False)
-        return X
+def through(chunk, coefs: list, intercepts: list, activations: list[str], origin=None, mean=None) -> np.ndarray:
+    """A chunk of rows, less ``origin``, through layers, plus ``mean``."""
+    X = as_float(chunk)
+    if origin is not None:
+        X = X - origin.astype(X.dtype, copy=False)
+    X = forward(X, coefs, intercepts, activations)
+    if mean is not None:
+        X += mean.astype(X.dtype, copy=False)
+    return X
 
 
 class ReconstructionScores:
@@ -96,7 +91,7 @@ class ReconstructionScores:
         return -row_errors(Z, X, self.output, self.loss)
 
 
-class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class AutoencoderMixin(GradientLearnerMixin, MeanScoreMixin, FeaturesMixin):
     """Everything of an autoencoder but its parameters, ``_rules`` and ``_settings``."""
 
     n_components: int | list[int]
@@ -205,12 +200,13 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
         """What is taken from rows and added to reconstructions; None for nothing."""
         return self.mean_ if self.mean_.any() else None
 
-    def _through(self, layers: slice, *, origin=None, mean=None) -> Forward:
+    def _through(self, layers: slice, *, origin=None, mean=None) -> Callable[[Any], np.ndarray]:
         """The way of a chunk through some of the layers."""
         coefs, intercepts, activations = (part[layers] for part in self._layers())
-        return Forward(coefs, intercepts, activations, origin, mean)
+        known = {"coefs": coefs, "intercepts": intercepts, "activations": activations}
+        return partial(through, **known, origin=origin, mean=mean)
 
-    def _encoder(self) -> Forward:
+    def _encoder(self) -> Callable[[Any], np.ndarray]:
         return self._through(slice(len(self.coefs_) // 2), origin=self._origin())
 
     def transform(self, X: Any) -> Any:
@@ -280,10 +276,11 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
         both = self._through(slice(None), origin=self._origin(), mean=self._origin())
         return map_chunks(both, check_rows(self, X, reset=False))
 
-    def _scores(self) -> ReconstructionScores:
+    def _scored(self, X):
         check_is_fitted(self)
         scale = None if (self.scale_ == 1).all() else self.scale_
-        return ReconstructionScores(self._layers(), self.loss, type(self).__name__, self._origin(), scale)
+        scores = ReconstructionScores(self._layers(), self.loss, type(self).__name__, self._origin(), scale)
+        return scores, check_rows(self, X, reset=False), None
 
     def score_samples(self, X: Any) -> Any:
         """Minus the reconstruction error of each sample, uncorrupted: the lower, the stranger.
@@ -298,26 +295,8 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
         scores : array (n_samples,), a generator of chunks, or a Dask array
             Minus ``|(y - x) / scale_|^2 / 2``, or minus the cross entropy, in float64.
         """
-        scores = self._scores()
-        return map_chunks(scores, check_rows(self, X, reset=False))
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Minus the mean reconstruction error of samples, uncorrupted and without penalties.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
-            The samples.
-        y : ignored
-            Present for the API.
-
-        Returns
-        -------
-        score : float
-            The mean of `score_samples`; larger is better.
-        """
-        scores = self._scores()
-        return mean_score(scores, check_rows(self, X, reset=False))
+        scores, X, rows = self._scored(X)
+        return map_chunks(scores, X, rows=rows)
 
     @property
     def components_(self) -> np.ndarray:
@@ -342,8 +321,3 @@ class AutoencoderMixin(GradientLearnerMixin, ClassNamePrefixFeaturesOutMixin, Tr
     @property
     def _n_features_out(self):
         return self.coefs_[len(self.coefs_) // 2 - 1].shape[1]
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

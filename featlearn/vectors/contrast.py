@@ -22,15 +22,7 @@ from featlearn.kernels.encoding.encode import FLAT
 from featlearn.notices import notify
 from featlearn.streaming import accumulate, first_chunk, is_out_of_core, map_chunks
 from featlearn.usefulness import probe, warn_of_idle_units
-from featlearn.validation import (
-    check_magnitude,
-    check_parameters,
-    check_rows,
-    either,
-    integer,
-    one_of,
-    real,
-)
+from featlearn.validation import check_magnitude, check_parameters, check_rows, either, integer, one_of, real
 
 PAPER = 10.0  # the demo's eps, for pixels 0..255
 MOST_ROWS = 0.95  # the share of rows whose variance is below eps that is worth a warning
@@ -139,10 +131,7 @@ class ContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, CallbackSupport
     10.0
     """
 
-    _rules: ClassVar = {
-        "eps": either(one_of("auto", "paper"), real(0)),
-        "ddof": integer(0, 1),
-    }
+    _rules: ClassVar = {"eps": either(one_of("auto", "paper"), real(0)), "ddof": integer(0, 1)}
 
     def __init__(self, eps: float | str = "auto", *, ddof: int = 1):
         self.eps = eps

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float, cache_rows
@@ -25,6 +24,7 @@ from featlearn.notices import notify
 from featlearn.streaming import CHUNK_BYTES, accumulate, map_chunks
 from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_far_origin, warn_of_idle_units
 from featlearn.validation import check_codes, check_parameters, check_rows, one_of
+from featlearn.vectors.features import FeaturesMixin
 
 LONG = 1e4  # times the length of unit atoms beyond which float32 sees no atom in a distance
 ENCODE = one_of("triangle", "hard", "threshold", "split", "omp")
@@ -83,14 +83,9 @@ def reconstruct(codes: np.ndarray, atoms: np.ndarray, encode: str, threshold: fl
     return responses @ inverse.T.astype(responses.dtype)
 
 
-class OnDense:
-    """A function of a chunk of rows that gets sparse chunks as dense ones; picklable for a Dask cluster."""
-
-    def __init__(self, f: Callable[..., Any]):
-        self.f = f
-
-    def __call__(self, chunk, *aligned, **named):
-        return self.f(chunk.toarray() if sp.issparse(chunk) else chunk, *aligned, **named)
+def on_dense(chunk, *aligned, f: Callable[..., Any], **named):
+    """A function of a chunk of rows that gets sparse chunks as dense ones."""
+    return f(chunk.toarray() if sp.issparse(chunk) else chunk, *aligned, **named)
 
 
 def _dense_rows(X):
@@ -100,15 +95,15 @@ def _dense_rows(X):
 
 def map_dense(f: Callable[[np.ndarray], np.ndarray], X: Any) -> Any:
     """`map_chunks`, with sparse rows made dense chunk by chunk."""
-    return map_chunks(OnDense(f), X, rows=_dense_rows(X))
+    return map_chunks(partial(on_dense, f=f), X, rows=_dense_rows(X))
 
 
 def accumulate_dense(statistic: Callable[..., Any], X: Any, *aligned: Any) -> Any:
     """`accumulate`, with sparse rows made dense chunk by chunk."""
-    return accumulate(OnDense(statistic), X, *aligned, rows=_dense_rows(X))
+    return accumulate(partial(on_dense, f=statistic), X, *aligned, rows=_dense_rows(X))
 
 
-class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class DictionaryMixin(FeaturesMixin):
     """What an estimator with ``components_`` (K, d) and ``encode`` does with samples: codes, winners, the way back."""
 
     def _rule(self) -> str:
@@ -249,6 +244,5 @@ class DictionaryMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.sparse = True
         return tags

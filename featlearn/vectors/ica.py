@@ -37,17 +37,9 @@ from featlearn.streaming import accumulate, first_chunk, map_chunks
 from featlearn.threads import one_blas_thread
 from featlearn.training.lbfgs import lbfgs
 from featlearn.usefulness import probe, warn_of_drowned_features
-from featlearn.validation import (
-    boolean,
-    check_codes,
-    check_parameters,
-    check_rows,
-    integer,
-    one_of,
-    optional,
-    real,
-)
-from featlearn.vectors.affine import AffineCodesMixin
+from featlearn.validation import boolean, check_parameters, check_rows, integer, one_of, optional, real
+from featlearn.vectors.affine import AffineCodesMixin, centered_plan
+from featlearn.vectors.features import Adding, Affine, LinearFeaturesMixin
 from featlearn.vectors.moments import (
     Moments,
     check_moments,
@@ -57,7 +49,6 @@ from featlearn.vectors.moments import (
     sphering,
     warn_of_too_few,
 )
-from featlearn.vectors.whitening import _Affine, _Scores, apply
 
 FIXED_POINTS = 30  # iterations after which L-BFGS, which needs twice the time for one, gains more
 LANES = 64  # numbers a row on which the kernels run at full speed
@@ -66,21 +57,13 @@ WHITE = 0.25  # how far covariances of whitened samples may be from the identity
 
 
 @dataclass(frozen=True)
-class Sparseness:
+class Sparseness(Adding):
     """Sums over n samples: g(w_k.z) (K,), g'(w_k.z) z (K, d), and g''(w_k.z) (K,), in float64. They add."""
 
     values: np.ndarray
     slopes: np.ndarray
     curvatures: np.ndarray
     n: int
-
-    def __add__(self, other: "Sparseness") -> "Sparseness":
-        return Sparseness(
-            self.values + other.values,
-            self.slopes + other.slopes,
-            self.curvatures + other.curvatures,
-            self.n + other.n,
-        )
 
 
 def sparseness(
@@ -196,7 +179,7 @@ def climb(
     return end.x.reshape(shape), end.ended
 
 
-class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
+class ICA(LinearFeaturesMixin, AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
     """Independent component analysis: sources of unit variance, uncorrelated and as far from Gaussian as can be.
 
     Parameters
@@ -343,7 +326,7 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
 
     def _climb(self, X, moments, P, W):
         """Filters (K, k) of the samples whitened by P, from the first ones W; the loss curve, and why it ended."""
-        before, rows = _Affine(P, before=moments.mean) if self.whiten else None, cache_rows(8 * sum(W.shape))
+        before, rows = Affine(P, before=moments.mean) if self.whiten else None, cache_rows(8 * sum(W.shape))
         in_memory = isinstance(X, np.ndarray) and not isinstance(X, np.memmap)
         if in_memory and before is not None:
             X, before = map_chunks(before, X), None
@@ -438,62 +421,13 @@ class ICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         W = self.components_
         if not hasattr(self, "mean_"):
             return EncoderPlan(W, "linear", bias=np.zeros(len(W), W.dtype))
-        origin = self.mean_.astype(np.float32).astype(np.float64)  # the same in either precision; the bias has the rest
-        bias = ((origin - self.mean_) @ W.T).astype(W.dtype)
-        return EncoderPlan(W, "linear", bias=bias, mean=origin)
-
-    def transform(self, X: Any) -> Any:
-        """The sources of samples.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
-            The samples.
-
-        Returns
-        -------
-        sources : array (n_samples, n_components), a generator of chunks, or a Dask array
-            float32 if X is.
-        """
-        check_is_fitted(self)
-        X = check_rows(self, X, reset=False, squared=False)
-        return apply(self._encoder(), X)
+        return centered_plan(W, self.mean_)
 
     def _encoder(self):
-        return _Affine(self.components_.T, before=getattr(self, "mean_", None))
+        return Affine(self.components_.T, before=getattr(self, "mean_", None))
 
-    def inverse_transform(self, X: Any) -> Any:
-        """Samples from their sources: exact on the directions that were kept, by least squares.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_components)
-            Sources, as `transform` gives them.
-
-        Returns
-        -------
-        X : array (n_samples, n_features)
-            The samples.
-        """
-        check_is_fitted(self)
-        return map_chunks(_Affine(self.mixing_.T, after=getattr(self, "mean_", None)), check_codes(self, X))
-
-    def score_samples(self, X: Any) -> Any:
-        """How well each sample is rebuilt: minus the squared error of ``inverse_transform(transform(X))``.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
-            The samples.
-
-        Returns
-        -------
-        scores : array (n_samples,), a generator of chunks, or a Dask array
-            At most 0; low for samples unlike those of the fit, in the directions that were left out.
-        """
-        check_is_fitted(self)
-        X = check_rows(self, X, reset=False, squared=False)
-        return map_chunks(_Scores(getattr(self, "mean_", 0.0), _Affine(self.components_.T), _Affine(self.mixing_.T)), X)
+    def _decoder(self):
+        return Affine(self.mixing_.T, after=getattr(self, "mean_", None))
 
     def score(self, X: Any, y: Any = None) -> float:
         """The objective on samples.

@@ -38,6 +38,7 @@ from featlearn.threads import one_blas_thread
 from featlearn.validation import chunk_weights, either, instance, integer, one_of, real
 from featlearn.vectors.alternation import Run, check_goes_on, drawn, gated, given_atoms, revived
 from featlearn.vectors.dictionary import ENCODE, DictionaryMixin, accumulate_dense, unit_rows
+from featlearn.vectors.features import Adding
 
 INIT = either(one_of("auto", "k-means++", "normal", "random"), instance(np.ndarray, list))
 COVERED = 64  # roundings of a sample's length within which it lies at its atom
@@ -50,7 +51,7 @@ GAIN = 0.05  # inertia that k-means++ must save to be preferred all the same
 
 
 @dataclass(frozen=True)
-class ClusterSums:
+class ClusterSums(Adding):
     """What an iteration learns from: sums (K, d), weights (K,), inertia and the number of samples. They add.
 
     ``sums`` holds sum w x, or sum w s x for the spherical rule; ``weights`` holds sum w, or sum w s^2.
@@ -60,11 +61,6 @@ class ClusterSums:
     weights: np.ndarray
     inertia: float
     total: float
-
-    def __add__(self, other: "ClusterSums") -> "ClusterSums":
-        return ClusterSums(
-            self.sums + other.sums, self.weights + other.weights, self.inertia + other.inertia, self.total + other.total
-        )
 
 
 def as_samples(chunk: np.ndarray, assignment: str) -> np.ndarray:

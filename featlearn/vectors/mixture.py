@@ -24,7 +24,7 @@ from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -69,6 +69,7 @@ from featlearn.validation import (
     real,
 )
 from featlearn.vectors.alternation import Run, check_count, drawn, gated, given_atoms, revived
+from featlearn.vectors.features import FeaturesMixin
 from featlearn.vectors.kmeans import KMeansDictionary
 from featlearn.vectors.mixture_start import glance, regularizer, spread, units
 
@@ -107,26 +108,21 @@ def joint_density(X: np.ndarray, plan: Plan) -> np.ndarray:
     return np.exp(np.minimum(log_joint(X, plan), largest))
 
 
-class _PerRow:
-    """A result of each row under a mixture, picklable for a Dask cluster."""
-
-    def __init__(self, mixture: Mixture, what: str, roots: np.ndarray | None = None):
-        self.mixture, self.what, self.roots = mixture, what, roots
-
-    def __call__(self, chunk):
-        X = as_float(chunk)
-        plan = prepared_for(self.mixture, X, self.roots)
-        if self.what == "fisher":
-            return fisher_vectors(X, self.mixture, plan)
-        if self.what == "density":
-            return joint_density(X, plan)
-        if self.what == "label":
-            return log_joint(X, plan).argmax(axis=1)
-        r, log_p = posteriors(X, plan)
-        return r if self.what == "posterior" else log_p
+def _per_row(chunk, mixture: Mixture, what: str, roots: np.ndarray | None = None):
+    """A result of each row of a chunk under a mixture."""
+    X = as_float(chunk)
+    plan = prepared_for(mixture, X, roots)
+    if what == "fisher":
+        return fisher_vectors(X, mixture, plan)
+    if what == "density":
+        return joint_density(X, plan)
+    if what == "label":
+        return log_joint(X, plan).argmax(axis=1)
+    r, log_p = posteriors(X, plan)
+    return r if what == "posterior" else log_p
 
 
-class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSupportMixin, BaseEstimator):
+class GaussianMixtureEncoder(FeaturesMixin, CallbackSupportMixin, BaseEstimator):
     """A Gaussian mixture learned by EM, as an encoder: posteriors, joint densities or Fisher vectors.
 
     Parameters
@@ -279,8 +275,10 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def _per_row(self, what):
         mixture, roots = self._mixture, getattr(self, "precisions_cholesky_", None)
         if mixture.covariances.ndim < 3 or roots is None or roots.shape != self.covariances_.shape:
-            return _PerRow(mixture, what)
-        return _PerRow(mixture, what, roots.reshape(mixture.covariances.shape))
+            roots = None
+        else:
+            roots = roots.reshape(mixture.covariances.shape)
+        return partial(_per_row, mixture=mixture, what=what, roots=roots)
 
     @property
     def _tied(self) -> bool:
@@ -666,8 +664,3 @@ class GaussianMixtureEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     @property
     def _n_features_out(self):
         return 2 * self.components_.size if self.encode == "fisher" else len(self.components_)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

@@ -20,6 +20,7 @@ hierarchies for visual recognition".
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -38,7 +39,7 @@ from featlearn.usefulness import probe, warn_of_idle_units
 from featlearn.validation import check_codes, check_rows, integer, real
 from featlearn.vectors.affine import AffineCodesMixin
 from featlearn.vectors.dictionary import unit_rows
-from featlearn.vectors.scores import mean_score
+from featlearn.vectors.features import MeanScoreMixin
 
 
 def activations(params: Params, x: np.ndarray) -> np.ndarray:
@@ -109,22 +110,15 @@ class PredictiveObjective:
         params["D"][:] = unit_rows(params["D"])
 
 
-@dataclass(frozen=True)
-class _Scores:
-    """Minus the loss of each row of a chunk, with the best codes; picklable for a Dask cluster."""
-
-    objective: PredictiveObjective
-    params: Params
-    prepare: Standardizer | None
-
-    def __call__(self, chunk):
-        x = np.ascontiguousarray(as_float(chunk))
-        x = x if self.prepare is None else self.prepare(x)
-        params = {name: value.astype(x.dtype, copy=False) for name, value in self.params.items()}
-        return -losses(params, x, self.objective.codes(params, x), self.objective.alpha, self.objective.beta)
+def _scores(chunk, objective: PredictiveObjective, params: Params, prepare: Standardizer | None):
+    """Minus the loss of each row of a chunk, with the best codes."""
+    x = np.ascontiguousarray(as_float(chunk))
+    x = x if prepare is None else prepare(x)
+    params = {name: value.astype(x.dtype, copy=False) for name, value in params.items()}
+    return -losses(params, x, objective.codes(params, x), objective.alpha, objective.beta)
 
 
-class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
+class PredictiveSparse(AffineCodesMixin, MeanScoreMixin, GradientLearnerMixin, BaseEstimator):
     """Predictive sparse decomposition: a dictionary, and an encoder that predicts its sparse codes at once.
 
     Parameters
@@ -335,9 +329,11 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         codes = check_codes(self, X)
         return codes @ self.components_.astype(codes.dtype) + self.mean_.astype(codes.dtype)
 
-    def _scores(self) -> _Scores:
+    def _scored(self, X):
         check_is_fitted(self)
-        return _Scores(self._objective(), self._parameters(), Standardizer(self.mean_, self.scale_).if_any())
+        prepare = Standardizer(self.mean_, self.scale_).if_any()
+        scores = partial(_scores, objective=self._objective(), params=self._parameters(), prepare=prepare)
+        return scores, check_rows(self, X, reset=False), None
 
     def score_samples(self, X: Any) -> Any:
         """Minus the loss of each sample, with the best codes for it: the lower, the stranger.
@@ -352,23 +348,5 @@ class PredictiveSparse(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         scores : array (n_samples,), a generator of chunks, or a Dask array
             0 is a perfect fit; in float64.
         """
-        scores = self._scores()
-        return map_chunks(scores, check_rows(self, X, reset=False))
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """The mean of `score_samples`: minus the mean loss of samples, with the best codes for each.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
-            The samples.
-        y : ignored
-            Present for the API.
-
-        Returns
-        -------
-        score : float
-            Larger is better; 0 is a perfect fit.
-        """
-        scores = self._scores()
-        return mean_score(scores, check_rows(self, X, reset=False))
+        scores, X, rows = self._scored(X)
+        return map_chunks(scores, X, rows=rows)

@@ -70,11 +70,7 @@ class RandomPatches(DictionaryMixin, CallbackSupportMixin, BaseEstimator):
     (50, 10)
     """
 
-    _rules: ClassVar = {
-        "n_components": integer(1),
-        "encode": ENCODE,
-        "threshold": real(0),
-    }
+    _rules: ClassVar = {"n_components": integer(1), "encode": ENCODE, "threshold": real(0)}
 
     def __init__(
         self, n_components: int = 8, *, encode: str = "triangle", threshold: float = 0.25, random_state: Any = None

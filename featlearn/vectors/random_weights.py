@@ -27,7 +27,7 @@ from featlearn.threads import one_blas_thread
 from featlearn.training.standardizer import Standardizer
 from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_idle_units, warn_of_outliers
 from featlearn.validation import boolean, check_parameters, check_rows, integer, one_of, real
-from featlearn.vectors.affine import AffineCodesMixin, Encode
+from featlearn.vectors.affine import AffineCodesMixin, encode
 from featlearn.vectors.dictionary import unit_rows
 
 ACTIVATION = one_of("linear", "relu", "abs", "tanh", "sigmoid")
@@ -168,22 +168,13 @@ class RandomWeights(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         self.mean_, self.scale_ = standard.mean, standard.scale
         if self.standardize:
             warn_of_outliers("RandomWeights", X, "features are measured by their deviations")
-        self._warn(as_float(probe(X)))
-        return self
-
-    def _warn(self, rows):
-        who, ends = type(self).__name__, ENDS.get(self.activation, (None, None))
+        rows, (low, high) = as_float(probe(X)), ENDS.get(self.activation, (None, None))
         if not self.standardize:
-            warn_of_drowned_features(who, rows, "filters weigh all features alike")
-        codes = Encode(self.encoder_plan())(rows)
-        warn_of_idle_units(
-            who,
-            codes,
-            "Filters ask for inputs about 0, of variance about 1: pass standardize=True, put a whitening (ZCA) before "
-            "them, or lower scale.",
-            low=ends[0],
-            high=ends[1],
-        )
+            warn_of_drowned_features("RandomWeights", rows, "filters weigh all features alike")
+        cure = "Filters ask for inputs about 0, of variance about 1: pass standardize=True, put a whitening (ZCA) "
+        cure += "before them, or lower scale."
+        warn_of_idle_units("RandomWeights", encode(rows, self.encoder_plan()), cure, low=low, high=high)
+        return self
 
     def encoder_plan(self) -> EncoderPlan:
         check_parameters(self, "activation")

@@ -34,6 +34,7 @@ from featlearn.training.standardizer import STANDARDIZE, Standardizer, choose_st
 from featlearn.usefulness import probe, warn_of_idle_units
 from featlearn.validation import boolean, check_argument, check_codes, check_rows, integer, one_of, optional, real
 from featlearn.vectors.affine import AffineCodesMixin
+from featlearn.vectors.features import MeanScoreMixin
 from featlearn.vectors.rbm_energy import ContrastiveDivergence, PersistentDivergence, scaled
 from featlearn.vectors.rbm_machine import Machine, unstandardized
 from featlearn.vectors.rbm_partition import (
@@ -43,7 +44,6 @@ from featlearn.vectors.rbm_partition import (
     exact_log_partition,
     feature_means,
 )
-from featlearn.vectors.scores import mean_score
 
 LEAST_VARIANCE = 0.01  # what is learned of the variance of a standardized feature lies between these
 MOST_VARIANCE = 2.0
@@ -55,7 +55,7 @@ def _seed(random_state):
     return np.random.SeedSequence([int(s) for s in check_random_state(random_state).randint(2**31 - 1, size=2)])
 
 
-class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
+class RBM(AffineCodesMixin, MeanScoreMixin, GradientLearnerMixin, BaseEstimator):
     """A restricted Boltzmann machine, trained by contrastive divergence.
 
     Parameters
@@ -379,12 +379,7 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
             variance = variance * scale**2
             b = b - (W / variance) @ mean  # in float64, or an offset of the data would swallow b and c
             c = mean + scale * c
-        found = {
-            "components_": W,
-            "intercept_hidden_": b,
-            "intercept_visible_": c,
-            "visible_mean_": self.visible_mean_,
-        }
+        found = {"components_": W, "intercept_hidden_": b, "intercept_visible_": c, "visible_mean_": self.visible_mean_}
         if self.visible == "gaussian":
             found |= {"variance_": variance, "mean_": self.mean_, "scale_": self.scale_}
         if self.persistent:
@@ -568,22 +563,6 @@ class RBM(AffineCodesMixin, GradientLearnerMixin, BaseEstimator):
         """
         scores, X, rows = self._scored(X)
         return map_chunks(scores, X, rows=rows)
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Mean of `score_samples`: pseudo-likelihood of binary visibles, minus the squared error of Gaussian ones.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features), memmap, sparse matrix (binary visibles), stream of chunks or Dask array
-            The samples.
-        y : ignored
-            Present for the API.
-
-        Returns
-        -------
-        score : float
-        """
-        return mean_score(*self._scored(X))
 
     def log_partition(
         self, method: str = "auto", n_chains: int = 100, n_betas: int = 10_000, random_state: Any = None

@@ -34,38 +34,24 @@ from featlearn.streaming import accumulate, first_chunk, map_chunks
 from featlearn.threads import one_blas_thread
 from featlearn.training.lbfgs import lbfgs
 from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_outliers
-from featlearn.validation import (
-    boolean,
-    check_codes,
-    check_parameters,
-    check_rows,
-    integer,
-    one_of,
-    optional,
-    real,
-)
-from featlearn.vectors.affine import AffineCodesMixin
+from featlearn.validation import boolean, check_parameters, check_rows, integer, one_of, optional, real
+from featlearn.vectors.affine import AffineCodesMixin, centered_plan
+from featlearn.vectors.features import Affine, LinearFeaturesMixin
 from featlearn.vectors.ica import sparseness
 from featlearn.vectors.moments import Moments, check_moments, coarse_rounding, moments_of
-from featlearn.vectors.whitening import _Affine, _Scores, apply
 
 COLLAPSED = 1e-2  # length of the longest filter below which RICA has found nothing
 
 
-class Standardized:
-    """chunk -> (chunk - mean) / scale in the chunk's own precision; picklable."""
-
-    def __init__(self, mean: np.ndarray, scale: float):
-        self.mean, self.scale = mean, scale
-
-    def __call__(self, chunk):
-        chunk = as_float(chunk)
-        near = self.mean.astype(chunk.dtype)
-        centered = chunk - near
-        if chunk.dtype != np.float64:  # a large mean is rounded there
-            centered -= (self.mean - near).astype(chunk.dtype)
-        centered /= chunk.dtype.type(self.scale)
-        return centered
+def standardized(chunk: np.ndarray, mean: np.ndarray, scale: float) -> np.ndarray:
+    """(chunk - mean) / scale in the chunk's own precision."""
+    chunk = as_float(chunk)
+    near = mean.astype(chunk.dtype)
+    centered = chunk - near
+    if chunk.dtype != np.float64:  # a large mean is rounded there
+        centered -= (mean - near).astype(chunk.dtype)
+    centered /= chunk.dtype.type(scale)
+    return centered
 
 
 def spread(moments: Moments) -> float:
@@ -88,7 +74,7 @@ def reconstruction_cost(W: np.ndarray, F: np.ndarray) -> tuple[float, np.ndarray
     return float(np.vdot(R, R)), 2 * (H.T @ R + (R @ W.T).T @ F)
 
 
-class RICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
+class RICA(LinearFeaturesMixin, AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
     """Reconstruction ICA: sparse responses from which the samples can be rebuilt; may be overcomplete.
 
     Parameters
@@ -252,10 +238,9 @@ class RICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
         """W (K, d) -> the loss of X and its gradient (K, d), given moments of X and what standardizes it."""
         shift = np.sqrt(moments.n) * (moments.mean - mean_)
         F = np.vstack([moments.root(), shift]) / (np.sqrt(moments.n) * scale_)
-        before: Callable | None = Standardized(mean_, scale_)
+        standardize = partial(standardized, mean=mean_, scale=scale_)
         in_memory = isinstance(X, np.ndarray) and not isinstance(X, np.memmap)
-        if in_memory:
-            X, before = map_chunks(Standardized(mean_, scale_), X), None
+        X, before = (map_chunks(standardize, X), None) if in_memory else (X, standardize)
 
         def loss(W):
             rows = cache_rows(8 * sum(W.shape))
@@ -283,65 +268,14 @@ class RICA(AffineCodesMixin, CallbackSupportMixin, BaseEstimator):
             warn_at_limit("RICA", end.n_iter, self.tol, f"the loss still fell by {gain:.2g} of itself")
 
     def encoder_plan(self) -> EncoderPlan:
-        W = (self.components_ / self.scale_).astype(self.components_.dtype)
-        origin = self.mean_.astype(np.float32).astype(np.float64)  # the same in either precision; the bias has the rest
-        bias = ((origin - self.mean_) @ W.T).astype(W.dtype)
-        return EncoderPlan(W, "linear", bias=bias, mean=origin)
+        return centered_plan((self.components_ / self.scale_).astype(self.components_.dtype), self.mean_)
 
-    def transform(self, X: Any) -> Any:
-        """The responses to samples.
+    def _encoder(self):
+        return Affine(self.components_.T / self.scale_, before=self.mean_)
 
-        Parameters
-        ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
-            The samples.
-
-        Returns
-        -------
-        responses : array (n_samples, n_components), a generator of chunks, or a Dask array
-            float32 if X is.
-        """
-        check_is_fitted(self)
-        X = check_rows(self, X, reset=False, squared=False)
-        return apply(_Affine(self.components_.T / self.scale_, before=self.mean_), X)
-
-    def _back(self):
+    def _decoder(self):
         with one_blas_thread():
-            return np.linalg.pinv(self.components_).T * self.scale_
-
-    def inverse_transform(self, X: Any) -> Any:
-        """Samples from their responses, by least squares; exact if the filters span the space.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_components)
-            Responses, as `transform` gives them.
-
-        Returns
-        -------
-        X : array (n_samples, n_features)
-            The samples.
-        """
-        check_is_fitted(self)
-        X = check_codes(self, X)
-        return map_chunks(_Affine(self._back(), after=self.mean_), X)
-
-    def score_samples(self, X: Any) -> Any:
-        """How well each sample is rebuilt: minus the squared error of ``inverse_transform(transform(X))``.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
-            The samples.
-
-        Returns
-        -------
-        scores : array (n_samples,), a generator of chunks, or a Dask array
-            At most 0; 0 where the filters span the space.
-        """
-        check_is_fitted(self)
-        X = check_rows(self, X, reset=False, squared=False)
-        return map_chunks(_Scores(self.mean_, _Affine(self.components_.T / self.scale_), _Affine(self._back())), X)
+            return Affine(np.linalg.pinv(self.components_).T * self.scale_, after=self.mean_)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Minus the objective on samples.

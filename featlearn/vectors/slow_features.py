@@ -18,34 +18,25 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy import linalg
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import column_or_1d
 
 from featlearn.arrays import cache_rows
 from featlearn.callbacks import CallbackSupportMixin
 from featlearn.fitting import fitting
-from featlearn.streaming import accumulate, is_out_of_core, map_chunks
+from featlearn.streaming import accumulate, is_out_of_core
 from featlearn.threads import one_blas_thread
-from featlearn.validation import (
-    check_codes,
-    check_rows,
-    integer,
-    optional,
-    real,
-)
+from featlearn.validation import check_rows, integer, optional, real
+from featlearn.vectors.features import Adding, Affine, LinearFeaturesMixin
 from featlearn.vectors.moments import Moments, check_moments, coarse_rounding, moments_of, sphering, warn_of_too_few
-from featlearn.vectors.whitening import _Affine, _Scores, apply
 
 
 @dataclass(frozen=True)
-class Differences:
+class Differences(Adding):
     """Number of differences in time and the sum of their outer products (D, D), in float64; they add."""
 
     n: int
     scatter: np.ndarray
-
-    def __add__(self, other: "Differences") -> "Differences":
-        return Differences(self.n + other.n, self.scatter + other.scatter)
 
 
 def expanded(Z: np.ndarray, degree: int) -> np.ndarray:
@@ -83,13 +74,14 @@ class _Quadratic:
     """chunk -> (h((chunk - mean) P) - h_mean) @ matrix for degree 2, in the chunk's own precision; picklable."""
 
     def __init__(self, mean, P, h_mean, matrix):
-        self.whiten, self.unmix = _Affine(P, before=mean), _Affine(matrix, before=h_mean)
+        self.whiten, self.unmix = Affine(P, before=mean), Affine(matrix, before=h_mean)
+        self.rows = cache_rows(8 * len(matrix))
 
     def __call__(self, chunk):
         return self.unmix(expanded(self.whiten(chunk), 2))
 
 
-class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSupportMixin, BaseEstimator):
+class SlowFeatureAnalysis(LinearFeaturesMixin, CallbackSupportMixin, BaseEstimator):
     """The slowest functions of a signal, linear or quadratic, of unit variance and uncorrelated.
 
     Parameters
@@ -158,8 +150,8 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
     >>> slow, fast = np.sin(2 * np.pi * t / 500), np.sin(2 * np.pi * t / 20)
     >>> X = np.column_stack([slow + fast, slow - 2 * fast])
     >>> sfa = SlowFeatureAnalysis(1).fit(X)
-    >>> abs(np.corrcoef(sfa.transform(X)[:, 0], slow)[0, 1]).round(3)
-    np.float64(1.0)
+    >>> print(abs(np.corrcoef(sfa.transform(X)[:, 0], slow)[0, 1]).round(3))
+    1.0
     """
 
     _needs_order = True  # for `Stage`, which draws patches: in time, and with their sequence as groups
@@ -288,73 +280,15 @@ class SlowFeatureAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
             self.components_ = _signed(components)
             self.whitening_, self.expanded_mean_ = P, h.mean
 
-    def transform(self, X: Any) -> Any:
-        """The slow outputs of samples, each by itself.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
-            The samples, in any order.
-
-        Returns
-        -------
-        outputs : array (n_samples, n_components), a generator of chunks, or a Dask array
-            float32 if X is.
-        """
-        check_is_fitted(self)
-        X = check_rows(self, X, reset=False, squared=False)
+    def _encoder(self):
         if hasattr(self, "mixing_"):
-            return apply(_Affine(self.components_.T, before=self.mean_), X)
-        encode = _Quadratic(self.mean_, self.whitening_, self.expanded_mean_, self.components_.T)
-        return map_chunks(encode, X, rows=cache_rows(8 * self.components_.shape[1]))
+            return Affine(self.components_.T, before=self.mean_)
+        return _Quadratic(self.mean_, self.whitening_, self.expanded_mean_, self.components_.T)
 
-    def inverse_transform(self, X: Any) -> Any:
-        """Samples from their outputs, for degree 1: exact if no direction is missing, else by least squares.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_components)
-            Outputs, as `transform` gives them.
-
-        Returns
-        -------
-        X : array (n_samples, n_features)
-            The samples.
-        """
-        self._check_linear()
-        X = check_codes(self, X)
-        return map_chunks(_Affine(self.mixing_.T, after=self.mean_), X)
-
-    def _check_linear(self):
-        check_is_fitted(self)
+    def _decoder(self):
         if not hasattr(self, "mixing_"):
             raise ValueError("SlowFeatureAnalysis: quadratic outputs have no inverse; fit with degree=1.")
-
-    def score_samples(self, X: Any) -> Any:
-        """How well each sample is rebuilt, for degree 1: minus the squared error of the way back.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
-            The samples.
-
-        Returns
-        -------
-        scores : array (n_samples,), a generator of chunks, or a Dask array
-            At most 0; low for samples that differ from those of the fit in what is not slow.
-        """
-        self._check_linear()
-        X = check_rows(self, X, reset=False, squared=False)
-        return map_chunks(_Scores(self.mean_, _Affine(self.components_.T), _Affine(self.mixing_.T)), X)
-
-    @property
-    def _n_features_out(self):
-        return len(self.components_)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
+        return Affine(self.mixing_.T, after=self.mean_)
 
 
 def _signed(components):

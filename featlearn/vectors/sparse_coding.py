@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -46,6 +46,7 @@ from featlearn.validation import (
 )
 from featlearn.vectors.alternation import Run, check_goes_on, drawn, gated, given_atoms, revived
 from featlearn.vectors.dictionary import unit_rows
+from featlearn.vectors.features import Adding, FeaturesMixin
 
 ROWS = 1024  # in a chunk: enough to feed the products, few enough to share among cores
 EXPLAINED = 64  # roundings of a sample's length within which nothing is left of it
@@ -56,16 +57,13 @@ FORGET = 8.0  # partial_fit: batch s of t counts (s / t)^FORGET, so that codes b
 
 
 @dataclass(frozen=True)
-class CodeSums:
+class CodeSums(Adding):
     """What an iteration learns from: A (K, K), B (K, d), the objective and the number of samples. They add."""
 
     A: np.ndarray
     B: np.ndarray
     objective: float
     total: float
-
-    def __add__(self, other: "CodeSums") -> "CodeSums":
-        return CodeSums(self.A + other.A, self.B + other.B, self.objective + other.objective, self.total + other.total)
 
 
 class Coder:
@@ -162,7 +160,7 @@ def worth(X: np.ndarray, coder: Coder | None) -> np.ndarray:
     return chances
 
 
-class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSupportMixin, BaseEstimator):
+class SparseCoding(FeaturesMixin, CallbackSupportMixin, BaseEstimator):
     """A dictionary learned by sparse coding.
 
     Parameters
@@ -528,11 +526,6 @@ class SparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSu
     @property
     def _n_features_out(self):
         return len(self.components_) * (2 if self.split_sign else 1)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
 
 def _mean(sums: CodeSums, dtype: np.dtype) -> float:

@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -33,15 +33,8 @@ from featlearn.notices import notify, warn_at_limit
 from featlearn.streaming import accumulate, chunk_rows, first_chunk, is_out_of_core, map_chunks
 from featlearn.training.lbfgs import lbfgs
 from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_idle_units, warn_of_outliers
-from featlearn.validation import (
-    boolean,
-    check_parameters,
-    check_rows,
-    either,
-    integer,
-    one_of,
-    real,
-)
+from featlearn.validation import boolean, check_parameters, check_rows, either, integer, one_of, real
+from featlearn.vectors.features import Adding, FeaturesMixin
 
 WALK_ROWS = 4096  # rows in a chunk of an array: enough chunks for every thread
 WIDEST_GRAM = 2048  # features up to which the Gram matrix spares softabs a walk for the norms
@@ -88,26 +81,20 @@ class Gram:
 
 
 @dataclass(frozen=True)
-class Norms:
+class Norms(Adding):
     """Squared norms r^2 (K,) of the features and half their gradients H (K, d); they add."""
 
     squares: np.ndarray
     slopes: np.ndarray
 
-    def __add__(self, other: "Norms") -> "Norms":
-        return Norms(self.squares + other.squares, self.slopes + other.slopes)
-
 
 @dataclass(frozen=True)
-class Pull:
+class Pull(Adding):
     """Loss, its gradient (K, d) with r held fixed, and t (K,), the pull of each feature's norm; they add."""
 
     loss: float
     gradient: np.ndarray
     t: np.ndarray
-
-    def __add__(self, other: "Pull") -> "Pull":
-        return Pull(self.loss + other.loss, self.gradient + other.gradient, self.t + other.t)
 
 
 def scales(norms: np.ndarray) -> np.ndarray:
@@ -188,7 +175,7 @@ def _list_of_widths(value):
     return None if valid else "a list of such integers, one a layer"
 
 
-class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSupportMixin, BaseEstimator):
+class SparseFiltering(FeaturesMixin, CallbackSupportMixin, BaseEstimator):
     """Features with sparse normalized responses; the number of features is all there is to choose.
 
     Parameters
@@ -459,8 +446,3 @@ class SparseFiltering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Callbac
     @property
     def _n_features_out(self):
         return len(self.layers_[-1].weights)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

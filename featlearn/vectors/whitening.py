@@ -8,24 +8,22 @@ Both give the covariance diag(l / (l + eps)), up to a rotation, so distances bet
 samples than features P = c I + V diag(1 / sqrt(l + eps) - c) V' with c = 1 / sqrt(eps), and no (d, d) matrix is made.
 """
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 
 from featlearn.arrays import as_float
 from featlearn.callbacks import CallbackSupportMixin
 from featlearn.fitting import fitting, guarded
 from featlearn.notices import notify
-from featlearn.streaming import map_chunks
 from featlearn.threads import one_blas_thread
-from featlearn.validation import check_codes, check_rows, either, integer, one_of, optional, real
+from featlearn.validation import check_rows, either, integer, one_of, optional, real
+from featlearn.vectors.features import Affine, LinearFeaturesMixin
 from featlearn.vectors.moments import check_moments, coarse_rounding, moments_of, principal_axes, warn_of_too_few
 
 NEAR = 100.0  # deviations from the origin within which a mean may be subtracted after a product in float64
-ALONE = 1 << 13  # multiplications of a product that OpenBLAS runs on one thread
 PAPER = 0.1  # eps of Coates, Lee & Ng, for patches of unit variance
 FLATTENED = 1e-2  # a feature is flattened if eps leaves less than this share of its variance
 
@@ -47,81 +45,26 @@ def inverted(scales: np.ndarray) -> np.ndarray:
     return np.divide(1, scales, out=np.zeros_like(scales), where=scales > 0)
 
 
-class _Affine:
-    """chunk -> (chunk - before) @ matrix + after, in the chunk's own precision; picklable.
-
-    ``near`` says that ``before`` is so near the origin, for the spread about it, that it may be subtracted afterwards.
-    """
-
-    def __init__(self, matrix, before=None, after=None, near=False):
-        self.matrix, self.before, self.after, self.near = matrix, before, after, near
-
-    def __call__(self, chunk):
-        chunk = as_float(chunk)
-        matrix = self.matrix.astype(chunk.dtype, copy=False)
-        if self.before is None:
-            result = chunk @ matrix
-        elif self.near and chunk.dtype == np.float64:  # one copy of the chunk less
-            result = chunk @ matrix
-            result -= self.before @ matrix
-        else:
-            near = self.before.astype(chunk.dtype, copy=False)
-            result = (chunk - near) @ matrix
-            if chunk.dtype != np.float64:  # a large mean is rounded there, and the rest of it matters
-                rest = (self.before - near) @ self.matrix
-                if np.abs(rest).max(initial=0) > 1e-6:
-                    result -= rest.astype(chunk.dtype)
-        if self.after is not None:
-            result += self.after.astype(chunk.dtype)
-        return result
+def _low_rank(chunk, V, scales, rest, before=None, after=None):
+    """rest (c - c V V') + (c V) diag(scales) V' + after of a chunk, c = chunk - before, V (d, r), r < d."""
+    dtype = as_float(chunk[:0]).dtype
+    # In float64: the rest of a large direction cancels, and would leave float32's rounding of it on all features.
+    chunk = np.asarray(chunk, dtype=np.float64)
+    if before is not None:
+        chunk = chunk - before
+    inner = chunk @ V
+    result = (inner * scales) @ V.T
+    if rest:
+        result += rest * (chunk - inner @ V.T)
+    if after is not None:
+        result += after
+    return result.astype(dtype, copy=False)
 
 
-def apply(f: Any, X: Any) -> Any:
-    """`map_chunks`, but at once where X is so small that no BLAS would share the work among threads."""
-    if isinstance(X, np.ndarray) and X.shape[0] * f.matrix.size <= ALONE:
-        return f(X)
-    return map_chunks(f, X)
+class _Whitening(LinearFeaturesMixin, CallbackSupportMixin, BaseEstimator):
+    """What the two whitenings share: learning the moments, and eps."""
 
-
-class _LowRank:
-    """chunk -> rest (c - c V V') + (c V) diag(scales) V' + after, c = chunk - before, V (d, r), r < d; picklable."""
-
-    def __init__(self, vectors, scales, rest, before=None, after=None):
-        self.vectors, self.scales, self.rest, self.before, self.after = vectors, scales, rest, before, after
-
-    def __call__(self, chunk):
-        dtype, V = as_float(chunk[:0]).dtype, self.vectors
-        # In float64: the rest of a large direction cancels, and would leave float32's rounding of it on all features.
-        chunk = np.asarray(chunk, dtype=np.float64)
-        if self.before is not None:
-            chunk = chunk - self.before
-        inner = chunk @ V
-        result = (inner * self.scales) @ V.T
-        if self.rest:
-            result += self.rest * (chunk - inner @ V.T)
-        if self.after is not None:
-            result += self.after
-        return result.astype(dtype, copy=False)
-
-
-class _Scores:
-    """chunk -> minus the squared distance of each row from its reconstruction, about the mean; picklable."""
-
-    def __init__(self, mean, encode, decode):
-        self.mean, self.encode, self.decode = mean, encode, decode
-
-    def __call__(self, chunk):
-        centered = np.asarray(chunk, dtype=np.float64) - self.mean
-        error = centered - self.decode(self.encode(centered))
-        return -np.einsum("nd,nd->n", error, error)
-
-
-class _Whitening(TransformerMixin, CallbackSupportMixin, BaseEstimator):
-    """What the two whitenings share: learning the moments, eps, and scores."""
-
-    _rules: ClassVar = {
-        "eps": either(real(0), one_of("auto", "paper")),
-    }
+    _rules: ClassVar = {"eps": either(real(0), one_of("auto", "paper"))}
 
     @fitting()
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -207,29 +150,6 @@ class _Whitening(TransformerMixin, CallbackSupportMixin, BaseEstimator):
 
     def _check_rank(self, n, d):
         """Refuse data of too low a rank."""
-
-    def score_samples(self, X: Any) -> Any:
-        """How well each sample is rebuilt: minus the squared error of ``inverse_transform(transform(X))``.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
-            The samples.
-
-        Returns
-        -------
-        scores : array (n_samples,), a generator of chunks, or a Dask array
-            At most 0; low for samples unlike those of the fit, in the directions that were left out. Where none was
-            (`ZCA`, or `PCAWhitening` with all components), they are rounding and tell nothing.
-        """
-        check_is_fitted(self)
-        X = check_rows(self, X, reset=False, squared=False)
-        return map_chunks(_Scores(self.mean_, *self._both_ways()), X)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
 
 class ZCA(OneToOneFeatureMixin, _Whitening):
@@ -318,9 +238,8 @@ class ZCA(OneToOneFeatureMixin, _Whitening):
         else:
             P = (V * (scales - rest)) @ V.T + rest * np.eye(len(V))
         constant = self.moments_.variances <= self.moments_.noise
-        P[np.ix_(constant, ~constant)] = P[np.ix_(~constant, constant)] = (
-            0  # rounding, which others would make noise of
-        )
+        # Rounding, which others would make noise of.
+        P[np.ix_(constant, ~constant)] = P[np.ix_(~constant, constant)] = 0
         return P
 
     @cached_property
@@ -336,50 +255,26 @@ class ZCA(OneToOneFeatureMixin, _Whitening):
     def _back(self) -> tuple[np.ndarray, float]:
         return inverted(self._scales), 1 / self._rest if self._rest else 0.0
 
+    def _by_axes(self, scales, rest, **origins):
+        return partial(_low_rank, V=self._vectors, scales=scales, rest=rest, **origins)
+
     def _both_ways(self):
-        return _LowRank(self._vectors, self._scales, self._rest), _LowRank(self._vectors, *self._back())
+        return self._by_axes(self._scales, self._rest), self._by_axes(*self._back())
 
-    def transform(self, X: Any) -> Any:
-        """Whiten samples with what `fit` learned.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
-            The samples.
-
-        Returns
-        -------
-        X : array (n_samples, n_features), a generator of chunks, or a Dask array
-            The whitened samples, float32 if X is.
-        """
-        check_is_fitted(self)
-        X = check_rows(self, X, reset=False, squared=False)
+    def _encoder(self):
         if self.moments_.product is None:
-            return map_chunks(_LowRank(self._vectors, self._scales, self._rest, before=self.mean_), X)
-        return apply(_Affine(self.whitening_, before=self.mean_, near=self._near), X)
+            return self._by_axes(self._scales, self._rest, before=self.mean_)
+        return Affine(self.whitening_, before=self.mean_, near=self._near)
 
-    def inverse_transform(self, X: Any) -> Any:
-        """Undo the whitening.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features)
-            Whitened samples.
-
-        Returns
-        -------
-        X : array (n_samples, n_features)
-            The samples; directions that `transform` drops stay at the mean.
-        """
-        check_is_fitted(self)
-        return map_chunks(_LowRank(self._vectors, *self._back(), after=self.mean_), check_codes(self, X))
+    def _decoder(self):
+        return self._by_axes(*self._back(), after=self.mean_)
 
     @property
     def _n_features_out(self):
         return self.n_features_in_
 
 
-class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
+class PCAWhitening(_Whitening):
     """Project on the leading principal axes and scale each to unit variance.
 
     Parameters
@@ -470,42 +365,8 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
         self.explained_variance_, self.components_ = values, np.ascontiguousarray(V.T)
         self.whitening_, self.dewhitening_ = V * scales, (V * inverted(scales)).T
 
-    def _both_ways(self):
-        return _Affine(self.whitening_), _Affine(self.dewhitening_)
+    def _encoder(self):
+        return Affine(self.whitening_, before=self.mean_, near=self._near)
 
-    def transform(self, X: Any) -> Any:
-        """Whiten samples with what `fit` learned.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
-            The samples.
-
-        Returns
-        -------
-        X : array (n_samples, n_components), a generator of chunks, or a Dask array
-            The whitened samples, float32 if X is.
-        """
-        check_is_fitted(self)
-        X = check_rows(self, X, reset=False, squared=False)
-        return apply(_Affine(self.whitening_, before=self.mean_, near=self._near), X)
-
-    def inverse_transform(self, X: Any) -> Any:
-        """Undo the whitening.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_components)
-            Whitened samples.
-
-        Returns
-        -------
-        X : array (n_samples, n_features)
-            The samples; directions that `transform` drops stay at the mean.
-        """
-        check_is_fitted(self)
-        return map_chunks(_Affine(self.dewhitening_, after=self.mean_), check_codes(self, X))
-
-    @property
-    def _n_features_out(self):
-        return len(self.components_)
+    def _decoder(self):
+        return Affine(self.dewhitening_, after=self.mean_)

@@ -204,9 +204,10 @@ def test_one_document_of_pairs_in_a_stream_is_no_table_of_two_columns():
     assert UnigramModel().fit(iter([[[0, 1], [3, 2]]])).counts_.tolist() == [3, 3]
 
 
-@pytest.mark.filterwarnings("ignore:Allowing arbitrary scalar fill_value:FutureWarning")  # pandas 2.2, of itself
 @pytest.mark.parametrize("dtype", ["f8", "i1", "bool"])
 def test_sparse_data_frames(dtype):
+    if dtype == "bool" and pd.__version__ < "3":
+        pytest.skip("scikit-learn makes such frames of pandas 2.2 dense and calls them sparse")
     table = (X > 0).astype(dtype)
     frame = pd.DataFrame.sparse.from_spmatrix(sp.csr_matrix(table))
     np.testing.assert_array_equal(gate(frame).toarray(), table)

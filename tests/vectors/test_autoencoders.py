@@ -1,7 +1,7 @@
 """The autoencoders: gradients against finite differences, known answers, and the manners of an estimator.
 
 Also tests featlearn.training.learner, featlearn.vectors.autoencoder_core, featlearn.vectors.contractive_autoencoder,
-featlearn.vectors.denoising_autoencoder, featlearn.vectors.scores and featlearn.vectors.sparse_autoencoder.
+featlearn.vectors.denoising_autoencoder, featlearn.vectors.features and featlearn.vectors.sparse_autoencoder.
 """
 
 import pickle
@@ -495,7 +495,7 @@ def test_early_stopping_holds_out_training_rows(monkeypatch):
     seen = {}
 
     def spy(objective, rows, *args, validation, **kwargs):
-        seen.update(rows=rows, held=validation)
+        seen.update(rows=rows, held=validation.x)
         return minimize(objective, rows, *args, validation=validation, **kwargs)
 
     minimize = gradient.minimize
@@ -512,8 +512,8 @@ def test_early_stopping_holds_out_training_rows(monkeypatch):
 @pytest.mark.parametrize(("n", "fraction", "held"), [(2, 0.1, 1), (3, 0.9, 2), (4, 0.9, 3), (60, 0.1, 6)])
 def test_early_stopping_leaves_a_row_to_learn_from(n, fraction, held):
     learner = SparseAutoencoder(2, early_stopping=True, validation_fraction=fraction, max_iter=1, random_state=0)
-    training, validation = learner._split(X[:n], np.random.RandomState(0))
-    assert (len(training), len(validation)) == (n - held, held)
+    training, validation = learner._split(Batch(X[:n]), np.random.RandomState(0))
+    assert (len(training.x), len(validation.x)) == (n - held, held)
     assert learner.fit(X[:n]).n_iter_ == 1
     with pytest.raises(ValueError, match=r"early_stopping=True holds out samples, and n_samples=1 is too few"):
         learner.fit(X[:1])
@@ -736,8 +736,8 @@ def test_a_pickle_predicts_without_keras(engine, tmp_path):
         (SparseAutoencoder(sparsity_cost=-1), "sparsity_cost=-1 is not valid"),
         (SparseAutoencoder(weight_decay=-1), "weight_decay=-1 is not valid"),
         (SparseAutoencoder(batch_size=0), "batch_size=0 is not valid"),
-        (SparseAutoencoder(solver="newton"), "SparseAutoencoder: solver='newton' is not known"),
-        (SparseAutoencoder(solver=3), r"SparseAutoencoder: solver=3 is not valid; pass a name \(sgd, momentum"),
+        (SparseAutoencoder(solver="newton"), "SparseAutoencoder: solver='newton' is not valid; pass one of 'sgd'"),
+        (SparseAutoencoder(solver=3), "SparseAutoencoder: solver=3 is not valid; pass one of 'sgd'"),
         (SparseAutoencoder(engine="gpu"), "engine='gpu' is not valid"),
         (SparseAutoencoder(activation="relu"), "activation='relu' are not bounded.*sparsity_cost=0"),
         (SparseAutoencoder(loss="cross_entropy"), "loss='cross_entropy' needs outputs in.*output='linear'.*'sigmoid'"),

@@ -112,14 +112,7 @@ class KerasEncoder:
             codes = ops.one_hot(ops.argmin(g, axis=1), len(plan.atoms), dtype="float32")
         elif plan.encode in ACTIVATIONS:
             g = g + np.asarray(plan.bias, np.float32)
-            activate = {
-                "abs": ops.abs,
-                "sigmoid": ops.sigmoid,
-                "tanh": ops.tanh,
-                "relu": ops.relu,
-                "softmax": ops.softmax,
-            }
-            codes = g if plan.encode == "linear" else activate[plan.encode](g)
+            codes = g if plan.encode == "linear" else getattr(ops, plan.encode)(g)
             codes = codes if plan.scale is None else codes * np.asarray(plan.scale, np.float32)
         else:
             codes = ops.maximum(g - plan.threshold, 0.0)

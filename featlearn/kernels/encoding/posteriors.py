@@ -21,6 +21,7 @@ Mensink (2010), "Improving the Fisher kernel for large-scale image classificatio
 """
 
 from dataclasses import dataclass
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
@@ -90,14 +91,7 @@ class MixtureSums:
     n_samples: int
 
     def __add__(self, other: "MixtureSums") -> "MixtureSums":
-        return MixtureSums(
-            self.mass + other.mass,
-            self.first + other.first,
-            self.second + other.second,
-            self.log_likelihood + other.log_likelihood,
-            self.total + other.total,
-            self.n_samples + other.n_samples,
-        )
+        return MixtureSums(*map(add, vars(self).values(), vars(other).values()))
 
     @property
     def alive(self) -> np.ndarray:

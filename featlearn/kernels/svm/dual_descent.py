@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from featlearn.jit import njit
-from featlearn.kernels.svm.newton import Problem, margins, newton_step, objectives, step_length
+from featlearn.kernels.svm.newton import InCoefficients, Problem, margins, newton_step, objectives, step_length
 from featlearn.threads import map_in_order, n_threads
 
 EPOCHS = 4
@@ -28,13 +28,8 @@ ROUNDS = 20
 TIE = 25.0  # e, for rows of length one: far enough from a free intercept, and few rounds
 
 
-class DualDescent:
-    """A system of whole iterations: rounds of coordinate descent, then the steps of another system.
-
-    The coordinates are V (k, D) itself.
-    """
-
-    walks_of_margins, walks_of_coefficients = 1, 0
+class DualDescent(InCoefficients):
+    """A system of whole iterations: rounds of coordinate descent, then the steps of another system."""
 
     def __init__(self, problem: Problem, newton: Any):
         self.dtype, self.width, self.newton = problem.dtype, len(problem.penalty), newton
@@ -58,22 +53,6 @@ class DualDescent:
         other.__dict__.update(self.__dict__)
         other._begin(problem, 0.0)
         return other
-
-    def coordinates(self, problem: Problem, V: np.ndarray, C: float) -> np.ndarray:
-        """V, as it is."""
-        return V
-
-    def coefficients(self, problem: Problem, V: np.ndarray) -> np.ndarray:
-        """V, as it is."""
-        return V
-
-    def margins(self, problem: Problem, V: np.ndarray) -> np.ndarray:
-        """f(x) (n, k); a walk."""
-        return margins(problem, V)
-
-    def metric(self, problem: Problem, V: np.ndarray, F: np.ndarray) -> np.ndarray:
-        """The gradient of half the penalty at V."""
-        return problem.penalty * V
 
     def descend(
         self,

@@ -105,6 +105,28 @@ def margins(problem: Problem, V: np.ndarray) -> np.ndarray:
     return map_chunks(lambda x: as_float(x) @ w.T + b, problem.X, rows=problem.rows, n_jobs=problem.threads)
 
 
+class InCoefficients:
+    """What systems share whose coordinates are V (k, D) itself."""
+
+    walks_of_margins, walks_of_coefficients = 1, 0
+
+    def coordinates(self, problem: Problem, V: np.ndarray, C: float) -> np.ndarray:
+        """V, as it is."""
+        return V
+
+    def coefficients(self, problem: Problem, V: np.ndarray) -> np.ndarray:
+        """V, as it is."""
+        return V
+
+    def margins(self, problem: Problem, V: np.ndarray) -> np.ndarray:
+        """f(x) (n, k); a walk."""
+        return margins(problem, V)
+
+    def metric(self, problem: Problem, V: np.ndarray, F: np.ndarray) -> np.ndarray:
+        """The gradient of half the penalty at V, where f is F (n, k)."""
+        return problem.penalty * V
+
+
 def _split(problem, V):
     """V as w (k, d) and b (k,) of f(x) = w.x + b, in the dtype of the rows."""
     d = problem.X.shape[1]

@@ -23,7 +23,7 @@ from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
 from featlearn.arrays import as_float, blocks
 from featlearn.kernels.svm.dual_descent import DualDescent
-from featlearn.kernels.svm.newton import SURE, Problem, gradient, gradient_of, hessian_product, margins
+from featlearn.kernels.svm.newton import SURE, InCoefficients, Problem, gradient, gradient_of, hessian_product, margins
 from featlearn.kernels.svm.newton_table import Table
 from featlearn.streaming import accumulate, map_chunks
 from featlearn.threads import map_in_order, n_threads
@@ -129,14 +129,12 @@ class ActiveHessian:
         return None
 
 
-class ConjugateGradients:
+class ConjugateGradients(InCoefficients):
     """Preconditioned conjugate gradients on the equations of all classes; each class stops on its own.
 
     A class stops when its residual, in the preconditioner's norm, has fallen by `FORCING`, or when what the residual
-    could still gain is below ``enough``. The coordinates are V (k, D) itself, the products in the rows' dtype.
+    could still gain is below ``enough``. The products are in the rows' dtype.
     """
-
-    walks_of_margins, walks_of_coefficients = 1, 0
 
     def __init__(
         self,
@@ -152,22 +150,6 @@ class ConjugateGradients:
     def fresh(self, problem: Problem) -> "ConjugateGradients":
         """Itself: it remembers nothing of the active rows that would mislead other ones."""
         return self
-
-    def coordinates(self, problem: Problem, V: np.ndarray, C: float) -> np.ndarray:
-        """V, as it is."""
-        return V
-
-    def coefficients(self, problem: Problem, V: np.ndarray) -> np.ndarray:
-        """V, as it is."""
-        return V
-
-    def margins(self, problem: Problem, V: np.ndarray) -> np.ndarray:
-        """f(x) (n, k); a walk."""
-        return margins(problem, V)
-
-    def metric(self, problem: Problem, V: np.ndarray, F: np.ndarray) -> np.ndarray:
-        """The gradient of half the penalty at V, where f is F (n, k)."""
-        return problem.penalty * V
 
     def square(self, problem: Problem, R: np.ndarray) -> np.ndarray:
         """``|sum_i r_i x_i|^2`` (k,) of R (n, k), over what is penalized; a walk."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from featlearn.jit import njit
 from featlearn.kernels.svm import newton
-from featlearn.kernels.svm.newton import SURE, Problem, step_length
+from featlearn.kernels.svm.newton import SURE, InCoefficients, Problem, step_length
 
 WIDEST = 128  # columns up to which compiled loops beat BLAS
 
@@ -37,10 +37,10 @@ def table(problem: Problem) -> Problem:
     return replace(problem, X=Z, c=problem.c.astype(np.float64), shift=np.zeros(D), is_table=True)
 
 
-class Table:
-    """A system whose coordinates are V (k, D) itself, and which makes whole iterations."""
+class Table(InCoefficients):
+    """A system that makes whole iterations."""
 
-    walks_of_margins, walks_of_coefficients, dtype = 1, 0, np.dtype(np.float64)
+    dtype = np.dtype(np.float64)
 
     def __init__(self, problem: Problem):
         (n, self.width), k = problem.X.shape, problem.Y.shape[1]
@@ -50,21 +50,9 @@ class Table:
         """A system that follows the active rows of another problem on the same rows (a fold's)."""
         return Table(problem)
 
-    def coordinates(self, problem: Problem, V: np.ndarray, C: float) -> np.ndarray:
-        """V, as it is."""
-        return V
-
-    def coefficients(self, problem: Problem, V: np.ndarray) -> np.ndarray:
-        """V, as it is."""
-        return V
-
     def margins(self, problem: Problem, V: np.ndarray) -> np.ndarray:
         """f(x) (n, k); a walk."""
         return problem.X @ V.T
-
-    def metric(self, problem: Problem, V: np.ndarray, F: np.ndarray) -> np.ndarray:
-        """The gradient of half the penalty at V."""
-        return problem.penalty * V
 
     def descend(
         self,
