@@ -72,7 +72,7 @@ LEARNERS: dict[str, tuple[tuple[int, int, int | None], str, Callable[[Any, int],
     "PLSA": ((1_000, 2_000, 32), "counts", lambda K, i: fl.PLSA(K, max_iter=i, **STEADY)),
     "LDA, Gibbs": ((1_000, 2_000, 32), "held counts", lambda K, i: fl.LDA(K, max_iter=10 * i, **STEADY)),
     "LDA, variational": ((500, 2_000, 32), "counts", lambda K, i: fl.LDA(K, method="vb", max_iter=i, **STEADY)),
-    "LDA, online": ((1_000, 2_000, 32), "held counts", lambda K, i: fl.LDA(K, method="online", max_iter=i, **STEADY)),
+    "LDA, online": ((1_000, 2_000, 32), "epoch counts", lambda K, i: fl.LDA(K, method="online", max_iter=i, **STEADY)),
     "PCFGParser": ((1_000, 8, None), "trees", lambda K, i: fl.PCFGParser()),
 }
 PAGE = Path(__file__).parent.parent / "docs" / "growth.md"
@@ -188,10 +188,10 @@ def power(record: dict[str, Any], what: str) -> str:
 
 def row(name: str, record: dict[str, Any]) -> list[Any]:
     """The line of a learner in the table."""
-    passes = {"LDA, online": "epochs", "PCFGParser": "1"}.get(name, "epochs")  # of streams, which Dask does not count
+    passes = "1" if name == "PCFGParser" else "epochs"  # where Dask does not count them
     if "each" in record:
         passes = f"{record['fixed']:.0f}" + (f" + {record['each']:.2g} i" if record["each"] else "")
-    elif LEARNERS[name][1] in ("classes", "held rows") or name == "LDA, Gibbs":
+    elif LEARNERS[name][1] in ("classes", "held rows", "held counts"):
         passes = "in memory"
     sent = [f"{record[key]:.2g}" if key in record else "" for key in ("sent_MB", "most_MB")]
     sizes = " x ".join(str(size) for size in record["sizes"].values() if size)
