@@ -127,18 +127,14 @@ def _workers(value):
 COMMON: dict[str, Rule] = {"random_state": _seed, "n_jobs": _workers}
 
 
-def parameter_rules(kind: type) -> dict[str, Rule]:
-    """The rules of an estimator's parameters: its ``_rules``, and those of ``random_state`` and ``n_jobs``."""
-    return COMMON | getattr(kind, "_rules", {})
-
-
 def check_parameters(estimator: Any, *names: str) -> None:
     """Check constructor parameters against the rules of their class, all or those named.
 
-    A ValueError names the estimator, the value and what is expected. What no rule of one parameter can say is refused
+    The rules are its ``_rules``, and those of ``random_state`` and ``n_jobs``. A ValueError names the estimator, the
+    value and what is expected. What no rule of one parameter can say is refused
     by the estimator's ``_check_together()``, where it has one.
     """
-    for name, rule in parameter_rules(type(estimator)).items():
+    for name, rule in (COMMON | getattr(estimator, "_rules", {})).items():
         if name in (names or vars(estimator)):
             check_argument(type(estimator).__name__, name, getattr(estimator, name), rule)
     if not names and hasattr(estimator, "_check_together"):
