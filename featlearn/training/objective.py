@@ -36,16 +36,27 @@ class Batch(NamedTuple):
         return Batch(x[index], None if y is None else y[index], None if w is None else w[index])
 
 
+def share(n: int, parts: int, index: int) -> slice:
+    """The units of shard ``index`` of ``parts``."""
+    return slice(n * index // parts, n * (index + 1) // parts)
+
+
 @dataclass(frozen=True)
 class Draws:
     """Random numbers of a shard: ``common`` gives every shard the same, ``own`` each its own.
 
     ``first`` is True for one shard: the one that counts what all shards know, so that the sum counts it once.
+    ``part`` is which shard of how many it is.
     """
 
     common: np.random.Generator
     own: np.random.Generator
     first: bool
+    part: tuple[int, int] = (0, 1)
+
+    def units(self, n: int) -> slice:
+        """Those of n units that the shard holds."""
+        return share(n, self.part[1], self.part[0])
 
 
 @dataclass
