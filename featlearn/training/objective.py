@@ -94,9 +94,14 @@ class Objective(Protocol):
     """What a learner states. A frozen dataclass of its settings, so that compiled functions can be kept by it.
 
     ``hidden`` names the parameters whose first axis runs over units, and may be cut into shards. Of ``loss`` and
-    ``gradient`` one will do. Two more methods are optional: ``after_step(params)`` mends parameters after each step, in
-    place; ``for_evaluation()`` gives the objective by which rows held out are judged, where that is another one
-    (without dropout, say).
+    ``gradient`` one will do. Two more methods are optional: ``after_step(params)`` mends parameters after each step;
+    ``for_evaluation()`` gives the objective by which rows held out are judged, where that is another one (without
+    dropout, say).
+
+    ``after_step`` writes into arrays in place, and puts new tensors into the dict. It may be a generator, which yields
+    an array and receives its sum over all shards (of squared weights to an output, say), as ``gradient`` does; of
+    parameters that are not in ``hidden`` every shard has to make the same. L-BFGS makes no such steps: it leaves it
+    out.
     """
 
     @property

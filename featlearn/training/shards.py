@@ -108,7 +108,9 @@ class NumpyEngine:
                 decay = self.decay if p.ndim > 1 else 0.0
                 update(solver.rule, p, shard.grads[name], shard.arrays[name], c, scale, decay)
             if after_step is not None:
-                after_step(shard.params)
+                mending = after_step(shard.params)
+                if inspect.isgenerator(mending):
+                    yield from mending
 
     def _gradient(self, shard, batch):
         """The objective's gradient as a generator, whichever way it was written; the shard keeps the new state."""
