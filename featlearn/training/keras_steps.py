@@ -85,9 +85,9 @@ def _tensors(arrays):
 
 
 def _numpy(tensor):
-    from keras import ops
+    from featlearn.kernels.backend import to_numpy
 
-    return ops.convert_to_numpy(tensor)
+    return to_numpy(tensor)
 
 
 def _batch(f, *batches):

@@ -10,7 +10,7 @@ import warnings
 
 import numpy as np
 
-from featlearn.kernels.backend import compiled, gpu_visible
+from featlearn.kernels.backend import compiled, gpu_visible, to_numpy
 from featlearn.kernels.encoding.assign import far_center
 from featlearn.kernels.encoding.encode import ACTIVATIONS, CANCELED, FLAT, EncoderPlan, map_size
 
@@ -129,6 +129,6 @@ class KerasEncoder:
             part = np.asarray(images[start : start + self.rows], dtype=np.float32)
             whole = np.zeros((min(self.rows, len(images)), *part.shape[1:]), np.float32)  # one shape, one compilation
             whole[: len(part)] = part
-            result = ops.convert_to_numpy(self._run(ops.convert_to_tensor(whole)))
+            result = to_numpy(self._run(ops.convert_to_tensor(whole)))
             out[start : start + self.rows] = result[: len(part)]
         return out
