@@ -84,7 +84,8 @@ class Objective(Protocol):
 
     ``hidden`` names the parameters whose first axis runs over units, and may be cut into shards. Of ``loss`` and
     ``gradient`` one will do. Two more methods are optional: ``after_step(params)`` mends parameters after each step, in
-    place; ``for_evaluation()`` gives the objective by which rows held out are judged, where that is another one
+    place; ``step_factors(params)`` gives each parameter's share of the learning rate and of the weight decay, see
+    `step_factors`; ``for_evaluation()`` gives the objective by which rows held out are judged, where that is another one
     (without dropout, say).
     """
 
@@ -155,3 +156,10 @@ class Engine(Protocol):
 def params_dtype(params: Params) -> np.dtype:
     """The dtype that all parameters share."""
     return next(iter(params.values())).dtype
+
+
+def step_factors(objective: Any, params: Params) -> dict[str, tuple[float, float]]:
+    """Of each parameter, what multiplies the learning rate and the weight decay: 1 and, for biases, 0, or the
+    objective's own ``step_factors(params)``."""
+    own = getattr(objective, "step_factors", None)
+    return {k: (1.0, float(p.ndim > 1)) for k, p in params.items()} if own is None else own(params)

@@ -1,0 +1,10 @@
+from .classifier import NetworkClassifier as NetworkClassifier
+from .layers import Activation as Activation
+from .layers import Affine as Affine
+from .layers import AlphaDropout as AlphaDropout
+from .layers import BatchNorm as BatchNorm
+from .layers import Dense as Dense
+from .layers import Dropout as Dropout
+from .layers import GaussianNoise as GaussianNoise
+from .layers import Maxout as Maxout
+from .specs import Pretrained as Pretrained

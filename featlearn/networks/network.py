@@ -1,0 +1,329 @@
+"""What the network estimators share: from layers to a fit by `training.minimize`, and from a fit to passes over rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
+
+from featlearn.arrays import as_float
+from featlearn.callbacks import sub_fit
+from featlearn.networks.layers import Affine, Dense, FittedLayer, Layer, Shape
+from featlearn.networks.losses import Loss
+from featlearn.networks.specs import Pretrained, check_layers, layer_params, named, with_params
+from featlearn.networks.stack import PlainStack, Stack, StatefulStack
+from featlearn.networks.unrolling import CannotUnroll, unrolled
+from featlearn.streaming import dense, map_chunks
+from featlearn.training import TRAINING_RULES, Batch, GradientLearnerMixin, Memory, Params, Standardizer, State
+from featlearn.validation import (
+    Rule,
+    check_parameters,
+    check_rows,
+    either,
+    has,
+    instance,
+    integer,
+    one_of,
+    optional,
+    real,
+)
+
+WIDTH = 100  # units of the one hidden layer where ``layers`` is None
+ROWS = 1_000  # rows in a block of a pass forward
+
+NETWORK_RULES: dict[str, Rule] = TRAINING_RULES | {
+    "layers": check_layers,
+    "C": optional(real(above=0)),
+    "l1_activity": real(0),
+    "max_norm": optional(real(above=0)),
+    "augment": optional(has("__call__")),
+    "monitor": one_of("loss", "score"),
+    "freeze": either(instance(tuple, list, str), integer(0)),
+    "layer_rates": optional(instance(dict)),
+    "layer_decay": real(above=0),
+    "precision": one_of("auto", "float32", "float64", "mixed_bfloat16", "mixed_float16"),
+}
+
+
+@dataclass(frozen=True)
+class Forward:
+    """Rows through learners that stand still, then through layers; picklable."""
+
+    prefix: tuple[Any, ...]
+    layers: tuple[FittedLayer, ...]
+
+    def __call__(self, chunk: Any) -> np.ndarray:
+        x = as_float(dense(chunk))
+        for learner in self.prefix:
+            x = as_float(dense(learner.transform(x)))
+        for fitted in self.layers:
+            at = fitted.at(x.dtype)
+            x = at.layer.forward(at.params, at.state, x, None, False)[0]
+        return x
+
+
+class NetworkMixin(GradientLearnerMixin):
+    """`fit` of layers. An estimator adds what its targets are: ``_loss_of(k)``, and ``_width(y)``, the outputs k."""
+
+    _rules: ClassVar[dict[str, Rule]] = NETWORK_RULES
+    layers: Any
+    C: float | None
+    l1_activity: float
+    max_norm: float | None
+    augment: Any
+    monitor: str
+    freeze: Any
+    layer_rates: dict[str, float] | None
+    layer_decay: float
+    precision: str
+    layers_: list[FittedLayer]
+    prefix_: list[Any]
+
+    def _loss_of(self, k: int) -> Loss:
+        raise NotImplementedError
+
+    def _width(self, y: np.ndarray) -> int:
+        raise NotImplementedError
+
+    # Parameters of layers, reached by name
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters by name; with ``deep`` also those of the layers, as ``layers__dense-1__units``."""
+        params = super().get_params(deep)  # type: ignore[misc]
+        return params | {f"layers__{k}": v for k, v in layer_params(self.layers).items()} if deep else params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, also those of layers."""
+        if "layers" in params:
+            super().set_params(layers=params.pop("layers"))  # type: ignore[misc]
+        inside = {k: v for k, v in params.items() if k.startswith("layers__")}
+        if inside and isinstance(self.layers, (list, tuple)):
+            self.layers = with_params(self.layers, {k[len("layers__") :]: v for k, v in inside.items()})
+            params = {k: v for k, v in params.items() if k not in inside}
+        return super().set_params(**params) if params else self  # type: ignore[misc]
+
+    # From the rows to a fit
+
+    def _specs(self) -> list[tuple[str, Layer | Pretrained]]:
+        return [("dense-1", Dense(WIDTH, "relu"))] if self.layers is None else named(self.layers)
+
+    def _prepared(self, data, validation, rng, go_on):
+        if not go_on:
+            self._build(data, rng)
+        if not self.prefix_:
+            return data, validation, None
+        before = Forward(tuple(self.prefix_), ())
+        cached = [None if b is None else Batch(map_chunks(before, b.x), b.y, b.w) for b in (data, validation)]
+        return *cached, None
+
+    def _build(self, data: Batch, rng: Any) -> None:
+        """The first ``layers_`` and ``prefix_``: specs made layers one after the other, learners fitted on the way."""
+        dtype = self._dtype(data.x)
+        shape: Shape = data.x.shape[1:]
+        self.layers_, self.prefix_ = [], []
+        for name, spec in self._specs():
+            if isinstance(spec, Pretrained):
+                found = self._learned(name, spec, data, shape, rng)
+            elif isinstance(spec, Affine):
+                standard = Standardizer.of(self._below(data.x))
+                found = [FittedLayer(spec, {}, {"a": standard.mean, "c": 1 / standard.scale})]
+            else:
+                found, at = [], shape
+                for part in spec.parts():
+                    found.append(FittedLayer(part, part.first_params(at, rng, dtype), part.first_state(at, dtype)))
+                    at = part.shape(at)
+            for fitted in found:
+                self.layers_.append(replace(fitted.at(dtype), name=name))
+                shape = fitted.layer.shape(shape)
+            if isinstance(spec, Pretrained) and not found:
+                shape = np.shape(Forward((self.prefix_[-1],), ())(np.zeros((1, *shape), dtype)))[1:]
+        k = self._width(data.y)
+        if self.layers_ and self.layers_[-1].head:
+            self._check_head(k)
+            return
+        link = self._loss_of(k).link
+        head = Dense(k, "linear", init="glorot" if link != "sigmoid" else "glorot")
+        self.layers_.append(FittedLayer(head, head.first_params(shape, rng, dtype), name="output", head=True))
+
+    def _check_head(self, k: int) -> None:
+        """The last learner has to give as many outputs as there are targets, of the same classes."""
+        head = self.layers_[-1]
+        if head.params["W"].shape[1] != k or (
+            head.classes is not None
+            and not np.array_equal(head.classes, getattr(self, "classes_", head.classes))
+        ):
+            raise ValueError(
+                f"{type(self).__name__}: the last learner gives {head.params['W'].shape[1]} outputs of classes "
+                f"{head.classes}, and the targets need {k} of {getattr(self, 'classes_', None)}. Leave it out, and the "
+                "network makes an output of its own."
+            )
+
+    def _below(self, X: Any) -> Any:
+        """What the layers so far give for rows."""
+        if not self.prefix_ and not self.layers_:
+            return X
+        return map_chunks(Forward(tuple(self.prefix_), tuple(self.layers_)), X)
+
+    def _learned(self, name, spec, data, shape, rng):
+        """The layers of a learner, fitted here if it is not yet."""
+        learner = spec.learner
+        if not spec.is_fitted():
+            learner = clone(learner)
+            if "random_state" in learner.get_params() and learner.get_params()["random_state"] is None:
+                learner.set_params(random_state=rng.randint(2**31 - 1))
+            rows = self._below(data.x)
+            with sub_fit(self, learner, name):
+                learner.fit(rows)
+        try:
+            return [replace(fitted, fixed=fitted.fixed or not spec.trainable) for fitted in unrolled(learner, shape)]
+        except CannotUnroll:
+            if spec.trainable or self.layers_:
+                raise
+            self.prefix_.append(learner)
+            return []
+
+    def _dtype(self, X: Any) -> np.dtype:
+        if self.precision in ("float32", "float64"):
+            return np.dtype(self.precision)
+        return np.dtype(np.float32) if self.precision != "auto" else as_float(X[:0]).dtype
+
+    # What `training.minimize` is given
+
+    def _frozen(self) -> frozenset[int]:
+        """The layers that stand still."""
+        names = list(dict.fromkeys(fitted.name for fitted in self.layers_))
+        freeze = [self.freeze] if isinstance(self.freeze, str) else self.freeze
+        asked = set(names[: int(freeze)] if not isinstance(freeze, (list, tuple)) else freeze)
+        unknown = asked - set(names)
+        if unknown:
+            raise ValueError(
+                f"{type(self).__name__}: freeze names {sorted(unknown)}; the layers are {', '.join(names)}."
+            )
+        return frozenset(i for i, fitted in enumerate(self.layers_) if fitted.fixed or fitted.name in asked)
+
+    def _rates(self) -> tuple[float, ...]:
+        """What multiplies each layer's learning rate: ``layer_decay`` to the power of its distance from the output."""
+        names = list(dict.fromkeys(fitted.name for fitted in self.layers_))
+        if self.layer_rates is None and self.layer_decay == 1:
+            return ()
+        rates = {name: float(self.layer_decay) ** (len(names) - 1 - i) for i, name in enumerate(names)}
+        unknown = set(self.layer_rates or {}) - set(names)
+        if unknown:
+            raise ValueError(
+                f"{type(self).__name__}: layer_rates names {sorted(unknown)}; the layers are {', '.join(names)}."
+            )
+        rates |= {name: float(rate) for name, rate in (self.layer_rates or {}).items()}
+        return tuple(rates[fitted.name] for fitted in self.layers_)
+
+    def _objective(self) -> Stack:
+        layers = tuple(fitted.layer for fitted in self.layers_)
+        frozen = self._frozen()
+        k = layers[-1].shape((1,))[-1]
+        kind = StatefulStack if frozen or any(layer.state_names for layer in layers) else PlainStack
+        mixed = self.precision.startswith("mixed_")
+        return kind(
+            layers,
+            self._loss_of(k),
+            frozen,
+            self._rates(),
+            (),
+            float(self.l1_activity),
+            None if self.max_norm is None else float(self.max_norm),
+            self.precision.removeprefix("mixed_") if mixed else None,
+            self.monitor,
+        )
+
+    def _first_parameters(self, objective, X, rng, go_on):
+        return self._parameters()
+
+    def _parameters(self) -> Params:
+        objective, frozen = self._objective(), self._frozen()
+        return {
+            f"{i}.{k}": objective.stored(i, k, v)
+            for i, fitted in enumerate(self.layers_)
+            for k, v in fitted.params.items()
+            if i not in frozen
+        }
+
+    def _state(self) -> State:
+        objective, frozen = self._objective(), self._frozen()
+        return {
+            f"{i}.{k}": objective.stored(i, k, v)
+            for i, fitted in enumerate(self.layers_)
+            for k, v in (fitted.state | (fitted.params if i in frozen else {})).items()
+        }
+
+    def _remembered(self, go_on):
+        return replace(self._memory, state=self._state()) if go_on else Memory(state=self._state())
+
+    def _attributes(self, params: Params, state: State) -> dict[str, Any]:
+        objective = self._objective()
+
+        def learned(i, group):
+            known = params | state
+            return {k: objective.unstored(i, k, known[f"{i}.{k}"]) if f"{i}.{k}" in known else v for k, v in group.items()}
+
+        layers = [
+            replace(fitted, params=learned(i, fitted.params), state=learned(i, fitted.state))
+            for i, fitted in enumerate(self.layers_)
+        ]
+        return {"layers_": layers}
+
+    # Passes over rows
+
+    def _through(self, X: Any, end: int | None) -> Any:
+        """Rows through the layers before ``end``."""
+        check_is_fitted(self)
+        check_parameters(self, "engine")
+        forward: Callable = Forward(tuple(self.prefix_), tuple(self.layers_[:end]))
+        return map_chunks(forward, self._rows(X, reset=False))
+
+    def _rows(self, X: Any, reset: bool) -> Any:
+        return check_rows(self, X, reset=reset, accept_sparse=True)
+
+    def _end(self, layer: str | int | None) -> int:
+        """The number of layers up to the one named (by its name, or its place among the names); None: all but the last."""
+        if layer is None:
+            return len(self.layers_) - 1
+        names = list(dict.fromkeys(fitted.name for fitted in self.layers_))
+        at = names[layer] if isinstance(layer, (int, np.integer)) and -len(names) <= layer < len(names) else layer
+        if at not in names:
+            raise ValueError(f"{type(self).__name__}: there is no layer {layer!r}; there are {', '.join(names)}.")
+        return max(i for i, fitted in enumerate(self.layers_) if fitted.name == at) + 1
+
+    def transform(self, X: Any, layer: str | int | None = None) -> Any:
+        """What a layer gives for rows: features for another learner.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), sparse matrix, memmap, stream of chunks or Dask array
+            The rows.
+        layer : str, int or None, default=None
+            A layer by its name ("dense-1") or place; None takes the last hidden one.
+
+        Returns
+        -------
+        features : array (n_samples, n_units), a generator of chunks, or a Dask array
+        """
+        check_is_fitted(self)
+        return self._through(X, self._end(layer))
+
+    @property
+    def coefs_(self) -> list[np.ndarray]:
+        """The matrices of the dense layers, (inputs, units) each, as scikit-learn's MLP has them."""
+        return [fitted.params["W"] for fitted in self.layers_ if isinstance(fitted.layer, Dense)]
+
+    @property
+    def intercepts_(self) -> list[np.ndarray]:
+        """The biases of the dense layers."""
+        return [fitted.params["b"] for fitted in self.layers_ if isinstance(fitted.layer, Dense) and fitted.layer.bias]
+
+    @property
+    def _n_features_out(self):
+        shape = (self.layers_[0].params["W"].shape[0],) if self.layers_ else ()
+        for fitted in self.layers_[:-1]:
+            shape = fitted.layer.shape(shape)
+        return shape[-1]
