@@ -36,7 +36,7 @@ from featlearn.kernels.activations import (
 from featlearn.kernels.bernoulli import keep_rows, new_key
 from featlearn.networks.losses import softmax
 from featlearn.training import Params, State
-from featlearn.validation import Rule, boolean, check_argument, integer, one_of, optional, real
+from featlearn.validation import Rule, boolean, check_argument, integer, one_of, real
 
 INITS = ("auto", "glorot", "he", "lecun", "orthogonal", "uniform", "zeros")
 DRAWN = ("glorot", "he", "lecun")
