@@ -9,4 +9,5 @@ from .layers import GaussianNoise as GaussianNoise
 from .layers import Maxout as Maxout
 from .rate_finder import LearningRateCurve as LearningRateCurve
 from .rate_finder import find_learning_rate as find_learning_rate
+from .regressor import NetworkRegressor as NetworkRegressor
 from .specs import Pretrained as Pretrained

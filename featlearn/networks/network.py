@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
@@ -16,8 +17,9 @@ from featlearn.networks.phases import PHASE_RULES, PhasesMixin
 from featlearn.networks.pretraining import AllRows, PretrainingMixin, layers_of_learner, learned
 from featlearn.networks.specs import Pretrained, check_layers, layer_params, named, with_params
 from featlearn.networks.stack import PlainStack, Stack, StatefulStack
+from featlearn.networks.streamed import learn_stream
 from featlearn.networks.unrolling import CannotUnroll
-from featlearn.streaming import dense, map_chunks
+from featlearn.streaming import dense, is_out_of_core, map_chunks
 from featlearn.training import TRAINING_RULES, Batch, Memory, Params, Standardizer, State
 from featlearn.validation import (
     Rule,
@@ -69,7 +71,7 @@ def tasks(network: Any, X: Any) -> int:
     return int(network.max_iter) + sum(isinstance(s, Pretrained) and not s.is_fitted() for _, s in network._specs())
 
 
-class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin):
+class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """`fit` of layers. An estimator adds what its targets are: ``_loss_of(k)``, and ``_width(y)``, the outputs k."""
 
     _rules: ClassVar[dict[str, Rule]] = NETWORK_RULES
@@ -107,6 +109,16 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin):
         return super().set_params(**params) if params else self  # type: ignore[misc]
 
     # From the rows to a fit
+
+    def _learn(self, X, y=None, sample_weight=None):
+        if not is_out_of_core(X):
+            return super()._learn(X, y, sample_weight)
+        if y is not None or sample_weight is not None:
+            raise ValueError(
+                f"{type(self).__name__}: a stream carries its targets and weights itself: let it yield tuples (X, y) or "
+                "(X, y, sample_weight) of chunks, and pass y=None."
+            )
+        return learn_stream(self, X)
 
     def _specs(self) -> list[tuple[str, Layer | Pretrained]]:
         return [("dense-1", Dense(WIDTH, "relu"))] if self.layers is None else named(self.layers)
