@@ -115,8 +115,8 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin, ClassNamePr
             return super()._learn(X, y, sample_weight)
         if y is not None or sample_weight is not None:
             raise ValueError(
-                f"{type(self).__name__}: a stream carries its targets and weights itself: let it yield tuples (X, y) or "
-                "(X, y, sample_weight) of chunks, and pass y=None."
+                f"{type(self).__name__}: a stream carries its targets and weights itself: let it yield tuples (X, y) "
+                "or (X, y, sample_weight) of chunks, and pass y=None."
             )
         return learn_stream(self, X)
 

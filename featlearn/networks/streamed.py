@@ -22,8 +22,8 @@ def labelled_chunks(X: Any, who: str) -> Callable[[], Iterator[tuple]]:
     """A function that gives the chunks of a stream as (X, y, weights); weights None where there are none."""
     if is_dask(X):
         raise ValueError(
-            f"{who}.fit takes no Dask collection. Pass a function that yields chunks (X, y) of it, computed one by one, "
-            "or call partial_fit on them."
+            f"{who}.fit takes no Dask collection. Pass a function that yields chunks (X, y) of it, computed one by "
+            "one, or call partial_fit on them."
         )
     require_many_passes(X, who)
 
@@ -31,8 +31,8 @@ def labelled_chunks(X: Any, who: str) -> Callable[[], Iterator[tuple]]:
         for item in X():
             if not isinstance(item, tuple) or len(item) not in (2, 3):
                 raise ValueError(
-                    f"{who}.fit learns from targets too: let the stream yield tuples (X, y) or (X, y, sample_weight) of "
-                    f"chunks, not {type(item).__name__}."
+                    f"{who}.fit learns from targets too: let the stream yield tuples (X, y) or (X, y, sample_weight) "
+                    f"of chunks, not {type(item).__name__}."
                 )
             if n_rows(item[0]):
                 yield (*item, None)[:3]
