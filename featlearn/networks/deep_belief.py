@@ -449,9 +449,9 @@ class DeepBeliefNetwork(GenerativeMixin, CallbackSupportMixin, BaseEstimator):
         """
         check_argument("DeepBeliefNetwork", "n_draws", n_draws, integer(1))
         rng = check_random_state(random_state)
-        X, log_z = self._likelihood_of(X, log_z, rng)
+        X, partition = self._likelihood_of(X, log_z, rng)
         parts = blocks(len(X), BOUND_ROWS)
         jobs = ((X[part], seed) for part, seed in zip(parts, seeds(rng).spawn(len(parts)), strict=True))
-        bound = partial(self.net_.bound, int(n_draws), log_z.value)
+        bound = partial(self.net_.bound, int(n_draws), partition.value)
         value, error = np.concatenate(list(map_in_order(bound, jobs, n_threads())), axis=1)
-        return (value, np.hypot(error, log_z.error)) if return_std else value
+        return (value, np.hypot(error, partition.error)) if return_std else value

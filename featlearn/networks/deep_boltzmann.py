@@ -195,7 +195,8 @@ class DeepBoltzmannMachine(GenerativeMixin, CallbackSupportMixin, BaseEstimator)
     def _stacked(self, X, rng):
         """The net of machines learned one after the other."""
         standardizer = None if self.visible == "binary" else Standardizer.of(X).if_any()
-        rows, kind, prepare, curves, params = X, self.visible, standardizer, [], {}
+        rows, kind, prepare, curves = X, self.visible, standardizer, []
+        params: dict[str, np.ndarray] = {}
         sizes = widths(self.n_components)
         for l, width in enumerate(sizes, 1):
             up, down = 1.0 + (l < len(sizes)), 1.0 + (l > 1)
@@ -323,9 +324,9 @@ class DeepBoltzmannMachine(GenerativeMixin, CallbackSupportMixin, BaseEstimator)
         ValueError
             For Gaussian visibles, or a stream.
         """
-        X, log_z = self._likelihood_of(X, log_z, random_state)
-        bound = map_chunks(self.net_.free_bound, X) - log_z.value
-        return (bound, np.full(len(bound), log_z.error)) if return_std else bound
+        X, partition = self._likelihood_of(X, log_z, random_state)
+        bound = map_chunks(self.net_.free_bound, X) - partition.value
+        return (bound, np.full(len(bound), partition.error)) if return_std else bound
 
 
 def _log_partition(net, method, *, n_chains, n_betas, seed):
