@@ -1,4 +1,5 @@
 from .classifier import NetworkClassifier as NetworkClassifier
+from .embedding import NeighborEmbedding as NeighborEmbedding
 from .layers import Activation as Activation
 from .layers import Affine as Affine
 from .layers import AlphaDropout as AlphaDropout
