@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, colum
 
 from featlearn.fitting import fitting, guarded
 from featlearn.networks.losses import MARGINS, Loss, linked
-from featlearn.networks.network import NETWORK_RULES, NetworkMixin
+from featlearn.networks.network import NETWORK_RULES, NetworkMixin, tasks
 from featlearn.training import Batch
 from featlearn.validation import check_weights, either, instance, one_of, optional, real
 
@@ -101,7 +101,7 @@ class NetworkClassifier(
     def _width(self, y: np.ndarray) -> int:
         return 1 if len(self.classes_) == 2 and not self.multilabel_ else len(self.classes_)
 
-    @fitting("max_iter")
+    @fitting(tasks)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, unlabelled: Any = None) -> Self:  # type: ignore[override]
         """Learn from labelled rows."""
         self._unlabelled = unlabelled

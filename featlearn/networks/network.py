@@ -67,6 +67,11 @@ class Forward:
         return x
 
 
+def tasks(network: Any, X: Any) -> int:
+    """The epochs and the learners to fit, at most."""
+    return int(network.max_iter) + sum(isinstance(s, Pretrained) and not s.is_fitted() for _, s in network._specs())
+
+
 class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin):
     """`fit` of layers. An estimator adds what its targets are: ``_loss_of(k)``, and ``_width(y)``, the outputs k."""
 

@@ -3,7 +3,9 @@
 No Keras model is made, and compiled functions are kept by objective, so fits do not pile up memory.
 """
 
+import inspect
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -83,9 +85,9 @@ def _tensors(arrays):
 
 
 def _numpy(tensor):
-    from keras import ops
+    from featlearn.kernels.backend import to_numpy
 
-    return ops.convert_to_numpy(tensor)
+    return to_numpy(tensor)
 
 
 def _batch(f, *batches):
@@ -101,6 +103,14 @@ def _differentiated(objective):
         return objective.loss(params, batch, seed), state
 
     return value_and_grad(objective.loss if hasattr(objective, "init_state") else stateless, has_aux=True)
+
+
+def _run_alone(generator):
+    """Run a generator written for shards: there is one, so every sum is what it yields."""
+    total = None
+    with suppress(StopIteration):
+        while True:
+            total = generator.send(total)
 
 
 @lru_cache(maxsize=8)
@@ -144,7 +154,9 @@ def _compiled_steps(objective, rule):
             p, *slots = result if isinstance(result, tuple) else (result,)
             new_params[name], new_memory[name] = p, slots
         if after_step is not None:
-            after_step(new_params)
+            mending = after_step(new_params)
+            if inspect.isgenerator(mending):
+                _run_alone(mending)
         return (new_params, new_memory, state), total + loss
 
     def steps(carry, batches, constants, seeds, settings):
