@@ -177,6 +177,7 @@ class NetworkClassifier(NetworkMixin, ClassifierMixin, BaseEstimator):
         max_norm: float | None = None,
         label_smoothing: float = 0.0,
         augment=None,
+        embedding=None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         monitor: str = "loss",
@@ -203,6 +204,7 @@ class NetworkClassifier(NetworkMixin, ClassifierMixin, BaseEstimator):
         self.max_norm = max_norm
         self.label_smoothing = label_smoothing
         self.augment = augment
+        self.embedding = embedding
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.monitor = monitor

@@ -10,6 +10,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
+from featlearn.networks.embedding import Embedding, NeighborEmbedding, nearest, paired
 from featlearn.networks.from_pipeline import FromPipelineMixin
 from featlearn.networks.layers import Affine, Dense, FittedLayer, Layer, Shape
 from featlearn.networks.losses import Loss
@@ -20,12 +21,13 @@ from featlearn.networks.stack import PlainStack, Stack, StatefulStack
 from featlearn.networks.streamed import learn_stream
 from featlearn.networks.unrolling import CannotUnroll
 from featlearn.streaming import dense, is_out_of_core, map_chunks
-from featlearn.training import TRAINING_RULES, Batch, Memory, Params, Standardizer, State
+from featlearn.training import LBFGS, TRAINING_RULES, Batch, Memory, Params, Standardizer, State
 from featlearn.validation import (
     Rule,
     check_parameters,
     check_rows,
     has,
+    instance,
     one_of,
     optional,
     real,
@@ -43,6 +45,7 @@ NETWORK_RULES: dict[str, Rule] = (
         "l1_activity": real(0),
         "max_norm": optional(real(above=0)),
         "augment": optional(has("__call__")),
+        "embedding": optional(instance(NeighborEmbedding)),
         "monitor": one_of("loss", "score"),
         "precision": one_of("auto", "float32", "float64", "mixed_bfloat16", "mixed_float16"),
     }
@@ -81,6 +84,7 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin, ClassNamePr
     max_norm: float | None
     augment: Any
     monitor: str
+    embedding: NeighborEmbedding | None
     precision: str
     layers_: list[FittedLayer]
     prefix_: list[Any]
@@ -125,15 +129,23 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin, ClassNamePr
 
     def _prepared(self, data, validation, rng, go_on):
         rows = self.__dict__.pop("_all_rows", None)
+        rows = AllRows(data.x, np.arange(data.x.shape[0]), data.y, data.w) if rows is None else rows
         if not go_on:
-            rows = AllRows(data.x, np.arange(data.x.shape[0]), data.y, data.w) if rows is None else rows
             self._build(data.x.shape[1:], self._dtype(data.x), self._width(data.y), rows, rng)
         self._total = float(data.x.shape[0] if data.w is None else data.w.sum())
-        if not self.prefix_:
-            return data, validation, None
         before = Forward(tuple(self.prefix_), ())
-        cached = [None if b is None else Batch(map_chunks(before, b.x), b.y, b.w) for b in (data, validation)]
-        return *cached, None
+
+        def passed(x):
+            return map_chunks(before, x) if self.prefix_ else x
+
+        held = None if validation is None else Batch(passed(validation.x), validation.y, validation.w)
+        if self.embedding is None:
+            return Batch(passed(data.x), data.y, data.w), held, None
+        neighbors = nearest(rows.x, int(self.embedding.n_neighbors), type(self).__name__)
+        step = self._memory.step if go_on else 0  # or every partial_fit would draw the same pairs
+        pairs = np.random.RandomState([rng.randint(2**31 - 1), step])
+        data = paired(data, passed(rows.x), rows.places, neighbors, pairs)
+        return data.rows(slice(None)) if isinstance(self._solver(), LBFGS) else data, held, None
 
     def _build(self, shape: Shape, dtype: np.dtype, k: int, rows: AllRows | None, rng: Any) -> None:
         """The first ``layers_`` and ``prefix_``: specs made layers one after the other, learners fitted on the way."""
@@ -221,7 +233,15 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin, ClassNamePr
             None if self.max_norm is None else float(self.max_norm),
             self.precision.removeprefix("mixed_") if mixed else None,
             self.monitor,
+            embedding=self._embedding(),
         )
+
+    def _embedding(self) -> Embedding | None:
+        """The auxiliary loss at its layer."""
+        if self.embedding is None:
+            return None
+        end = len(self.layers_) if self.embedding.layer is None else self._end(self.embedding.layer)
+        return Embedding(end - 1, float(self.embedding.weight), float(self.embedding.margin))
 
     def _first_parameters(self, objective, X, rng, go_on):
         params = self._parameters()
