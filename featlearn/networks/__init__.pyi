@@ -7,4 +7,7 @@ from .layers import Dense as Dense
 from .layers import Dropout as Dropout
 from .layers import GaussianNoise as GaussianNoise
 from .layers import Maxout as Maxout
+from .map_layers import Flat as Flat
+from .map_layers import RandomFlip as RandomFlip
 from .specs import Pretrained as Pretrained
+from .unrolling import CannotUnroll as CannotUnroll

@@ -36,7 +36,7 @@ from featlearn.kernels.activations import (
 from featlearn.kernels.bernoulli import keep_rows, new_key
 from featlearn.networks.losses import softmax
 from featlearn.training import Params, State
-from featlearn.validation import Rule, boolean, check_argument, integer, one_of, optional, real
+from featlearn.validation import Rule, boolean, check_argument, integer, one_of, real
 
 INITS = ("auto", "glorot", "he", "lecun", "orthogonal", "uniform", "zeros")
 DRAWN = ("glorot", "he", "lecun")
@@ -50,6 +50,8 @@ class Layer:
 
     by_hand: ClassVar[bool] = False
     local: ClassVar[bool] = False
+    blocks: ClassVar[bool] = False  # no gradient passes: what lies below cannot learn
+    takes_images: ClassVar[bool] = False  # as the first layer it is given (n, height, width[, channels])
     state_names: ClassVar[tuple[str, ...]] = ()
     _rules: ClassVar[dict[str, Rule]] = {}
 

@@ -1,22 +1,27 @@
-"""What the network estimators share: from layers to a fit by `training.minimize`, and from a fit to passes over rows."""
+"""What network estimators share: from layers to a fit by `training.minimize`, and from a fit to passes over rows."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from math import prod
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
 from featlearn.callbacks import sub_fit
+from featlearn.images.maps import check_images
 from featlearn.networks.layers import Affine, Dense, FittedLayer, Layer, Shape
 from featlearn.networks.losses import Loss
+from featlearn.networks.map_layers import Flat
 from featlearn.networks.specs import Pretrained, check_layers, layer_params, named, with_params
 from featlearn.networks.stack import PlainStack, Stack, StatefulStack
+from featlearn.networks.tensor_pass import pass_through
 from featlearn.networks.unrolling import CannotUnroll, unrolled
-from featlearn.streaming import dense, map_chunks
+from featlearn.notices import notify
+from featlearn.streaming import dense, is_out_of_core, map_chunks
 from featlearn.training import TRAINING_RULES, Batch, GradientLearnerMixin, Memory, Params, Standardizer, State
 from featlearn.validation import (
     Rule,
@@ -50,19 +55,56 @@ NETWORK_RULES: dict[str, Rule] = TRAINING_RULES | {
 
 @dataclass(frozen=True)
 class Forward:
-    """Rows through learners that stand still, then through layers; picklable."""
+    """Rows through learners that stand still, then through layers; picklable.
+
+    Layers on maps pass through Keras. ``image`` is the shape of an image, where images come in.
+    """
 
     prefix: tuple[Any, ...]
     layers: tuple[FittedLayer, ...]
+    image: Shape | None = None
 
     def __call__(self, chunk: Any) -> np.ndarray:
-        x = as_float(dense(chunk))
+        x = as_float(dense(chunk) if self.image is None else check_image_shape(chunk, self.image))
         for learner in self.prefix:
             x = as_float(dense(learner.transform(x)))
+        if not self.by_hand:
+            return pass_through(self.layers, x)
         for fitted in self.layers:
             at = fitted.at(x.dtype)
             x = at.layer.forward(at.params, at.state, x, None, False)[0]
         return x
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether all layers have a NumPy pass."""
+        return all(fitted.layer.by_hand for fitted in self.layers)
+
+    def on(self, X: Any) -> Any:
+        """Chunks of X through all; layers on maps take theirs one after the other."""
+        return map_chunks(self, X, n_jobs=None if self.by_hand else 1)
+
+
+def check_image_shape(images: Any, shape: Shape) -> np.ndarray:
+    """Images of the shape that a network was fitted on."""
+    images = check_images(images, "The network")
+    if images.shape[1:] != shape:
+        raise ValueError(
+            f"The network was fitted on images of shape {shape} and now got {images.shape[1:]}. Resize the images, or "
+            "fit it on this size."
+        )
+    return images
+
+
+def takes_images(layers: Any) -> bool:
+    """Whether the first of a network's layers is given images: a layer on maps, a `Stage`, a `Flatten`."""
+    first = None if layers is None or not (names := named(layers)) else names[0][1]
+    if not isinstance(first, Pretrained):
+        return first is not None and first.takes_images
+    learner = first.learner
+    while isinstance(learner, Pipeline):
+        learner = next((step for _, step in learner.steps if step is not None and step != "passthrough"), None)
+    return learner is not None and get_tags(learner).input_tags.three_d_array
 
 
 class NetworkMixin(GradientLearnerMixin):
@@ -116,7 +158,7 @@ class NetworkMixin(GradientLearnerMixin):
         if not self.prefix_:
             return data, validation, None
         before = Forward(tuple(self.prefix_), ())
-        cached = [None if b is None else Batch(map_chunks(before, b.x), b.y, b.w) for b in (data, validation)]
+        cached = [None if b is None else Batch(before.on(b.x), b.y, b.w) for b in (data, validation)]
         return *cached, None
 
     def _build(self, data: Batch, rng: Any) -> None:
@@ -124,7 +166,8 @@ class NetworkMixin(GradientLearnerMixin):
         dtype = self._dtype(data.x)
         shape: Shape = data.x.shape[1:]
         self.layers_, self.prefix_ = [], []
-        for name, spec in self._specs():
+        specs = self._specs()
+        for i, (name, spec) in enumerate(specs):
             if isinstance(spec, Pretrained):
                 found = self._learned(name, spec, data, shape, rng)
             elif isinstance(spec, Affine):
@@ -135,25 +178,49 @@ class NetworkMixin(GradientLearnerMixin):
                 for part in spec.parts():
                     found.append(FittedLayer(part, part.first_params(at, rng, dtype), part.first_state(at, dtype)))
                     at = part.shape(at)
+            if not found:  # one that stands still
+                shape = np.shape(Forward((self.prefix_[-1],), ())(np.zeros((1, *shape), dtype)))[1:]
+            elif i < len(specs) - 1:  # what another layer gets of a network is what is below its last one
+                found = [fitted for fitted in found if not fitted.head]
+                if not found:
+                    raise ValueError(
+                        f"{type(self).__name__}: {name!r} gives scores, which no layer goes on from. Make it the last, "
+                        "or leave it out."
+                    )
+            if not self.layers_:
+                self._shape_in = shape
             for fitted in found:
                 self.layers_.append(replace(fitted.at(dtype), name=name))
                 shape = fitted.layer.shape(shape)
-            if isinstance(spec, Pretrained) and not found:
-                shape = np.shape(Forward((self.prefix_[-1],), ())(np.zeros((1, *shape), dtype)))[1:]
         k = self._width(data.y)
+        self._warn_if_blocked()
         if self.layers_ and self.layers_[-1].head:
             self._check_head(k)
             return
-        link = self._loss_of(k).link
-        head = Dense(k, "linear", init="glorot" if link != "sigmoid" else "glorot")
+        if len(shape) > 1:
+            self.layers_.append(FittedLayer(Flat(), {}, name="flat"))
+            shape = self.layers_[-1].layer.shape(shape)
+        head = Dense(k, "linear", init="glorot")
         self.layers_.append(FittedLayer(head, head.first_params(shape, rng, dtype), name="output", head=True))
+
+    def _warn_if_blocked(self) -> None:
+        """A layer that no gradient passes, and what is below it, cannot learn; said where it was asked to."""
+        names = list(dict.fromkeys(fitted.name for fitted in self.layers_))
+        asked = {self.freeze} if isinstance(self.freeze, str) else self.freeze
+        asked = set(names[: int(asked)] if not isinstance(asked, (list, tuple, set)) else asked)
+        for fitted in self.layers_:
+            if fitted.layer.blocks and not fitted.fixed and fitted.name not in asked:
+                notify(
+                    f"{type(self).__name__}: no gradient passes {type(fitted.layer).__name__} of {fitted.name!r} (a "
+                    "hard code), so it stands still, with all layers below it. Pass encode='triangle', 'threshold' or "
+                    "'split' to its learner, or freeze it."
+                )
 
     def _check_head(self, k: int) -> None:
         """The last learner has to give as many outputs as there are targets, of the same classes."""
         head = self.layers_[-1]
         if head.params["W"].shape[1] != k or (
-            head.classes is not None
-            and not np.array_equal(head.classes, getattr(self, "classes_", head.classes))
+            head.classes is not None and not np.array_equal(head.classes, getattr(self, "classes_", head.classes))
         ):
             raise ValueError(
                 f"{type(self).__name__}: the last learner gives {head.params['W'].shape[1]} outputs of classes "
@@ -165,7 +232,7 @@ class NetworkMixin(GradientLearnerMixin):
         """What the layers so far give for rows."""
         if not self.prefix_ and not self.layers_:
             return X
-        return map_chunks(Forward(tuple(self.prefix_), tuple(self.layers_)), X)
+        return Forward(tuple(self.prefix_), tuple(self.layers_)).on(X)
 
     def _learned(self, name, spec, data, shape, rng):
         """The layers of a learner, fitted here if it is not yet."""
@@ -202,7 +269,10 @@ class NetworkMixin(GradientLearnerMixin):
             raise ValueError(
                 f"{type(self).__name__}: freeze names {sorted(unknown)}; the layers are {', '.join(names)}."
             )
-        return frozenset(i for i, fitted in enumerate(self.layers_) if fitted.fixed or fitted.name in asked)
+        blocked = max((i for i, fitted in enumerate(self.layers_) if fitted.layer.blocks), default=-1)
+        return frozenset(
+            i for i, fitted in enumerate(self.layers_) if fitted.fixed or fitted.name in asked or i <= blocked
+        )
 
     def _rates(self) -> tuple[float, ...]:
         """What multiplies each layer's learning rate: ``layer_decay`` to the power of its distance from the output."""
@@ -264,7 +334,9 @@ class NetworkMixin(GradientLearnerMixin):
 
         def learned(i, group):
             known = params | state
-            return {k: objective.unstored(i, k, known[f"{i}.{k}"]) if f"{i}.{k}" in known else v for k, v in group.items()}
+            return {
+                k: objective.unstored(i, k, known[f"{i}.{k}"]) if f"{i}.{k}" in known else v for k, v in group.items()
+            }
 
         layers = [
             replace(fitted, params=learned(i, fitted.params), state=learned(i, fitted.state))
@@ -278,14 +350,26 @@ class NetworkMixin(GradientLearnerMixin):
         """Rows through the layers before ``end``."""
         check_is_fitted(self)
         check_parameters(self, "engine")
-        forward: Callable = Forward(tuple(self.prefix_), tuple(self.layers_[:end]))
-        return map_chunks(forward, self._rows(X, reset=False))
+        X = self._rows(X, reset=False)
+        return Forward(tuple(self.prefix_), tuple(self.layers_[:end]), getattr(self, "image_shape_", None)).on(X)
 
     def _rows(self, X: Any, reset: bool) -> Any:
-        return check_rows(self, X, reset=reset, accept_sparse=True)
+        """Rows, or images where the first layer takes them, checked; a stream's chunks are checked as they come."""
+        images = takes_images(self.layers) and np.ndim(X) != 2 if reset else hasattr(self, "image_shape_")
+        if not images:
+            if reset:
+                self.__dict__.pop("image_shape_", None)
+            return check_rows(self, X, reset=reset, accept_sparse=True)
+        if is_out_of_core(X):
+            return X
+        X = check_images(X, type(self).__name__)
+        if reset:
+            self.__dict__.pop("n_features_in_", None)
+            self.image_shape_ = X.shape[1:]
+        return X if reset else check_image_shape(X, self.image_shape_)
 
     def _end(self, layer: str | int | None) -> int:
-        """The number of layers up to the one named (by its name, or its place among the names); None: all but the last."""
+        """The number of layers up to the one named (by its name, or its place among names); None: all but the last."""
         if layer is None:
             return len(self.layers_) - 1
         names = list(dict.fromkeys(fitted.name for fitted in self.layers_))
@@ -323,7 +407,37 @@ class NetworkMixin(GradientLearnerMixin):
 
     @property
     def _n_features_out(self):
-        shape = (self.layers_[0].params["W"].shape[0],) if self.layers_ else ()
+        shape = self._shape_in
         for fitted in self.layers_[:-1]:
             shape = fitted.layer.shape(shape)
-        return shape[-1]
+        return prod(shape)
+
+    def network_layers(self, shape: Shape) -> list[FittedLayer]:
+        """The layers as fitted, for another network or a Pipeline that is unrolled; the last is a head.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of one sample.
+
+        Returns
+        -------
+        layers : list of FittedLayer
+
+        Raises
+        ------
+        ValueError
+            If they begin with a learner that stands still, or take another shape.
+        """
+        check_is_fitted(self)
+        if self.prefix_:
+            raise CannotUnroll(
+                f"{type(self).__name__} begins with {type(self.prefix_[0]).__name__}, which stands still and cannot be "
+                "said as layers."
+            )
+        if tuple(shape) != tuple(self._shape_in):
+            raise ValueError(
+                f"{type(self).__name__} was fitted on samples of shape {tuple(self._shape_in)}, and the layer below it "
+                f"gives {tuple(shape)}. Fit it on what that layer gives."
+            )
+        return list(self.layers_)
