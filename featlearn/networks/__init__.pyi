@@ -10,7 +10,10 @@ from .layers import Dense as Dense
 from .layers import Dropout as Dropout
 from .layers import GaussianNoise as GaussianNoise
 from .layers import Maxout as Maxout
+from .map_layers import Flat as Flat
+from .map_layers import RandomFlip as RandomFlip
 from .rate_finder import LearningRateCurve as LearningRateCurve
 from .rate_finder import find_learning_rate as find_learning_rate
 from .regressor import NetworkRegressor as NetworkRegressor
 from .specs import Pretrained as Pretrained
+from .unrolling import CannotUnroll as CannotUnroll
