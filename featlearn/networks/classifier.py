@@ -57,6 +57,8 @@ class NetworkClassifier(NetworkMixin, ClassifierMixin, BaseEstimator):
         Longest vector of weights into a hidden unit; longer ones are scaled down after each step.
     label_smoothing : float, default=0.0
         Share of each target that is spread over all classes, with cross entropy.
+    embedding : NeighborEmbedding or None, default=None
+        An auxiliary loss that pulls neighbors together in a layer and pushes others apart; rows without labels help.
     augment : callable or None, default=None
         ``augment(X, rng) -> X`` changes every batch that is learned from; ``rng`` is a NumPy Generator.
     early_stopping : bool, default=False

@@ -47,6 +47,8 @@ class NetworkRegressor(NetworkMixin, RegressorMixin, BaseEstimator):
         Adds this times the sum of the absolute activities of hidden units, in the mean over rows.
     max_norm : float or None, default=None
         Longest vector of weights into a hidden unit; longer ones are scaled down after each step.
+    embedding : NeighborEmbedding or None, default=None
+        An auxiliary loss that pulls neighbors together in a layer and pushes others apart; rows without labels help.
     augment : callable or None, default=None
         ``augment(X, rng) -> X`` changes every batch that is learned from; ``rng`` is a NumPy Generator.
     early_stopping : bool, default=False
@@ -147,6 +149,7 @@ class NetworkRegressor(NetworkMixin, RegressorMixin, BaseEstimator):
         C: float | None = None,
         l1_activity: float = 0.0,
         max_norm: float | None = None,
+        embedding=None,
         augment=None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -171,6 +174,7 @@ class NetworkRegressor(NetworkMixin, RegressorMixin, BaseEstimator):
         self.C = C
         self.l1_activity = l1_activity
         self.max_norm = max_norm
+        self.embedding = embedding
         self.augment = augment
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
