@@ -14,7 +14,7 @@ __version__ = "0.2.0"
 _HOME = {
     **{
         room: _import_module(f"featlearn.{room}").__all__
-        for room in ("vectors", "images", "linear", "text", "topics", "grammar", "plot")
+        for room in ("vectors", "images", "linear", "text", "topics", "grammar", "networks", "plot")
     },
     "callbacks": ["EarlyStopping", "ProgressBar"],
     "persistence": ["load", "save"],

@@ -5,6 +5,7 @@ from .callbacks import ProgressBar as ProgressBar
 from .grammar import *
 from .images import *
 from .linear import *
+from .networks import *
 from .persistence import load as load
 from .persistence import save as save
 from .plot import *

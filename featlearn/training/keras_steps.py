@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from featlearn.training.objective import Batch, Memory, Params, State, params_dtype
+from featlearn.training.objective import Batch, Memory, Params, State, params_dtype, step_factors
 from featlearn.training.optimizers import tensor_rule
 from featlearn.training.solvers import GradientDescent
 
@@ -143,11 +143,14 @@ def _compiled_steps(objective, rule):
         clip = settings[1]
         scale = ops.where(ops.logical_and(clip > 0, norm > clip), clip / norm, ops.ones_like(norm))
         new_params, new_memory = {}, {}
+        factors = step_factors(objective, params)
         for name, p in params.items():
             g = scale * grads[name]
-            if len(p.shape) > 1:
-                g = g + settings[0] * p
-            result = formula(p, g, *memory[name], constants[i])
+            rate, decay = factors[name]
+            if decay:
+                g = g + (decay * settings[0]) * p
+            c = constants[i] if rate == 1 else ops.concatenate([rate * constants[i, :1], constants[i, 1:]])
+            result = formula(p, g, *memory[name], c)
             p, *slots = result if isinstance(result, tuple) else (result,)
             new_params[name], new_memory[name] = p, slots
         if after_step is not None:

@@ -35,6 +35,7 @@ from featlearn.training.objective import (
     StatefulObjective,
     Trained,
     params_dtype,
+    step_factors,
 )
 from featlearn.training.optimizers import RULES
 from featlearn.training.shards import NumpyEngine
@@ -175,6 +176,7 @@ def minimize(
     if validation is not None:
         held = _checked(f"{who}: validation", *(validation if isinstance(validation, tuple) else (validation,)))
     run = _engine(objective, engine, weight_decay, who)
+    factors = step_factors(objective, params)
     ready = partial(_ready, dtype=params_dtype(params), prepare=prepare)
     init_state = getattr(objective, "init_state", None)
     if isinstance(solver, LBFGS):
@@ -240,7 +242,7 @@ def minimize(
                 total += run.steps(batches, solver, c)
                 memory.step += len(batches)
             params = run.params()
-            loss = total / n + penalty(params, weight_decay)
+            loss = total / n + penalty(params, weight_decay, factors)
             if not (abs(loss) < DIVERGED and all(np.isfinite(p).all() for p in params.values())):
                 rate = solver.rate_at(epoch, horizon)
                 raise ValueError(
@@ -254,7 +256,7 @@ def minimize(
             metrics = {"loss": loss}
             if held is not None:
                 judgment = _evaluated(judge, params, held, seed, now.state, held_ready)
-                held_out.append(judgment + penalty(params, weight_decay))
+                held_out.append(judgment + penalty(params, weight_decay, factors))
                 metrics["validation_loss"] = held_out[-1]
             stop = watcher.see(metrics.get("validation_loss", loss), None if held is None else (params, now.state))
             best, state = watcher.kept or (_copied(params), now.state)
@@ -323,8 +325,12 @@ def _augmented(
 
 
 def _ready_if_small(data: Batch, ready: Callable) -> tuple[Batch, Callable]:
-    """Rows that fit a chunk made ready once and for all, others with what their batches have to pass."""
-    return (ready(data), lambda batch: batch) if 4 * prod(data.x.shape) <= CHUNK_BYTES else (data, ready)
+    """Rows that fit a chunk made ready once and for all, others with what their batches have to pass.
+
+    Rows that are drawn when they are taken say so by an attribute ``drawn``; they stay as they are.
+    """
+    small = 4 * prod(data.x.shape) <= CHUNK_BYTES and not getattr(data.x, "drawn", False)
+    return (ready(data), lambda batch: batch) if small else (data, ready)
 
 
 def _walk(data: Batch, order: np.ndarray | None, size: int, ready: Callable) -> Iterator[list[Batch]]:
@@ -359,11 +365,11 @@ def _copies(params: Params, state: State) -> tuple[Params, State]:
     return _copied(params), _copied(state)
 
 
-def penalty(params: Params, weight_decay: float) -> float:
-    """weight_decay / 2 * |W|^2 over parameters with two axes or more."""
+def penalty(params: Params, weight_decay: float, factors: dict[str, tuple[float, float]]) -> float:
+    """weight_decay / 2 * |W|^2 over parameters, each times its share of the decay (0 for biases)."""
     if not weight_decay:
         return 0.0
-    return 0.5 * weight_decay * sum(float(np.vdot(p, p)) for p in params.values() if p.ndim > 1)
+    return 0.5 * weight_decay * sum(factors[k][1] * float(np.vdot(p, p)) for k, p in params.items() if factors[k][1])
 
 
 class _Patience:
@@ -404,7 +410,7 @@ def _engine(objective: Any, engine: str, weight_decay: float, who: str) -> Engin
 def _minimize_lbfgs(
     run: Engine, data: Batch, params: Params, solver: LBFGS, rng, max_iter, weight_decay, on_epoch, who
 ) -> Trained:
-    names = list(params)
+    names, factors = list(params), step_factors(run.objective, params)
     ends = np.cumsum([0, *(params[k].size for k in names)])
     seed = [int(s) for s in rng.randint(2**31 - 1, size=2)]
 
@@ -416,9 +422,9 @@ def _minimize_lbfgs(
         now = unflat(flat)
         loss, grads = run.value_and_gradient(now, data, seed, {})
         for k in names:
-            if weight_decay and now[k].ndim > 1:
-                grads[k] = grads[k] + weight_decay * now[k]
-        return loss + penalty(now, weight_decay), np.concatenate([grads[k].ravel() for k in names])
+            if weight_decay and factors[k][1]:
+                grads[k] = grads[k] + factors[k][1] * weight_decay * now[k]
+        return loss + penalty(now, weight_decay, factors), np.concatenate([grads[k].ravel() for k in names])
 
     def after(loss, flat):
         return on_epoch is not None and on_epoch({"loss": loss}, lambda: (unflat(flat), {}))

@@ -1,0 +1,5 @@
+"""Networks: a Pipeline of learners unrolled into layers, and the whole tuned by gradients."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
