@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
@@ -124,6 +123,9 @@ class NetworkMixin(GradientLearnerMixin):
         dtype = self._dtype(data.x)
         shape: Shape = data.x.shape[1:]
         self.layers_, self.prefix_ = [], []
+        if callable(self.layers):
+            self.layers_ = [self._of_function(shape, self._width(data.y), dtype, rng)]
+            return
         for name, spec in self._specs():
             if isinstance(spec, Pretrained):
                 found = self._learned(name, spec, data, shape, rng)
@@ -148,12 +150,22 @@ class NetworkMixin(GradientLearnerMixin):
         head = Dense(k, "linear", init="glorot" if link != "sigmoid" else "glorot")
         self.layers_.append(FittedLayer(head, head.first_params(shape, rng, dtype), name="output", head=True))
 
+    def _of_function(self, shape: Shape, k: int, dtype: Any, rng: Any) -> FittedLayer:
+        """The layer that a function makes of Keras."""
+        from featlearn.networks.keras_models import built
+
+        who = type(self).__name__
+        for name, instead in (("max_norm", "weight_decay"), ("l1_activity", "an activity_regularizer of its layers")):
+            if getattr(self, name):
+                raise ValueError(f"{who}: {name} is for layers of featlearn; with a function as layers use {instead}.")
+        scores = not is_regressor(self)
+        return built(self.layers, shape, k, scores=scores, precision=self.precision, dtype=dtype, rng=rng, who=who)
+
     def _check_head(self, k: int) -> None:
         """The last learner has to give as many outputs as there are targets, of the same classes."""
         head = self.layers_[-1]
         if head.params["W"].shape[1] != k or (
-            head.classes is not None
-            and not np.array_equal(head.classes, getattr(self, "classes_", head.classes))
+            head.classes is not None and not np.array_equal(head.classes, getattr(self, "classes_", head.classes))
         ):
             raise ValueError(
                 f"{type(self).__name__}: the last learner gives {head.params['W'].shape[1]} outputs of classes "
@@ -264,7 +276,9 @@ class NetworkMixin(GradientLearnerMixin):
 
         def learned(i, group):
             known = params | state
-            return {k: objective.unstored(i, k, known[f"{i}.{k}"]) if f"{i}.{k}" in known else v for k, v in group.items()}
+            return {
+                k: objective.unstored(i, k, known[f"{i}.{k}"]) if f"{i}.{k}" in known else v for k, v in group.items()
+            }
 
         layers = [
             replace(fitted, params=learned(i, fitted.params), state=learned(i, fitted.state))
@@ -277,8 +291,11 @@ class NetworkMixin(GradientLearnerMixin):
     def _through(self, X: Any, end: int | None) -> Any:
         """Rows through the layers before ``end``."""
         check_is_fitted(self)
+        return self._through_layers(X, tuple(self.layers_[:end]))
+
+    def _through_layers(self, X: Any, layers: tuple[FittedLayer, ...]) -> Any:
         check_parameters(self, "engine")
-        forward: Callable = Forward(tuple(self.prefix_), tuple(self.layers_[:end]))
+        forward: Callable = Forward(tuple(self.prefix_), layers)
         return map_chunks(forward, self._rows(X, reset=False))
 
     def _rows(self, X: Any, reset: bool) -> Any:
@@ -309,7 +326,14 @@ class NetworkMixin(GradientLearnerMixin):
         features : array (n_samples, n_units), a generator of chunks, or a Dask array
         """
         check_is_fitted(self)
+        if callable(self.layers):
+            return self._through_layers(X, (self._upto(layer),))
         return self._through(X, self._end(layer))
+
+    def _upto(self, layer: str | int | None = None) -> FittedLayer:
+        """A function's model up to one of its layers."""
+        graph: Any = self.layers_[0].layer
+        return replace(self.layers_[0], layer=graph.upto(layer))
 
     @property
     def coefs_(self) -> list[np.ndarray]:
@@ -323,6 +347,8 @@ class NetworkMixin(GradientLearnerMixin):
 
     @property
     def _n_features_out(self):
+        if callable(self.layers):
+            return int(np.prod(self._upto().layer.shape(())))
         shape = (self.layers_[0].params["W"].shape[0],) if self.layers_ else ()
         for fitted in self.layers_[:-1]:
             shape = fitted.layer.shape(shape)
