@@ -6,7 +6,7 @@ from math import prod
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
@@ -112,6 +112,8 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin, ClassNamePr
         return learn_stream(self, X)
 
     def _specs(self) -> list[tuple[str, Layer | Pretrained]]:
+        if callable(self.layers):
+            return []
         return [("dense-1", Dense(WIDTH, "relu"))] if self.layers is None else named(self.layers)
 
     def _prepared(self, data, validation, rng, go_on):
@@ -137,6 +139,9 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin, ClassNamePr
     def _build(self, shape: Shape, dtype: np.dtype, k: int, rows: AllRows | None, rng: Any) -> None:
         """The first ``layers_`` and ``prefix_``: specs made layers one after the other, learners fitted on the way."""
         self.layers_, self.prefix_, self._first_shape = [], [], shape
+        if callable(self.layers):
+            self.layers_ = [self._of_function(shape, k, dtype, rng)]
+            return
         specs = self._specs()
         for name, spec in specs:
             if isinstance(spec, Pretrained):
@@ -176,6 +181,17 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin, ClassNamePr
                     "hard code), so it stands still, with all layers below it. Pass encode='triangle', 'threshold' or "
                     "'split' to its learner, or freeze it."
                 )
+
+    def _of_function(self, shape: Shape, k: int, dtype: Any, rng: Any) -> FittedLayer:
+        """The layer that a function makes of Keras."""
+        from featlearn.networks.keras_models import built
+
+        who = type(self).__name__
+        for name, instead in (("max_norm", "weight_decay"), ("l1_activity", "an activity_regularizer of its layers")):
+            if getattr(self, name):
+                raise ValueError(f"{who}: {name} is for layers of featlearn; with a function as layers use {instead}.")
+        scores = not is_regressor(self)
+        return built(self.layers, shape, k, scores=scores, precision=self.precision, dtype=dtype, rng=rng, who=who)
 
     def _check_head(self, k: int) -> None:
         """The last learner has to give as many outputs as there are targets, of the same classes."""
@@ -301,9 +317,12 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin, ClassNamePr
     def _through(self, X: Any, end: int | None) -> Any:
         """Rows through the layers before ``end``."""
         check_is_fitted(self)
+        return self._through_layers(X, tuple(self.layers_[:end]))
+
+    def _through_layers(self, X: Any, layers: tuple[FittedLayer, ...]) -> Any:
         check_parameters(self, "engine")
         X = self._rows(X, reset=False)
-        return Forward(tuple(self.prefix_), tuple(self.layers_[:end]), getattr(self, "image_shape_", None)).on(X)
+        return Forward(tuple(self.prefix_), layers, getattr(self, "image_shape_", None)).on(X)
 
     def _rows(self, X: Any, reset: bool) -> Any:
         """Rows, or images where the first layer takes them, checked; a stream's chunks are checked as they come."""
@@ -345,7 +364,14 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin, ClassNamePr
         features : array (n_samples, n_units), a generator of chunks, or a Dask array
         """
         check_is_fitted(self)
+        if callable(self.layers):
+            return self._through_layers(X, (self._upto(layer),))
         return self._through(X, self._end(layer))
+
+    def _upto(self, layer: str | int | None = None) -> FittedLayer:
+        """A function's model up to one of its layers."""
+        graph: Any = self.layers_[0].layer
+        return replace(self.layers_[0], layer=graph.upto(layer))
 
     @property
     def coefs_(self) -> list[np.ndarray]:
@@ -359,6 +385,8 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin, ClassNamePr
 
     @property
     def _n_features_out(self):
+        if callable(self.layers):
+            return int(prod(self._upto().layer.shape(())))
         shape = self._first_shape
         for fitted in self.layers_[:-1]:
             shape = fitted.layer.shape(shape)
