@@ -101,8 +101,8 @@ def places_of(label: Any, n: int, classes: np.ndarray | None) -> np.ndarray:
     """The places in ``classes`` of a label for all of n samples, or of one for each."""
     if classes is None:
         raise ValueError(
-            "DeepBeliefNetwork: sample(label=...) needs labels, and none were learned. Give fit a y of classes, or pass "
-            "label=None."
+            "DeepBeliefNetwork: sample(label=...) needs labels, and none were learned. Give fit a y of classes, or "
+            "pass label=None."
         )
     asked = np.broadcast_to(np.asarray(label), n) if np.ndim(label) == 0 else np.asarray(label)
     if asked.shape != (n,):
