@@ -6,6 +6,11 @@ With z the sum of inputs, h = f(z) and the slope written in h:
     tanh      h = tanh z             f' = 1 - h^2
     relu      h = max(z, 0)          f' = 1 where h > 0
     linear    h = z                  f' = 1
+    leaky     h = max(z, z / 100)    f' = 1 where h > 0, 1/100 elsewhere                    Maas et al. (2013)
+    elu       h = z or e^z - 1       f' = 1 where h > 0, h + 1 elsewhere                    Clevert et al. (2016)
+    selu      h = s z or s a (e^z - 1)   f' = s where h > 0, h + s a elsewhere              Klambauer et al. (2017)
+    softplus  h = log(1 + e^z)       f' = 1 - e^-h
+    step      h = 1 where z >= 0     f' = 0
 
 ``out`` must be another array than the inputs: where they overlap, compiled loops leave the vector units unused (the
 sigmoid then took 20 times as long).
@@ -17,8 +22,11 @@ from featlearn.jit import njit
 from featlearn.kernels.exp import exp
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "linear")
-KIND = {name: kind for kind, name in enumerate(ACTIVATIONS)}
-SIGMOID, TANH, RELU, LINEAR = range(4)
+LAYER_ACTIVATIONS = (*ACTIVATIONS, "leaky", "elu", "selu", "softplus", "step")
+KIND = {name: kind for kind, name in enumerate(LAYER_ACTIVATIONS)}
+SIGMOID, TANH, RELU, LINEAR, LEAKY, ELU, SELU, SOFTPLUS, STEP = range(9)
+LEAK = 0.01  # the slope of leaky below 0
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # the fixed point of mean 0 and variance 1
 ROWS = 64  # rows whose 1 + e^-|z| are multiplied before one logarithm: the product lies between 1 and 2^64
 
 
@@ -39,6 +47,25 @@ def activate_rows(Z, bias, kind, out):
         elif kind == RELU:
             for j in range(z.shape[0]):
                 h[j] = max(z[j] + bias[j], zero)
+        elif kind == LEAKY:
+            leak = Z.dtype.type(LEAK)
+            for j in range(z.shape[0]):
+                value = z[j] + bias[j]
+                h[j] = max(value, leak * value)
+        elif kind == ELU or kind == SELU:
+            scale = Z.dtype.type(SELU_SCALE if kind == SELU else 1.0)
+            floor = Z.dtype.type(SELU_SCALE * SELU_ALPHA if kind == SELU else 1.0)
+            for j in range(z.shape[0]):
+                value = z[j] + bias[j]
+                # Where one of the two is not 0, the other is.
+                h[j] = scale * max(value, zero) + floor * (exp(min(value, zero)) - one)
+        elif kind == SOFTPLUS:
+            for j in range(z.shape[0]):
+                value = z[j] + bias[j]
+                h[j] = max(value, zero) + np.log1p(exp(-abs(value)))
+        elif kind == STEP:
+            for j in range(z.shape[0]):
+                h[j] = one if z[j] + bias[j] >= zero else zero
         else:
             for j in range(z.shape[0]):
                 h[j] = z[j] + bias[j]
@@ -59,6 +86,21 @@ def backward_rows(D, H, push, kind, out):
         elif kind == RELU:
             for j in range(d.shape[0]):
                 o[j] = d[j] + push[j] if h[j] > zero else zero
+        elif kind == LEAKY:
+            leak = D.dtype.type(LEAK)
+            for j in range(d.shape[0]):
+                o[j] = (d[j] + push[j]) * (one if h[j] > zero else leak)
+        elif kind == ELU or kind == SELU:
+            scale = D.dtype.type(SELU_SCALE if kind == SELU else 1.0)
+            floor = D.dtype.type(SELU_SCALE * SELU_ALPHA if kind == SELU else 1.0)
+            for j in range(d.shape[0]):
+                o[j] = (d[j] + push[j]) * (scale if h[j] > zero else h[j] + floor)
+        elif kind == SOFTPLUS:
+            for j in range(d.shape[0]):
+                o[j] = (d[j] + push[j]) * (one - exp(-h[j]))
+        elif kind == STEP:
+            for j in range(d.shape[0]):
+                o[j] = zero
         else:
             for j in range(d.shape[0]):
                 o[j] = d[j] + push[j]

@@ -77,6 +77,18 @@ def bernoulli_rows(P, key):
             p[j] = one if _uniform(first, second, j, scale) < p[j] else zero
 
 
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FINITE)
+def keep_rows(out, key, share):
+    """out (m, K) := 1 / share with probability ``share``, else 0: the mask of a dropout."""
+    zero, kept, scale = out.dtype.type(0), out.dtype.type(1.0 / share), out.dtype.type(2.0**-24)
+    edge = out.dtype.type(share)
+    for i in range(out.shape[0]):
+        row = out[i]
+        first, second = _row_keys(key, i)
+        for j in range(row.shape[0]):
+            row[j] = kept if _uniform(first, second, j, scale) < edge else zero
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def sum_rows(A, out):
     """out (d,) := the sum of the rows of A (n, d), in its precision."""

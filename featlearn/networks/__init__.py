@@ -1,4 +1,4 @@
-"""Deep networks: learners of rows stacked into layers, and tuned as a whole."""
+"""Networks: a Pipeline of learners unrolled into layers, and the whole tuned by gradients."""
 
 import lazy_loader as _lazy
 

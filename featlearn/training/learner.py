@@ -13,7 +13,7 @@ from featlearn.fitting import fitting, guarded
 from featlearn.notices import notify, warn_at_limit
 from featlearn.streaming import is_out_of_core
 from featlearn.training.loop import minimize
-from featlearn.training.objective import Batch, Params, State, Trained
+from featlearn.training.objective import Batch, Memory, Params, State, Trained
 from featlearn.training.solvers import LBFGS, GradientDescent, make_solver
 from featlearn.training.standardizer import Standardizer
 from featlearn.usefulness import warn_of_outliers
@@ -40,6 +40,7 @@ class GradientLearnerMixin(CallbackSupportMixin):
                                 are the rows learned from (those held out are left out), or None to go on: then the one
                                 learned before. It runs before _parameters(), and _attributes has to fold it into
                                 what is published;
+        augment             optional parameter, a callable or None: what `minimize` changes batches by;
         _judge(X)           optional: warns after fit if what was learned is of no use on training rows X.
 
     A learner with targets has a `fit` and a `partial_fit` of its own, which turn them into numbers and then call
@@ -134,7 +135,7 @@ class GradientLearnerMixin(CallbackSupportMixin):
         data = self._data(X, y, sample_weight, reset=True)
         go_on = self.warm_start and hasattr(self, "loss_curve_")
         data, validation = self._split(data, rng)
-        prepare = self._standardizer(None if go_on else data.x)
+        data, validation, prepare = self._prepared(data, validation, rng, go_on)
 
         def on_epoch(metrics, now):
             return end_iteration(self, metrics, lambda: self._attributes(*now()), name="epoch")
@@ -158,7 +159,7 @@ class GradientLearnerMixin(CallbackSupportMixin):
             cure = "pass an LBFGS with a larger tol as solver" if isinstance(solver, LBFGS) else "set tol=0"
             warn_at_limit(who, trained.n_iter, tol, reached, cure)
         self._judge(data.x)
-        if prepare is not None:
+        if isinstance(prepare, Standardizer):
             warn_of_outliers(who, data.x, "features are measured by their deviations")
         return self
 
@@ -167,8 +168,8 @@ class GradientLearnerMixin(CallbackSupportMixin):
         solver, go_on = self._solver(), hasattr(self, "loss_curve_")
         rng = check_random_state(self.random_state)
         data = self._data(X, y, sample_weight, reset=not go_on)
-        prepare = self._standardizer(None if go_on else data.x)
-        if prepare is not None and not go_on and len(data.x) < FEW:
+        data, _, prepare = self._prepared(data, None, rng, go_on)
+        if isinstance(prepare, Standardizer) and not go_on and len(data.x) < FEW:
             notify(
                 f"{type(self).__name__}: partial_fit learns the mean and the scale of each feature from the first part "
                 f"alone, which has {len(data.x)} row{'s' if len(data.x) > 1 else ''}. Make it a fair sample of the "
@@ -204,11 +205,20 @@ class GradientLearnerMixin(CallbackSupportMixin):
             rng=rng,
             batch_size=self.batch_size,
             weight_decay=self.weight_decay,
-            memory=replace(self._memory, state=self._state()) if go_on else None,
+            memory=self._remembered(go_on),
             engine=self.engine,
             prepare=prepare,
+            augment=getattr(self, "augment", None),
             who=type(self).__name__,
         )
+
+    def _prepared(self, data: Batch, validation: Batch | None, rng: Any, go_on: bool) -> tuple:
+        """The rows to learn from and those held out, and what their batches pass before the objective sees them."""
+        return data, validation, self._standardizer(None if go_on else data.x)
+
+    def _remembered(self, go_on: bool) -> Memory | None:
+        """What an earlier training left behind."""
+        return replace(self._memory, state=self._state()) if go_on else None
 
     def _first_parameters(self, objective: Any, X: np.ndarray, rng: Any, go_on: bool) -> Params:
         dtype = as_float(X[:0]).dtype

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from featlearn.threads import n_threads, one_blas_thread
-from featlearn.training.objective import Batch, Draws, Memory, Params, State
+from featlearn.training.objective import Batch, Draws, Memory, Params, State, share, step_factors
 from featlearn.training.optimizers import update
 from featlearn.training.solvers import GradientDescent
 
@@ -32,11 +32,6 @@ def n_shards(params: Params, hidden: tuple[str, ...], batch: int) -> int:
         return 1
     most = min(max(units) // SHARD_UNITS, min(units), 8)
     return 1 << max(0, most.bit_length() - 1)
-
-
-def share(n: int, parts: int, index: int) -> slice:
-    """The units of shard ``index`` of ``parts``."""
-    return slice(n * index // parts, n * (index + 1) // parts)
 
 
 class _Shard:
@@ -56,7 +51,10 @@ class _Shard:
         generator = np.random.Generator
         own = np.random.SeedSequence([*seed, index])
         self.draws = Draws(
-            generator(np.random.SFC64(np.random.SeedSequence(seed))), generator(np.random.SFC64(own)), index == 0
+            generator(np.random.SFC64(np.random.SeedSequence(seed))),
+            generator(np.random.SFC64(own)),
+            index == 0,
+            (index, parts),
         )
 
 
@@ -97,7 +95,9 @@ class NumpyEngine:
 
     def _program(self, shard, batches, solver, constants, losses):
         after_step = getattr(self.objective, "after_step", None)
-        for batch, c in zip(batches, constants, strict=True):
+        factors = step_factors(self.objective, shard.params)
+        rates = constants.copy()
+        for batch, c, own in zip(batches, constants, rates, strict=True):
             losses[shard.index] += len(batch.x) * (yield from self._gradient(shard, batch))
             scale = 1.0
             if solver.clip_norm is not None:
@@ -107,10 +107,13 @@ class NumpyEngine:
                 norm = float(np.sqrt((yield np.array([square]))[0]))
                 scale = min(1.0, solver.clip_norm / norm) if norm > 0 else 1.0
             for name, p in shard.params.items():
-                decay = self.decay if p.ndim > 1 else 0.0
-                update(solver.rule, p, shard.grads[name], shard.arrays[name], c, scale, decay)
+                rate, decay = factors[name]
+                own[0] = rate * c[0]
+                update(solver.rule, p, shard.grads[name], shard.arrays[name], own, scale, decay * self.decay)
             if after_step is not None:
-                after_step(shard.params)
+                mending = after_step(shard.params)
+                if inspect.isgenerator(mending):
+                    yield from mending
 
     def _gradient(self, shard, batch):
         """The objective's gradient as a generator, whichever way it was written; the shard keeps the new state."""
