@@ -1,4 +1,5 @@
 from .classifier import NetworkClassifier as NetworkClassifier
+from .distilled import Distilled as Distilled
 from .embedding import NeighborEmbedding as NeighborEmbedding
 from .layers import Activation as Activation
 from .layers import Affine as Affine

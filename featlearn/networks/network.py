@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
-from featlearn.networks.embedding import Embedding, NeighborEmbedding, nearest, paired
+from featlearn.networks.embedding import Embedding, NeighborEmbedding, by_rows, nearest, paired
 from featlearn.networks.from_pipeline import FromPipelineMixin
 from featlearn.networks.layers import Affine, Dense, FittedLayer, Layer, Shape
 from featlearn.networks.losses import Loss
@@ -203,6 +203,8 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin):
 
     def _training(self, *given):
         train = super()._training(*given)
+        if self.embedding is not None and self.augment is not None:
+            train = partial(train, augment=partial(by_rows, self.augment))
         return train if self.C is None else partial(train, weight_decay=1 / (float(self.C) * self._total))
 
     def _objective(self) -> Stack:
