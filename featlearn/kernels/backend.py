@@ -50,13 +50,13 @@ def gpu_visible() -> bool:
     return False
 
 
-def compiled(f: Callable) -> Callable:
-    """``f`` compiled by the backend: XLA for TensorFlow and JAX, as it is for torch."""
+def compiled(f: Callable, xla: bool = True) -> Callable:
+    """``f`` compiled by the backend: for JAX by XLA, for TensorFlow too if ``xla``; as it is for torch."""
     name = backend()
     if name == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(f, jit_compile=True, reduce_retracing=False)
+        return tf.function(f, jit_compile=xla, reduce_retracing=False)
     if name == "jax":
         import jax
 

@@ -1,24 +1,30 @@
 """What network estimators share: from layers to a fit by `training.minimize`, from a fit to passes over rows."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from math import prod
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
+from featlearn.images.maps import check_images
 from featlearn.networks.embedding import Embedding, NeighborEmbedding, by_rows, nearest, paired
+from featlearn.networks.forward import Forward, check_image_shape, takes_images
 from featlearn.networks.from_pipeline import FromPipelineMixin
 from featlearn.networks.layers import Affine, Dense, FittedLayer, Layer, Shape
 from featlearn.networks.losses import Loss
+from featlearn.networks.map_layers import Flat
 from featlearn.networks.phases import PHASE_RULES, PhasesMixin
 from featlearn.networks.pretraining import AllRows, PretrainingMixin, layers_of_learner, learned
 from featlearn.networks.specs import Pretrained, check_layers, layer_params, named, with_params
 from featlearn.networks.stack import PlainStack, Stack, StatefulStack
+from featlearn.networks.streamed import learn_stream
 from featlearn.networks.unrolling import CannotUnroll
-from featlearn.streaming import dense, map_chunks
+from featlearn.notices import notify
+from featlearn.streaming import is_out_of_core
 from featlearn.training import LBFGS, TRAINING_RULES, Batch, Memory, Params, Standardizer, State
 from featlearn.validation import (
     Rule,
@@ -50,29 +56,12 @@ NETWORK_RULES: dict[str, Rule] = (
 )
 
 
-@dataclass(frozen=True)
-class Forward:
-    """Rows through learners that stand still, then through layers; picklable."""
-
-    prefix: tuple[Any, ...]
-    layers: tuple[FittedLayer, ...]
-
-    def __call__(self, chunk: Any) -> np.ndarray:
-        x = as_float(dense(chunk))
-        for learner in self.prefix:
-            x = as_float(dense(learner.transform(x)))
-        for fitted in self.layers:
-            at = fitted.at(x.dtype)
-            x = at.layer.forward(at.params, at.state, x, None, False)[0]
-        return x
-
-
 def tasks(network: Any, X: Any) -> int:
     """The epochs and the learners to fit, at most."""
     return int(network.max_iter) + sum(isinstance(s, Pretrained) and not s.is_fitted() for _, s in network._specs())
 
 
-class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin):
+class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """`fit` of layers. An estimator adds what its targets are: ``_loss_of(k)``, and ``_width(y)``, the outputs k."""
 
     _rules: ClassVar[dict[str, Rule]] = NETWORK_RULES
@@ -112,7 +101,19 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin):
 
     # From the rows to a fit
 
+    def _learn(self, X, y=None, sample_weight=None):
+        if not is_out_of_core(X):
+            return super()._learn(X, y, sample_weight)
+        if y is not None or sample_weight is not None:
+            raise ValueError(
+                f"{type(self).__name__}: a stream carries its targets and weights itself: let it yield tuples (X, y) "
+                "or (X, y, sample_weight) of chunks, and pass y=None."
+            )
+        return learn_stream(self, X)
+
     def _specs(self) -> list[tuple[str, Layer | Pretrained]]:
+        if callable(self.layers):
+            return []
         return [("dense-1", Dense(WIDTH, "relu"))] if self.layers is None else named(self.layers)
 
     def _prepared(self, data, validation, rng, go_on):
@@ -124,7 +125,7 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin):
         before = Forward(tuple(self.prefix_), ())
 
         def passed(x):
-            return map_chunks(before, x) if self.prefix_ else x
+            return before.on(x) if self.prefix_ else x
 
         held = None if validation is None else Batch(passed(validation.x), validation.y, validation.w)
         if self.embedding is None:
@@ -138,6 +139,9 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin):
     def _build(self, shape: Shape, dtype: np.dtype, k: int, rows: AllRows | None, rng: Any) -> None:
         """The first ``layers_`` and ``prefix_``: specs made layers one after the other, learners fitted on the way."""
         self.layers_, self.prefix_, self._first_shape = [], [], shape
+        if callable(self.layers):
+            self.layers_ = [self._of_function(shape, k, dtype, rng)]
+            return
         specs = self._specs()
         for name, spec in specs:
             if isinstance(spec, Pretrained):
@@ -157,11 +161,37 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin):
             for fitted in found:
                 self.layers_.append(replace(fitted.at(dtype), name=name))
                 shape = fitted.layer.shape(shape)
+        self._warn_if_blocked()
         if self.layers_ and self.layers_[-1].head:
             self._check_head(k)
             return
+        if len(shape) > 1:
+            self.layers_.append(FittedLayer(Flat(), {}, name="flat"))
+            shape = self.layers_[-1].layer.shape(shape)
         head = Dense(k, "linear", init="glorot")
         self.layers_.append(FittedLayer(head, head.first_params(shape, rng, dtype), name="output", head=True))
+
+    def _warn_if_blocked(self) -> None:
+        """A layer that no gradient passes, and what is below it, cannot learn; said where it was asked to."""
+        asked = set(self._frozen_names())
+        for fitted in self.layers_:
+            if fitted.layer.blocks and not fitted.fixed and fitted.name not in asked:
+                notify(
+                    f"{type(self).__name__}: no gradient passes {type(fitted.layer).__name__} of {fitted.name!r} (a "
+                    "hard code), so it stands still, with all layers below it. Pass encode='triangle', 'threshold' or "
+                    "'split' to its learner, or freeze it."
+                )
+
+    def _of_function(self, shape: Shape, k: int, dtype: Any, rng: Any) -> FittedLayer:
+        """The layer that a function makes of Keras."""
+        from featlearn.networks.keras_models import built
+
+        who = type(self).__name__
+        for name, instead in (("max_norm", "weight_decay"), ("l1_activity", "an activity_regularizer of its layers")):
+            if getattr(self, name):
+                raise ValueError(f"{who}: {name} is for layers of featlearn; with a function as layers use {instead}.")
+        scores = not is_regressor(self)
+        return built(self.layers, shape, k, scores=scores, precision=self.precision, dtype=dtype, rng=rng, who=who)
 
     def _check_head(self, k: int) -> None:
         """The last learner has to give as many outputs as there are targets, of the same classes."""
@@ -179,7 +209,7 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin):
         """What the layers so far give for rows."""
         if not self.prefix_ and not self.layers_:
             return X
-        return map_chunks(Forward(tuple(self.prefix_), tuple(self.layers_)), X)
+        return Forward(tuple(self.prefix_), tuple(self.layers_)).on(X)
 
     def _learned(self, name, spec, rows, shape, rng, last):
         """The layers of a learner, fitted here if it is not yet; None of one that no layers can stand for."""
@@ -289,12 +319,27 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin):
     def _through(self, X: Any, end: int | None) -> Any:
         """Rows through the layers before ``end``."""
         check_is_fitted(self)
+        return self._through_layers(X, tuple(self.layers_[:end]))
+
+    def _through_layers(self, X: Any, layers: tuple[FittedLayer, ...]) -> Any:
         check_parameters(self, "engine")
-        forward: Callable = Forward(tuple(self.prefix_), tuple(self.layers_[:end]))
-        return map_chunks(forward, self._rows(X, reset=False))
+        X = self._rows(X, reset=False)
+        return Forward(tuple(self.prefix_), layers, getattr(self, "image_shape_", None)).on(X)
 
     def _rows(self, X: Any, reset: bool) -> Any:
-        return check_rows(self, X, reset=reset, accept_sparse=True)
+        """Rows, or images where the first layer takes them, checked; a stream's chunks are checked as they come."""
+        images = takes_images(self.layers) and np.ndim(X) != 2 if reset else hasattr(self, "image_shape_")
+        if not images:
+            if reset:
+                self.__dict__.pop("image_shape_", None)
+            return check_rows(self, X, reset=reset, accept_sparse=True)
+        if is_out_of_core(X):
+            return X
+        X = check_images(X, type(self).__name__)
+        if reset:
+            self.__dict__.pop("n_features_in_", None)
+            self.image_shape_ = X.shape[1:]
+        return X if reset else check_image_shape(X, self.image_shape_)
 
     def _end(self, layer: str | int | None) -> int:
         """The number of layers up to the one named, by its name or its place among them; None: all but the last."""
@@ -321,7 +366,14 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin):
         features : array (n_samples, n_units), a generator of chunks, or a Dask array
         """
         check_is_fitted(self)
+        if callable(self.layers):
+            return self._through_layers(X, (self._upto(layer),))
         return self._through(X, self._end(layer))
+
+    def _upto(self, layer: str | int | None = None) -> FittedLayer:
+        """A function's model up to one of its layers."""
+        graph: Any = self.layers_[0].layer
+        return replace(self.layers_[0], layer=graph.upto(layer))
 
     @property
     def coefs_(self) -> list[np.ndarray]:
@@ -335,7 +387,9 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin):
 
     @property
     def _n_features_out(self):
+        if callable(self.layers):
+            return int(prod(self._upto().layer.shape(())))
         shape = self._first_shape
         for fitted in self.layers_[:-1]:
             shape = fitted.layer.shape(shape)
-        return shape[-1]
+        return prod(shape)

@@ -72,8 +72,18 @@ class Stack:
 
     @cached_property
     def by_hand(self) -> bool:
-        """Whether every layer has its way back."""
-        return all(layer.by_hand for layer in self.layers)
+        """Whether every layer has its way back, and in full precision."""
+        return self.precision is None and all(layer.by_hand for layer in self.layers)
+
+    @cached_property
+    def xla(self) -> bool:
+        """Whether TensorFlow's XLA makes it faster on a CPU."""
+        return all(layer.xla for layer in self.layers)
+
+    @property
+    def loss_scale(self) -> float:
+        """What the loss is multiplied by while it is differentiated: float16 knows no small derivatives."""
+        return 1024.0 if self.precision == "float16" else 1.0
 
     @cached_property
     def hidden(self) -> tuple[str, ...]:
@@ -123,7 +133,7 @@ class Stack:
             i, _, kind = name.partition(".")
             rate = self.rates[int(i)] if self.rates else 1.0
             decay = self.decays[int(i)] if self.decays else 1.0
-            factors[name] = rate, decay if kind == "W" else 0.0
+            factors[name] = rate, decay if kind in self.layers[int(i)].decayed else 0.0
         return factors
 
     def for_evaluation(self) -> "Stack":
@@ -150,16 +160,20 @@ class Stack:
         x, state = batch.x, dict(state)
         weight = ops.ones_like(x[..., 0]) if batch.w is None else batch.w
         weight = ops.reshape(weight, (x.shape[0], -1))[:, 0]
-        cast = (lambda a: a) if self.precision is None else (lambda a: ops.cast(a, self.precision))
         sparse: Any = 0.0
-        x = cast(x)
         for i, layer in enumerate(self.layers):
             p, s = self._of(i, params, state)
-            p = {k: cast(self._tensor_unstored(i, k, v)) for k, v in p.items()}
+            p = {k: self._tensor_unstored(i, k, v) for k, v in p.items()}
+            if self.precision is not None:
+                # Averages need all their digits.
+                half = not (layer.state_names or layer.own_precision)
+                x = ops.cast(x, self.precision if half else weight.dtype)
+                p = {k: ops.cast(v, self.precision) for k, v in p.items()} if half else p
             training = self.training and i not in self.frozen
             x, after = layer.apply(p, s, x, seed + i if seed is not None else None, training)
-            x = cast(x)
             if training:
+                after = dict(after)
+                sparse = sparse + after.pop("losses", 0.0)
                 state |= {f"{i}.{k}": v for k, v in after.items()}
             if self.l1_activity and i in self.hidden_ends:
                 rows = ops.sum(ops.reshape(ops.abs(x), (x.shape[0], -1)), axis=1)

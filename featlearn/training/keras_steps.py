@@ -99,10 +99,24 @@ def _differentiated(objective):
     """A function of parameters, batch, seed and state that gives ((loss, new state), gradients)."""
     from featlearn.kernels.backend import value_and_grad
 
-    def stateless(params, batch, seed, state):
-        return objective.loss(params, batch, seed), state
+    scale = getattr(objective, "loss_scale", 1.0)
 
-    return value_and_grad(objective.loss if hasattr(objective, "init_state") else stateless, has_aux=True)
+    def scaled(params, batch, seed, state):
+        if hasattr(objective, "init_state"):
+            loss, state = objective.loss(params, batch, seed, state)
+        else:
+            loss = objective.loss(params, batch, seed)
+        return loss if scale == 1 else scale * loss, state
+
+    differentiate = value_and_grad(scaled, has_aux=True)
+    if scale == 1:
+        return differentiate
+
+    def unscaled(*arguments):
+        (loss, state), grads = differentiate(*arguments)
+        return (loss / scale, state), {k: g / scale for k, g in grads.items()}
+
+    return unscaled
 
 
 def _run_alone(generator):
@@ -123,7 +137,7 @@ def _compiled_gradient(objective):
         (loss, _), grads = differentiate(params, batch, seed, state)
         return loss, grads
 
-    return compiled(run)
+    return compiled(run, xla=getattr(objective, "xla", True))
 
 
 @lru_cache(maxsize=8)
@@ -165,4 +179,4 @@ def _compiled_steps(objective, rule):
             0, constants.shape[0], lambda i, carry: step(i, carry, batches, constants, seeds, settings), (carry, first)
         )
 
-    return compiled(steps)
+    return compiled(steps, xla=getattr(objective, "xla", True))
