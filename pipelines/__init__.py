@@ -3,6 +3,9 @@
 from pipelines.coates2011 import COATES2011
 from pipelines.denoising_mnist import DENOISING_MNIST
 from pipelines.digits import DIGITS
+from pipelines.erhan2010 import ERHAN2010
+from pipelines.glorot2011 import GLOROT2011
+from pipelines.hinton2006 import HINTON2006
 from pipelines.kmeans_mnist import KMEANS_MNIST
 from pipelines.larochelle2009 import LAROCHELLE2009
 from pipelines.ngiam2011 import NGIAM2011, NGIAM2011_PHOTOGRAPHS
@@ -20,6 +23,9 @@ EXPERIMENTS = {
         DENOISING_MNIST,
         RBM_MNIST,
         LAROCHELLE2009,
+        GLOROT2011,
+        ERHAN2010,
+        HINTON2006,
         KMEANS_MNIST,
         TOPICS_20NEWS,
         TOPICS_AP,
