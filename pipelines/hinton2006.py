@@ -1,7 +1,7 @@
 """Deep nets from stacked RBMs on MNIST: the autoencoder 784-1000-500-250-30, and a deep belief net that draws digits.
 
-The code of the autoencoder is linear, as in the paper: PCA of the third RBM's codes starts it where the paper has an RBM
-of Gaussian units. All layers are tuned together on the cross entropy; ``squared error`` is the sum over the pixels of a
+The code of the autoencoder is linear, as in the paper: PCA of the third RBM's codes starts it, where the paper has an
+RBM of Gaussian units. All layers are tuned together on the cross entropy; ``squared error`` is the sum over the pixels of a
 digit, in the mean over digits, as the reference code prints it.
 """
 
@@ -82,7 +82,7 @@ def pictures(estimator: Any, split: Split, variant: str, settings: Settings, ste
             "samples": lambda: SampleGridDisplay.from_estimator(estimator, shape=(28, 28), random_state=settings.seed)
         }
     X = split.X_test[:10]
-    return {"reconstructions": lambda: ReconstructionDisplay(X, estimator.network_.predict(X), shape=(28, 28))}
+    return {"reconstructions": lambda: ReconstructionDisplay(X, estimator.network_.predict(X), shape=(28, 28)).plot()}
 
 
 HINTON2006 = Experiment(
