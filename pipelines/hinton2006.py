@@ -1,8 +1,8 @@
 """Deep nets from stacked RBMs on MNIST: the autoencoder 784-1000-500-250-30, and a deep belief net that draws digits.
 
 The code of the autoencoder is linear, as in the paper: PCA of the third RBM's codes starts it, where the paper has an
-RBM of Gaussian units. All layers are tuned together on the cross entropy; ``squared error`` is the sum over the pixels of
-a digit, in the mean over digits, as the reference code prints it.
+RBM of Gaussian units. All layers are tuned together on the cross entropy; ``squared error`` is the sum over the pixels
+of a digit, in the mean over digits, as the reference code prints it.
 """
 
 from typing import Any
