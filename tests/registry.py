@@ -28,6 +28,7 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
         {"n_components": 3, "method": "online", "max_iter": 2},
     ],
     "LinearSVMCV": [{"Cs": 3, "cv": 2}],
+    "LogisticAutoregression": [{"rescale": True, "learning_rate": 0.1, "max_iter": 20}],
     "MixtureOfUnigrams": [{"n_components": 3}],
     "PLSA": [{"n_components": 3, "max_iter": 20, "tol": 0}],
     "PredictiveSparse": [{"max_iter": 5}],

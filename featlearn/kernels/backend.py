@@ -1,12 +1,18 @@
-"""Keras' backends behind four functions: Keras has no automatic gradient or compiler of its own.
+"""Keras' backends behind a few functions: Keras has no automatic gradient or compiler of its own.
 
 TensorFlow, JAX and torch; whichever Keras runs on. Formulas are written in `keras.ops`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+# Of a processor that multiplies in half precision, as /proc/cpuinfo calls it (the last of each: ARM's).
+HALF_FLAGS = {"bfloat16": {"avx512_bf16", "amx_bf16", "bf16"}, "float16": {"avx512_fp16", "amx_fp16", "asimdhp"}}
 
 
 def gpu_may_exist() -> bool:
@@ -48,6 +54,70 @@ def gpu_visible() -> bool:
 
         return torch.cuda.is_available()
     return False
+
+
+@lru_cache(maxsize=1)
+def _cpu_flags() -> frozenset[str] | None:
+    """What the processor can do, as Linux tells it; None where nobody does."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return None
+    found = [line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Features"))]
+    return frozenset(found[0]) if found else None
+
+
+def cpu_multiplies(dtype: str) -> bool:
+    """Whether the processor has products of "bfloat16" or "float16"; True where nobody tells."""
+    flags = _cpu_flags()
+    return flags is None or bool(flags & HALF_FLAGS[dtype])
+
+
+@contextmanager
+def placed(device: str = "auto", distribution: Any = None) -> Iterator[None]:
+    """What runs within runs on a "cpu" or a "gpu", or spread as a distribution of Keras or a strategy says."""
+    scope: Any = nullcontext() if distribution is None else distribution.scope()
+    where: Any = nullcontext()
+    if device == "gpu" or (device == "cpu" and gpu_may_exist()):
+        import keras
+
+        where = keras.device(f"{device}:0")
+    with where, scope:
+        yield
+
+
+def distribution() -> Any:
+    """The keras.distribution in force, or None."""
+    if backend() != "jax":
+        return None
+    import keras
+
+    return keras.distribution.distribution()
+
+
+def spread(tensor: Any, axis: int) -> Any:
+    """A tensor whose rows lie along an axis, on the devices that the distribution in force gives them."""
+    rule = distribution()
+    if rule is None:
+        return tensor
+    import keras
+
+    names: list[str | None] = [None] * len(tensor.shape)
+    mesh = rule.device_mesh
+    if tensor.shape[axis] % mesh.shape[mesh.axis_names.index(rule.batch_dim_name)] == 0:  # else: all rows everywhere
+        names[axis] = rule.batch_dim_name
+    return keras.distribution.distribute_tensor(tensor, keras.distribution.TensorLayout(names, mesh))
+
+
+def laid_out(name: str, tensor: Any) -> Any:
+    """A parameter as the distribution in force lays it out, by its name."""
+    rule = distribution()
+    if rule is None:
+        return tensor
+    import keras
+
+    layout = rule.get_variable_layout(SimpleNamespace(path=name, shape=tensor.shape))
+    return keras.distribution.distribute_tensor(tensor, layout)
 
 
 def compiled(f: Callable, xla: bool = True) -> Callable:
@@ -98,6 +168,15 @@ def value_and_grad(f: Callable, has_aux: bool = False) -> Callable:
         return (value, *other) if has_aux else value, dict(zip(leaves, grads, strict=True))
 
     return run_torch
+
+
+def to_numpy(tensor: Any) -> Any:
+    """A tensor as an array. Of torch's, Keras' own way makes NumPy 2 warn."""
+    if backend() == "torch":
+        return tensor.detach().cpu().numpy()
+    from keras import ops
+
+    return ops.convert_to_numpy(tensor)
 
 
 def uniform(shape: tuple[int, ...], seed: Any, dtype: Any) -> Any:

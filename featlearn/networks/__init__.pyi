@@ -7,4 +7,6 @@ from .layers import Dense as Dense
 from .layers import Dropout as Dropout
 from .layers import GaussianNoise as GaussianNoise
 from .layers import Maxout as Maxout
+from .rate_finder import LearningRateCurve as LearningRateCurve
+from .rate_finder import find_learning_rate as find_learning_rate
 from .specs import Pretrained as Pretrained

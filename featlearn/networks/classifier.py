@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, colum
 
 from featlearn.fitting import fitting, guarded
 from featlearn.networks.losses import MARGINS, Loss, linked
-from featlearn.networks.network import NETWORK_RULES, NetworkMixin
+from featlearn.networks.network import NETWORK_RULES, NetworkMixin, tasks
 from featlearn.training import Batch
 from featlearn.validation import check_weights, either, instance, one_of, optional, real
 
@@ -53,11 +53,13 @@ class NetworkClassifier(
         monitor: str = "loss",
         warm_start: bool = False,
         class_weight: dict | str | None = None,
-        freeze=(),
+        frozen=(),
         layer_rates: dict[str, float] | None = None,
         layer_decay: float = 1.0,
         precision: str = "auto",
         engine: str = "auto",
+        device: str = "auto",
+        distribute=None,
         random_state=None,
     ):
         self.layers = layers
@@ -79,11 +81,13 @@ class NetworkClassifier(
         self.monitor = monitor
         self.warm_start = warm_start
         self.class_weight = class_weight
-        self.freeze = freeze
+        self.frozen = frozen
         self.layer_rates = layer_rates
         self.layer_decay = layer_decay
         self.precision = precision
         self.engine = engine
+        self.device = device
+        self.distribute = distribute
         self.random_state = random_state
 
     def __sklearn_tags__(self):
@@ -99,13 +103,14 @@ class NetworkClassifier(
     def _width(self, y: np.ndarray) -> int:
         return 1 if len(self.classes_) == 2 and not self.multilabel_ else len(self.classes_)
 
-    @fitting("max_iter")
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    @fitting(tasks)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, unlabelled: Any = None) -> Self:  # type: ignore[override]
         """Learn from labelled rows."""
+        self._unlabelled = unlabelled
         return self._learn(X, y, sample_weight)
 
     @guarded
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:  # type: ignore[override]
         """Learn from one more part of the data, in one pass over it."""
         if not hasattr(self, "loss_curve_") and classes is not None:
             self._given_classes = np.unique(classes)
@@ -120,6 +125,10 @@ class NetworkClassifier(
         multilabel = type_of_target(y) == "multilabel-indicator"
         y = y if multilabel else column_or_1d(y, warn=True)
         check_consistent_length(X, y)
+        more = self.__dict__.pop("_unlabelled", None)
+        more = None if more is None else self._rows(more, reset=False)
+        rows = self._gathered(X, y, check_weights(sample_weight, X), more)
+        X, y, weights = rows.labelled()
         given = self.__dict__.pop("_given_classes", None)
         if reset:
             self.multilabel_ = multilabel
@@ -135,7 +144,6 @@ class NetworkClassifier(
                 raise ValueError(
                     f"{type(self).__name__} needs rows of at least 2 classes; got 1 class: {self.classes_.tolist()}."
                 )
-        weights = check_weights(sample_weight, X)
         if self.class_weight is not None:
             balanced = compute_sample_weight(self.class_weight, y)
             weights = balanced if weights is None else weights * balanced
@@ -145,8 +153,10 @@ class NetworkClassifier(
         if self.loss in MARGINS:
             k = self._width(y)
             targets = 2 * (np.eye(k)[targets] if targets.ndim == 1 else targets) - 1
-        data = Batch(X, targets, weights)
-        return data if weights is None or weights.all() else data.rows(np.flatnonzero(weights))
+        return self._labelled(Batch(X, targets, weights), rows)
+
+    def _take_targets(self, last):
+        self.classes_, self.multilabel_ = last.classes_, False
 
     def decision_function(self, X: Any) -> Any:
         """The scores of the last layer."""

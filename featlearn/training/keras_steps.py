@@ -3,13 +3,16 @@
 No Keras model is made, and compiled functions are kept by objective, so fits do not pile up memory.
 """
 
+import inspect
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from featlearn.kernels.backend import laid_out, spread
 from featlearn.training.objective import Batch, Memory, Params, State, params_dtype, step_factors
 from featlearn.training.optimizers import tensor_rule
 from featlearn.training.solvers import GradientDescent
@@ -28,7 +31,7 @@ class KerasEngine:
         self.dtype = params_dtype(params)
         self._memory = memory
         self._params, self._state = _tensors(params), _tensors(memory.state)
-        self._arrays = {k: [_tensor(a) for a in arrays] for k, arrays in memory.arrays.items()}
+        self._arrays = {k: [laid_out(k, _tensor(a)) for a in arrays] for k, arrays in memory.arrays.items()}
         self.rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed)))
 
     def params(self) -> Params:
@@ -56,7 +59,7 @@ class KerasEngine:
             seeds = self.rng.integers(2**31 - 1, size=(m, 2), dtype=np.int32)
             stacked = _batch(lambda *parts: np.stack(parts), *batches[i : i + m])
             given = (_tensor(a) for a in (constants[i : i + m], seeds, settings))
-            carry, loss = run((self._params, self._arrays, self._state), _batch(_tensor, stacked), *given)
+            carry, loss = run((self._params, self._arrays, self._state), _batch(_rows(1), stacked), *given)
             self._params, self._arrays, self._state = carry
             total += rows * float(_numpy(loss))
             i += m
@@ -68,7 +71,7 @@ class KerasEngine:
         """The loss of a batch and its gradient; the same draws for the same seed."""
         seeds = np.array([s % (2**31 - 1) for s in (seed[0], sum(seed[1:]))], np.int32)
         run = _compiled_gradient(self.objective)
-        loss, grads = run(_tensors(params), _batch(_tensor, batch), _tensor(seeds), _tensors(state))
+        loss, grads = run(_tensors(params), _batch(_rows(0), batch), _tensor(seeds), _tensors(state))
         return float(_numpy(loss)), {k: np.array(_numpy(g), params_dtype(params)) for k, g in grads.items()}
 
 
@@ -79,13 +82,18 @@ def _tensor(array):
 
 
 def _tensors(arrays):
-    return {k: _tensor(v) for k, v in arrays.items()}
+    return {k: laid_out(k, _tensor(v)) for k, v in arrays.items()}
+
+
+def _rows(axis):
+    """What makes a tensor of an array whose rows lie along an axis."""
+    return lambda array: spread(_tensor(array), axis)
 
 
 def _numpy(tensor):
-    from keras import ops
+    from featlearn.kernels.backend import to_numpy
 
-    return ops.convert_to_numpy(tensor)
+    return to_numpy(tensor)
 
 
 def _batch(f, *batches):
@@ -115,6 +123,14 @@ def _differentiated(objective):
         return (loss / scale, state), {k: g / scale for k, g in grads.items()}
 
     return unscaled
+
+
+def _run_alone(generator):
+    """Run a generator written for shards: there is one, so every sum is what it yields."""
+    total = None
+    with suppress(StopIteration):
+        while True:
+            total = generator.send(total)
 
 
 @lru_cache(maxsize=8)
@@ -158,7 +174,9 @@ def _compiled_steps(objective, rule):
             p, *slots = result if isinstance(result, tuple) else (result,)
             new_params[name], new_memory[name] = p, slots
         if after_step is not None:
-            after_step(new_params)
+            mending = after_step(new_params)
+            if inspect.isgenerator(mending):
+                _run_alone(mending)
         return (new_params, new_memory, state), total + loss
 
     def steps(carry, batches, constants, seeds, settings):
