@@ -81,7 +81,12 @@ class EnginesMixin(GradientLearnerMixin):
         from featlearn.networks.keras_models import built
 
         who = type(self).__name__
-        for name, instead in (("max_norm", "weight_decay"), ("l1_activity", "an activity_regularizer of its layers")):
+        cures = (
+            ("max_norm", "weight_decay"),
+            ("l1_activity", "an activity_regularizer of its layers"),
+            ("embedding", "a list of layers"),
+        )
+        for name, instead in cures:
             if getattr(self, name):
                 raise ValueError(f"{who}: {name} is for layers of featlearn; with a function as layers use {instead}.")
         scores = not is_regressor(self)

@@ -50,6 +50,8 @@ class Layer:
 
     by_hand: ClassVar[bool] = False
     local: ClassVar[bool] = False
+    blocks: ClassVar[bool] = False  # no gradient passes: what lies below cannot learn
+    takes_images: ClassVar[bool] = False  # as the first layer it is given (n, height, width[, channels])
     state_names: ClassVar[tuple[str, ...]] = ()
     decayed: ClassVar[tuple[str, ...]] = ("W",)  # the parameters that weight decay reaches
     own_precision: ClassVar[bool] = False  # whether it sees to products in half precision itself

@@ -1,30 +1,38 @@
 """What network estimators share: from layers to a fit by `training.minimize`, from a fit to passes over rows."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from math import prod
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
+from featlearn.images.maps import check_images
+from featlearn.networks.embedding import Embedding, NeighborEmbedding, nearest, paired
 from featlearn.networks.engines import ENGINE_RULES, EnginesMixin
+from featlearn.networks.forward import Forward, check_image_shape, takes_images
 from featlearn.networks.from_pipeline import FromPipelineMixin
 from featlearn.networks.layers import Affine, Dense, FittedLayer, Layer, Shape
 from featlearn.networks.losses import Loss
+from featlearn.networks.map_layers import Flat
 from featlearn.networks.phases import PHASE_RULES, PhasesMixin
 from featlearn.networks.pretraining import AllRows, PretrainingMixin, layers_of_learner, learned
 from featlearn.networks.specs import Pretrained, check_layers, layer_params, named, with_params
 from featlearn.networks.stack import PlainStack, Stack, StatefulStack
+from featlearn.networks.streamed import learn_stream
 from featlearn.networks.unrolling import CannotUnroll
-from featlearn.streaming import dense, map_chunks
-from featlearn.training import TRAINING_RULES, Batch, Memory, Params, Standardizer, State
+from featlearn.notices import notify
+from featlearn.streaming import is_out_of_core
+from featlearn.training import LBFGS, TRAINING_RULES, Batch, Memory, Params, Standardizer, State
 from featlearn.validation import (
     Rule,
     check_parameters,
     check_rows,
     has,
+    instance,
     one_of,
     optional,
     real,
@@ -43,26 +51,10 @@ NETWORK_RULES: dict[str, Rule] = (
         "l1_activity": real(0),
         "max_norm": optional(real(above=0)),
         "augment": optional(has("__call__")),
+        "embedding": optional(instance(NeighborEmbedding)),
         "monitor": one_of("loss", "score"),
     }
 )
-
-
-@dataclass(frozen=True)
-class Forward:
-    """Rows through learners that stand still, then through layers; picklable."""
-
-    prefix: tuple[Any, ...]
-    layers: tuple[FittedLayer, ...]
-
-    def __call__(self, chunk: Any) -> np.ndarray:
-        x = as_float(dense(chunk))
-        for learner in self.prefix:
-            x = as_float(dense(learner.transform(x)))
-        for fitted in self.layers:
-            at = fitted.at(x.dtype)
-            x = at.layer.forward(at.params, at.state, x, None, False)[0]
-        return x
 
 
 def tasks(network: Any, X: Any) -> int:
@@ -70,7 +62,9 @@ def tasks(network: Any, X: Any) -> int:
     return int(network.max_iter) + sum(isinstance(s, Pretrained) and not s.is_fitted() for _, s in network._specs())
 
 
-class NetworkMixin(FromPipelineMixin, PhasesMixin, EnginesMixin, PretrainingMixin):
+class NetworkMixin(
+    FromPipelineMixin, PhasesMixin, EnginesMixin, PretrainingMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+):
     """`fit` of layers. An estimator adds what its targets are: ``_loss_of(k)``, and ``_width(y)``, the outputs k."""
 
     _rules: ClassVar[dict[str, Rule]] = NETWORK_RULES
@@ -80,6 +74,7 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, EnginesMixin, PretrainingMixi
     max_norm: float | None
     augment: Any
     monitor: str
+    embedding: NeighborEmbedding | None
     layers_: list[FittedLayer]
     prefix_: list[Any]
 
@@ -108,6 +103,16 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, EnginesMixin, PretrainingMixi
 
     # From the rows to a fit
 
+    def _learn(self, X, y=None, sample_weight=None):
+        if not is_out_of_core(X):
+            return super()._learn(X, y, sample_weight)
+        if y is not None or sample_weight is not None:
+            raise ValueError(
+                f"{type(self).__name__}: a stream carries its targets and weights itself: let it yield tuples (X, y) "
+                "or (X, y, sample_weight) of chunks, and pass y=None."
+            )
+        return learn_stream(self, X)
+
     def _specs(self) -> list[tuple[str, Layer | Pretrained]]:
         if callable(self.layers):
             return []
@@ -115,15 +120,23 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, EnginesMixin, PretrainingMixi
 
     def _prepared(self, data, validation, rng, go_on):
         rows = self.__dict__.pop("_all_rows", None)
+        rows = AllRows(data.x, np.arange(data.x.shape[0]), data.y, data.w) if rows is None else rows
         if not go_on:
-            rows = AllRows(data.x, np.arange(data.x.shape[0]), data.y, data.w) if rows is None else rows
             self._build(data.x.shape[1:], self._dtype(data.x), self._width(data.y), rows, rng)
         self._total = float(data.x.shape[0] if data.w is None else data.w.sum())
-        if not self.prefix_:
-            return data, validation, None
         before = Forward(tuple(self.prefix_), ())
-        cached = [None if b is None else Batch(map_chunks(before, b.x), b.y, b.w) for b in (data, validation)]
-        return *cached, None
+
+        def passed(x):
+            return before.on(x) if self.prefix_ else x
+
+        held = None if validation is None else Batch(passed(validation.x), validation.y, validation.w)
+        if self.embedding is None:
+            return Batch(passed(data.x), data.y, data.w), held, None
+        neighbors = nearest(rows.x, int(self.embedding.n_neighbors), type(self).__name__)
+        step = self._memory.step if go_on else 0  # or every partial_fit would draw the same pairs
+        pairs = np.random.RandomState([rng.randint(2**31 - 1), step])
+        data = paired(data, passed(rows.x), rows.places, neighbors, pairs)
+        return data.rows(slice(None)) if isinstance(self._solver(), LBFGS) else data, held, None
 
     def _build(self, shape: Shape, dtype: np.dtype, k: int, rows: AllRows | None, rng: Any) -> None:
         """The first ``layers_`` and ``prefix_``: specs made layers one after the other, learners fitted on the way."""
@@ -150,11 +163,26 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, EnginesMixin, PretrainingMixi
             for fitted in found:
                 self.layers_.append(replace(fitted.at(dtype), name=name))
                 shape = fitted.layer.shape(shape)
+        self._warn_if_blocked()
         if self.layers_ and self.layers_[-1].head:
             self._check_head(k)
             return
+        if len(shape) > 1:
+            self.layers_.append(FittedLayer(Flat(), {}, name="flat"))
+            shape = self.layers_[-1].layer.shape(shape)
         head = Dense(k, "linear", init="glorot")
         self.layers_.append(FittedLayer(head, head.first_params(shape, rng, dtype), name="output", head=True))
+
+    def _warn_if_blocked(self) -> None:
+        """A layer that no gradient passes, and what is below it, cannot learn; said where it was asked to."""
+        asked = set(self._frozen_names())
+        for fitted in self.layers_:
+            if fitted.layer.blocks and not fitted.fixed and fitted.name not in asked:
+                notify(
+                    f"{type(self).__name__}: no gradient passes {type(fitted.layer).__name__} of {fitted.name!r} (a "
+                    "hard code), so it stands still, with all layers below it. Pass encode='triangle', 'threshold' or "
+                    "'split' to its learner, or freeze it."
+                )
 
     def _check_head(self, k: int) -> None:
         """The last learner has to give as many outputs as there are targets, of the same classes."""
@@ -172,7 +200,7 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, EnginesMixin, PretrainingMixi
         """What the layers so far give for rows."""
         if not self.prefix_ and not self.layers_:
             return X
-        return map_chunks(Forward(tuple(self.prefix_), tuple(self.layers_)), X)
+        return Forward(tuple(self.prefix_), tuple(self.layers_)).on(X)
 
     def _learned(self, name, spec, rows, shape, rng, last):
         """The layers of a learner, fitted here if it is not yet; None of one that no layers can stand for."""
@@ -214,7 +242,15 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, EnginesMixin, PretrainingMixi
             None if self.max_norm is None else float(self.max_norm),
             self.precision.removeprefix("mixed_") if mixed else None,
             self.monitor,
+            embedding=self._embedding(),
         )
+
+    def _embedding(self) -> Embedding | None:
+        """The auxiliary loss at its layer."""
+        if self.embedding is None:
+            return None
+        end = len(self.layers_) if self.embedding.layer is None else self._end(self.embedding.layer)
+        return Embedding(end - 1, float(self.embedding.weight), float(self.embedding.margin))
 
     def _first_parameters(self, objective, X, rng, go_on):
         params = self._parameters()
@@ -276,11 +312,23 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, EnginesMixin, PretrainingMixi
 
     def _through_layers(self, X: Any, layers: tuple[FittedLayer, ...]) -> Any:
         check_parameters(self, "engine")
-        forward: Callable = Forward(tuple(self.prefix_), layers)
-        return map_chunks(forward, self._rows(X, reset=False))
+        X = self._rows(X, reset=False)
+        return Forward(tuple(self.prefix_), layers, getattr(self, "image_shape_", None)).on(X)
 
     def _rows(self, X: Any, reset: bool) -> Any:
-        return check_rows(self, X, reset=reset, accept_sparse=True)
+        """Rows, or images where the first layer takes them, checked; a stream's chunks are checked as they come."""
+        images = takes_images(self.layers) and np.ndim(X) != 2 if reset else hasattr(self, "image_shape_")
+        if not images:
+            if reset:
+                self.__dict__.pop("image_shape_", None)
+            return check_rows(self, X, reset=reset, accept_sparse=True)
+        if is_out_of_core(X):
+            return X
+        X = check_images(X, type(self).__name__)
+        if reset:
+            self.__dict__.pop("n_features_in_", None)
+            self.image_shape_ = X.shape[1:]
+        return X if reset else check_image_shape(X, self.image_shape_)
 
     def _end(self, layer: str | int | None) -> int:
         """The number of layers up to the one named, by its name or its place among them; None: all but the last."""
@@ -328,4 +376,4 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, EnginesMixin, PretrainingMixi
         shape = self._first_shape
         for fitted in self.layers_[:-1]:
             shape = fitted.layer.shape(shape)
-        return shape[-1]
+        return prod(shape)

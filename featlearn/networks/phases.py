@@ -77,7 +77,10 @@ class PhasesMixin:
             raise ValueError(
                 f"{type(self).__name__}: frozen names {sorted(unknown)}; the layers are {', '.join(names)}."
             )
-        return frozenset(i for i, fitted in enumerate(self.layers_) if fitted.fixed or fitted.name in asked)
+        blocked = max((i for i, fitted in enumerate(self.layers_) if fitted.layer.blocks), default=-1)
+        return frozenset(
+            i for i, fitted in enumerate(self.layers_) if fitted.fixed or fitted.name in asked or i <= blocked
+        )
 
     def _rates(self) -> tuple[float, ...]:
         """What multiplies each layer's learning rate: ``layer_decay`` to the power of its distance from the output."""

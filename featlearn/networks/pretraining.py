@@ -124,12 +124,15 @@ def layers_of_learner(learner: Any, shape: Shape, *, last: bool, new: bool) -> l
 class PretrainingMixin(GradientLearnerMixin):
     """The rows of a fit with and without labels: what an estimator of layers needs for the walk."""
 
+    embedding: Any
+
     def _specs(self) -> list[tuple[str, Any]]:
         raise NotImplementedError
 
     def _uses_all_rows(self) -> bool:
         """Whether something learns from rows without labels."""
-        return any(isinstance(spec, Pretrained) and not spec.is_fitted() for _, spec in self._specs())
+        specs = [spec for _, spec in self._specs()]
+        return self.embedding is not None or any(isinstance(s, Pretrained) and not s.is_fitted() for s in specs)
 
     def _gathered(self, X: Any, y: np.ndarray, w: np.ndarray | None, unlabelled: Any) -> AllRows:
         """Rows with and without labels; -1 says that there is none where something learns from such rows."""
@@ -138,7 +141,8 @@ class PretrainingMixin(GradientLearnerMixin):
         if unlabelled is not None:
             notify(
                 f"{type(self).__name__}: fit(unlabelled=) changes nothing, because no layer is pretrained on rows "
-                "without labels. Put an unfitted learner among the layers, Pretrained(learner)."
+                "without labels. Put an unfitted learner among the layers, Pretrained(learner), or pass "
+                "embedding=NeighborEmbedding()."
             )
         return AllRows(X, np.arange(X.shape[0]), y, w)
 

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from featlearn.kernels.activations import KIND, activate_rows, backward_rows
+from featlearn.networks.embedding import Embedding
 from featlearn.networks.layers import Dense, Layer
 from featlearn.networks.losses import MARGINS, Loss
 from featlearn.training import Batch, Draws, Params, State
@@ -47,6 +48,7 @@ class Stack:
     precision: str | None = None
     judged: str = "loss"
     training: bool = True
+    embedding: Embedding | None = None
 
     @cached_property
     def roles(self) -> tuple[str, ...]:
@@ -138,6 +140,10 @@ class Stack:
         """Nothing drawn, and moving averages in place of a batch's."""
         return replace(self, training=False, l1_activity=0.0)
 
+    def _embeds(self, i: int) -> bool:
+        """Whether the outputs of layer i have a loss of their own."""
+        return self.training and self.embedding is not None and i == self.embedding.at
+
     def _of(self, i: int, params: Any, state: Any) -> tuple[dict, dict]:
         """The parameters and the state of layer i, frozen ones among the first."""
         layer, frozen = self.layers[i], i in self.frozen
@@ -149,6 +155,8 @@ class Stack:
         """The objective of a batch and the next state, in `keras.ops`."""
         from keras import ops
 
+        if self.training and self.embedding is not None:
+            batch = self.embedding.spread_tensor(batch)
         x, state = batch.x, dict(state)
         weight = ops.ones_like(x[..., 0]) if batch.w is None else batch.w
         weight = ops.reshape(weight, (x.shape[0], -1))[:, 0]
@@ -170,6 +178,8 @@ class Stack:
             if self.l1_activity and i in self.hidden_ends:
                 rows = ops.sum(ops.reshape(ops.abs(x), (x.shape[0], -1)), axis=1)
                 sparse = sparse + self.l1_activity * ops.mean(weight * ops.cast(rows, weight.dtype))
+            if self._embeds(i):
+                sparse = sparse + self.embedding.tensor(ops.cast(x, weight.dtype))  # type: ignore[union-attr]
         z = ops.cast(x, weight.dtype)
         losses = self._judged_tensor(z, batch.y) if self._counts() else self.loss_of.tensor(z, batch.y)
         return ops.mean(weight * losses) + sparse, state
@@ -203,6 +213,8 @@ class Stack:
         self, params: Params, batch: Batch, draws: Draws, grads: Params, state: State
     ) -> Generator[np.ndarray, np.ndarray, tuple[float, State]]:
         """The gradient by back-propagation; gives the shard's share of the objective and the next state."""
+        if self.training and self.embedding is not None:
+            batch = self.embedding.spread(batch)
         x, m = batch.x, len(batch.x)
         w = None if batch.w is None else batch.w[:, None]
         kept: list[Any] = []
@@ -227,6 +239,9 @@ class Stack:
                     after |= {f"{i}.{k}": v for k, v in new.items()}
             if self.l1_activity and i in self.hidden_ends and (self._shared_out(i) or draws.first):
                 sparse += self.l1_activity / m * float(np.abs(x if w is None else w * x).sum())
+            if self._embeds(i):
+                apart, push_apart = yield from self.embedding.by_hand(x, self._shared_out(i), draws.first)  # type: ignore[union-attr]
+                sparse += apart
 
         if not self.training:
             losses = self.loss_of.wrong(x, batch.y) if self._counts() else self.loss_of.rows(x, batch.y)[0]
@@ -245,6 +260,8 @@ class Stack:
                 h = kept[i][1] if isinstance(layer, Dense) else self._output(i, kept, params, state)
                 push = np.sign(h) * h.dtype.type(self.l1_activity / m)
                 delta = delta + (push if w is None else w * push)
+            if self._embeds(i):
+                delta = delta + push_apart
             if not isinstance(layer, Dense):
                 delta = layer.backward(p, s, kept[i], delta, mine)
                 continue

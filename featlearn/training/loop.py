@@ -325,8 +325,12 @@ def _augmented(
 
 
 def _ready_if_small(data: Batch, ready: Callable) -> tuple[Batch, Callable]:
-    """Rows that fit a chunk made ready once and for all, others with what their batches have to pass."""
-    return (ready(data), lambda batch: batch) if 4 * prod(data.x.shape) <= CHUNK_BYTES else (data, ready)
+    """Rows that fit a chunk made ready once and for all, others with what their batches have to pass.
+
+    Rows that are drawn when they are taken say so by an attribute ``drawn``; they stay as they are.
+    """
+    small = 4 * prod(data.x.shape) <= CHUNK_BYTES and not getattr(data.x, "drawn", False)
+    return (ready(data), lambda batch: batch) if small else (data, ready)
 
 
 def _walk(data: Batch, order: np.ndarray | None, size: int, ready: Callable) -> Iterator[list[Batch]]:
