@@ -59,7 +59,7 @@ def check_image_shape(images: Any, shape: Shape) -> np.ndarray:
 
 
 def takes_images(layers: Any) -> bool:
-    """Whether the first of a network's layers is given images: a layer on maps, a `Stage`, a `Flatten`, a function."""
+    """Whether the first of a network's layers is given images: a function may take them, a `Stage` does."""
     if callable(layers):
         return True
     first = None if layers is None or not (names := named(layers)) else names[0][1]

@@ -372,7 +372,7 @@ class NetworkMixin(
     @property
     def _n_features_out(self):
         if callable(self.layers):
-            return int(np.prod(self._upto(None).layer.shape(())))
+            return int(prod(self._upto(None).layer.shape(())))
         shape = self._first_shape
         for fitted in self.layers_[:-1]:
             shape = fitted.layer.shape(shape)
