@@ -3,6 +3,7 @@
 from pipelines.coates2011 import COATES2011
 from pipelines.denoising_mnist import DENOISING_MNIST
 from pipelines.digits import DIGITS
+from pipelines.epoch_times import EPOCH_TIMES
 from pipelines.kmeans_mnist import KMEANS_MNIST
 from pipelines.larochelle2009 import LAROCHELLE2009
 from pipelines.ngiam2011 import NGIAM2011, NGIAM2011_PHOTOGRAPHS
@@ -20,6 +21,7 @@ EXPERIMENTS = {
         DENOISING_MNIST,
         RBM_MNIST,
         LAROCHELLE2009,
+        EPOCH_TIMES,
         KMEANS_MNIST,
         TOPICS_20NEWS,
         TOPICS_AP,

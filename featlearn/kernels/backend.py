@@ -3,12 +3,10 @@
 TensorFlow, JAX and torch; whichever Keras runs on. Formulas are written in `keras.ops`.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 # Of a processor that multiplies in half precision, as /proc/cpuinfo calls it (the last of each: ARM's).
@@ -71,53 +69,6 @@ def cpu_multiplies(dtype: str) -> bool:
     """Whether the processor has products of "bfloat16" or "float16"; True where nobody tells."""
     flags = _cpu_flags()
     return flags is None or bool(flags & HALF_FLAGS[dtype])
-
-
-@contextmanager
-def placed(device: str = "auto", distribution: Any = None) -> Iterator[None]:
-    """What runs within runs on a "cpu" or a "gpu", or spread as a distribution of Keras or a strategy says."""
-    scope: Any = nullcontext() if distribution is None else distribution.scope()
-    where: Any = nullcontext()
-    if device == "gpu" or (device == "cpu" and gpu_may_exist()):
-        import keras
-
-        where = keras.device(f"{device}:0")
-    with where, scope:
-        yield
-
-
-def distribution() -> Any:
-    """The keras.distribution in force, or None."""
-    if backend() != "jax":
-        return None
-    import keras
-
-    return keras.distribution.distribution()
-
-
-def spread(tensor: Any, axis: int) -> Any:
-    """A tensor whose rows lie along an axis, on the devices that the distribution in force gives them."""
-    rule = distribution()
-    if rule is None:
-        return tensor
-    import keras
-
-    names: list[str | None] = [None] * len(tensor.shape)
-    mesh = rule.device_mesh
-    if tensor.shape[axis] % mesh.shape[mesh.axis_names.index(rule.batch_dim_name)] == 0:  # else: all rows everywhere
-        names[axis] = rule.batch_dim_name
-    return keras.distribution.distribute_tensor(tensor, keras.distribution.TensorLayout(names, mesh))
-
-
-def laid_out(name: str, tensor: Any) -> Any:
-    """A parameter as the distribution in force lays it out, by its name."""
-    rule = distribution()
-    if rule is None:
-        return tensor
-    import keras
-
-    layout = rule.get_variable_layout(SimpleNamespace(path=name, shape=tensor.shape))
-    return keras.distribution.distribute_tensor(tensor, layout)
 
 
 def compiled(f: Callable, xla: bool = True) -> Callable:

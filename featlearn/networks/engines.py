@@ -6,10 +6,12 @@ from typing import Any
 
 from sklearn.base import is_regressor
 
-from featlearn.kernels.backend import cpu_multiplies, gpu_may_exist, gpu_visible, placed, require_keras
+from featlearn.kernels.backend import cpu_multiplies, gpu_may_exist, gpu_visible, require_keras
 from featlearn.networks.layers import FittedLayer, Shape
 from featlearn.training import GradientLearnerMixin
+from featlearn.training.distributing import placed
 from featlearn.validation import Rule, has, one_of, optional
+from featlearn.writing import whole_file
 
 ENGINE_RULES: dict[str, Rule] = {
     "precision": one_of("auto", "float32", "float64", "mixed_bfloat16", "mixed_float16"),
@@ -146,6 +148,17 @@ class EnginesMixin(GradientLearnerMixin):
         ValueError
             For another ending, a layer that ONNX has no nodes for, or a learner that stands before the layers.
         """
+        path, who = Path(path), f"{type(self).__name__}.export({Path(path).name!r})"
+        if path.suffix not in (".keras", ".onnx"):
+            raise ValueError(f"{who}: pass a name that ends in .keras or .onnx.")
+        if path.suffix == ".onnx" and not callable(self.layers):
+            from featlearn.networks.onnx_graph import exported, onnx_model
+
+            written = onnx_model(*exported(self), who).SerializeToString()
+            with whole_file(path) as part:
+                part.write_bytes(written)
+            return path
+        require_keras(who)
         from featlearn.networks.exporting import export
 
-        return export(self, path)
+        return export(self, path, who)

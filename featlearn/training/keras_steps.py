@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from featlearn.kernels.backend import laid_out, spread
+from featlearn.training.distributing import averaged, laid_out, replicated, spread, strategy
 from featlearn.training.objective import Batch, Memory, Params, State, params_dtype, step_factors
 from featlearn.training.optimizers import tensor_rule
 from featlearn.training.solvers import GradientDescent
@@ -48,14 +48,15 @@ class KerasEngine:
     def steps(self, batches: list[Batch], solver: GradientDescent, constants: np.ndarray) -> float:
         """Make a step on each batch; the sum of the losses over all rows."""
         total, i = 0.0, 0
-        run = _compiled_steps(self.objective, solver.rule)
+        over = strategy()
+        run = _compiled_steps(self.objective, solver.rule, over)
         clip = -1.0 if solver.clip_norm is None else solver.clip_norm
         settings = np.array([self.decay, clip], self.dtype)
         while i < len(batches):
             rows, m = len(batches[i].x), 1
             while m < KERAS_STEPS and i + m < len(batches) and len(batches[i + m].x) == rows:
                 m += 1
-            m = m if m == KERAS_STEPS else 1  # two compiled sizes, whatever the number of batches
+            m = m if m == KERAS_STEPS and over is None else 1  # two compiled sizes, whatever the number of batches
             seeds = self.rng.integers(2**31 - 1, size=(m, 2), dtype=np.int32)
             stacked = _batch(lambda *parts: np.stack(parts), *batches[i : i + m])
             given = (_tensor(a) for a in (constants[i : i + m], seeds, settings))
@@ -147,8 +148,11 @@ def _compiled_gradient(objective):
 
 
 @lru_cache(maxsize=8)
-def _compiled_steps(objective, rule):
-    """Steps on batches of x (m, b, ...), with constants (m, c), seeds (m, 2) and settings (decay, clip norm or -1)."""
+def _compiled_steps(objective, rule, over=None):
+    """Steps on batches of x (m, b, ...), with constants (m, c), seeds (m, 2) and settings (decay, clip norm or -1).
+
+    With a strategy ``over`` several devices they are single ones.
+    """
     from keras import ops
 
     from featlearn.kernels.backend import compiled
@@ -159,6 +163,8 @@ def _compiled_steps(objective, rule):
     def step(i, carry, batches, constants, seeds, settings):
         (params, memory, state), total = carry
         (loss, state), grads = differentiate(params, _batch(lambda a: a[i], batches), seeds[i], state)
+        if over is not None:
+            loss, state, grads = averaged(loss, state, grads)
         norm = ops.sqrt(sum(ops.sum(g * g) for g in grads.values()))
         clip = settings[1]
         scale = ops.where(ops.logical_and(clip > 0, norm > clip), clip / norm, ops.ones_like(norm))
@@ -181,8 +187,12 @@ def _compiled_steps(objective, rule):
 
     def steps(carry, batches, constants, seeds, settings):
         first = ops.zeros((), dtype=settings.dtype)
+        if over is not None:  # replicas do not meet within a loop
+            return step(0, (carry, first), batches, constants, seeds, settings)
         return ops.fori_loop(
             0, constants.shape[0], lambda i, carry: step(i, carry, batches, constants, seeds, settings), (carry, first)
         )
 
+    if over is not None:
+        return replicated(steps, over)
     return compiled(steps, xla=getattr(objective, "xla", True))
