@@ -72,7 +72,12 @@ def cpu_multiplies(dtype: str) -> bool:
 
 
 def compiled(f: Callable, xla: bool = True) -> Callable:
-    """``f`` compiled by the backend: for JAX by XLA, for TensorFlow too if ``xla``; as it is for torch."""
+    """``f`` compiled by the backend: for JAX by XLA, for TensorFlow too if ``xla``; as it is for torch.
+
+    On a CPU (seconds of the processor for the same steps, TensorFlow 2.21, AVX-512): steps of 784-1000x3-10 in batches
+    of 100 took 1.00 with XLA, 1.44 without and 1.33 on JAX; those of two 5 x 5 convolutions (32 and 64 maps of 28 x 28
+    pixels) took 9.6 with XLA and 0.92 without, since XLA's convolutions do not use oneDNN there.
+    """
     name = backend()
     if name == "tensorflow":
         import tensorflow as tf
