@@ -149,7 +149,8 @@ def uniform(shape: tuple[int, ...], seed: Any, dtype: Any) -> Any:
     import torch
 
     generator = torch.Generator(device=seed.device).manual_seed(int(seed[0]) * 2_147_483_647 + int(seed[1]))
-    return torch.rand(shape, generator=generator, device=seed.device, dtype=getattr(torch, str(dtype)))
+    kind = getattr(torch, str(dtype).removeprefix("torch."))
+    return torch.rand(shape, generator=generator, device=seed.device, dtype=kind)
 
 
 def normal(shape: tuple[int, ...], seed: Any, dtype: Any) -> Any:

@@ -73,6 +73,10 @@ class Loss:
             return short.sum(axis=1), -t * (short > 0)
         return (short * short).sum(axis=1), -2 * t * short
 
+    def labels(self, y: Any) -> Any:
+        """What a prediction is right or wrong by."""
+        return y
+
     def tensor(self, z: Any, y: Any) -> Any:
         """The loss of each row, in `keras.ops`."""
         from keras import ops

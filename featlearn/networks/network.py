@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
 from featlearn.images.maps import check_images
-from featlearn.networks.embedding import Embedding, NeighborEmbedding, nearest, paired
+from featlearn.networks.embedding import Embedding, NeighborEmbedding, by_rows, nearest, paired
 from featlearn.networks.engines import ENGINE_RULES, EnginesMixin
 from featlearn.networks.forward import Forward, check_image_shape, takes_images
 from featlearn.networks.from_pipeline import FromPipelineMixin
@@ -224,6 +224,8 @@ class NetworkMixin(
 
     def _training(self, *given):
         train = super()._training(*given)
+        if self.embedding is not None and self.augment is not None:
+            train = partial(train, augment=partial(by_rows, self.augment))
         return train if self.C is None else partial(train, weight_decay=1 / (float(self.C) * self._total))
 
     def _objective(self) -> Stack:
