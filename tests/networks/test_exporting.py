@@ -24,6 +24,7 @@ from featlearn.networks import (
     NetworkRegressor,
     Pretrained,
 )
+from featlearn.networks.map_layers import Flat, Patches, Pool
 
 ROOT = Path(__file__).parents[2]
 STACKS = {
@@ -59,6 +60,16 @@ def test_a_keras_model_gives_the_scores(data, layers):
     scores = net.to_keras().predict_on_batch(X)
     np.testing.assert_allclose(scores, net.decision_function(X), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(softmax(scores, axis=1), net.predict_proba(X), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.keras
+def test_layers_on_maps_go_to_keras(data):
+    pytest.importorskip("keras")
+    images = np.random.default_rng(0).random((40, 5, 5, 1)).astype(np.float32)
+    layers = [Patches((2, 2)), Dense(3, "relu"), Pool("mean", ((0, 2), (2, 4)), ((0, 4),)), Flat()]
+    net = NetworkClassifier(layers, max_iter=1, tol=0, random_state=0).fit(images, images[:, 0, 0, 0] > 0.5)
+    scores = net.to_keras().predict_on_batch(images)
+    np.testing.assert_allclose(scores[:, 0], net.decision_function(images), rtol=1e-5, atol=1e-5)
 
 
 def test_two_classes_float64_and_values(data):
