@@ -6,7 +6,7 @@ from typing import Any
 
 from sklearn.base import is_regressor
 
-from featlearn.kernels.backend import cpu_multiplies, gpu_may_exist, gpu_visible, require_keras
+from featlearn.kernels.backend import backend, cpu_multiplies, gpu_may_exist, gpu_visible, require_keras
 from featlearn.networks.layers import FittedLayer, Shape
 from featlearn.training import GradientLearnerMixin
 from featlearn.training.distributing import placed
@@ -48,15 +48,20 @@ class EnginesMixin(GradientLearnerMixin):
                 "backend with its GPU libraries (say, pip install 'tensorflow[and-cuda]')."
             )
         half = self.precision.removeprefix("mixed_")
-        on_cpu = self.device == "cpu" or not (gpu_may_exist() and gpu_visible())
-        if half != self.precision and on_cpu and not cpu_multiplies(half):
+        if half != self.precision and not (
+            cpu_multiplies(half) or (self.device != "cpu" and gpu_may_exist() and gpu_visible())
+        ):
             raise ValueError(
                 f"{who}: precision={self.precision!r} needs a GPU or a processor with products in {half} (AVX512-BF16, "
                 "AVX512-FP16 or AMX), and /proc/cpuinfo names none here. Pass precision='float32'."
             )
-        super_check = getattr(super(), "_check_together", None)
-        if super_check is not None:
-            super_check()
+        home = {"jax": "keras.", "tensorflow": "tensorflow."}.get(backend(), "none") if self.distribute else ""
+        if not type(self.distribute).__module__.startswith(home):
+            raise ValueError(
+                f"{who}: distribute takes a keras.distribution.Distribution with the backend JAX and a strategy of "
+                f"tf.distribute with TensorFlow; the backend is {backend()}, and this is a "
+                f"{type(self.distribute).__name__}."
+            )
 
     def _training(self, *given):
         """`minimize` by the engine and on the device asked for."""

@@ -318,6 +318,14 @@ def test_a_gpu_that_is_not_there(data, monkeypatch):
         network([Dense(4)], device="gpu").fit(*data)
 
 
+def test_what_is_no_distribution(data):
+    class Mine:
+        scope = None
+
+    with pytest.raises(ValueError, match=r"distribute takes a keras.distribution.Distribution .* this is a Mine"):
+        network([Dense(4)], distribute=Mine()).fit(*data)
+
+
 def test_half_precision_that_the_processor_lacks(data, monkeypatch):
     from featlearn.kernels import backend
 
