@@ -3,6 +3,7 @@
 from pipelines.coates2011 import COATES2011
 from pipelines.denoising_mnist import DENOISING_MNIST
 from pipelines.digits import DIGITS
+from pipelines.epoch_times import EPOCH_TIMES
 from pipelines.erhan2010 import ERHAN2010
 from pipelines.glorot2011 import GLOROT2011
 from pipelines.hinton2006 import HINTON2006
@@ -26,6 +27,7 @@ EXPERIMENTS = {
         GLOROT2011,
         ERHAN2010,
         HINTON2006,
+        EPOCH_TIMES,
         KMEANS_MNIST,
         TOPICS_20NEWS,
         TOPICS_AP,
