@@ -6,6 +6,7 @@ from pipelines.digits import DIGITS
 from pipelines.kmeans_mnist import KMEANS_MNIST
 from pipelines.ngiam2011 import NGIAM2011, NGIAM2011_PHOTOGRAPHS
 from pipelines.rbm_mnist import RBM_MNIST
+from pipelines.recipes import RECIPES_MNIST
 from pipelines.topic_models import TOPICS_20NEWS, TOPICS_AP
 from pipelines.treebank import TREEBANK, TREEBANK_CRAFT
 
@@ -19,6 +20,7 @@ EXPERIMENTS = {
         DENOISING_MNIST,
         RBM_MNIST,
         KMEANS_MNIST,
+        RECIPES_MNIST,
         TOPICS_20NEWS,
         TOPICS_AP,
         TREEBANK,
