@@ -4,6 +4,7 @@ from pipelines.coates2011 import COATES2011
 from pipelines.denoising_mnist import DENOISING_MNIST
 from pipelines.digits import DIGITS
 from pipelines.kmeans_mnist import KMEANS_MNIST
+from pipelines.larochelle2009 import LAROCHELLE2009
 from pipelines.ngiam2011 import NGIAM2011, NGIAM2011_PHOTOGRAPHS
 from pipelines.rbm_mnist import RBM_MNIST
 from pipelines.recipes import RECIPES_MNIST
@@ -19,6 +20,7 @@ EXPERIMENTS = {
         NGIAM2011_PHOTOGRAPHS,
         DENOISING_MNIST,
         RBM_MNIST,
+        LAROCHELLE2009,
         KMEANS_MNIST,
         RECIPES_MNIST,
         TOPICS_20NEWS,

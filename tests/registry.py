@@ -17,9 +17,12 @@ import featlearn
 WHITENED = make_pipeline(
     featlearn.ContrastNormalizer(), featlearn.ZCA(), featlearn.KMeansDictionary(5, max_iter=5, tol=0)
 )
+DEEP = {"n_components": [5, 4], "visible": "gaussian", "pretrain_iter": 30, "pretrain_rate": 0.1, "batch_size": 10}
 # What the batteries set besides a seed, where defaults take long or leave out what should be tested.
 SETTINGS: dict[str, list[dict[str, Any]]] = {
     "ContractiveAutoencoder": [{"max_iter": 5}],
+    "DeepBeliefNetwork": [DEEP],
+    "DeepBoltzmannMachine": [DEEP],
     "DenoisingAutoencoder": [{"max_iter": 5}],
     "FisherVector": [{"n_components": 3, "patch_size": 3, "n_patches": 400, "max_iter": 300}],
     "LDA": [
@@ -28,6 +31,7 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
         {"n_components": 3, "method": "online", "max_iter": 2},
     ],
     "LinearSVMCV": [{"Cs": 3, "cv": 2}],
+    "LogisticAutoregression": [{"rescale": True, "learning_rate": 0.1, "max_iter": 20}],
     "MixtureOfUnigrams": [{"n_components": 3}],
     "PLSA": [{"n_components": 3, "max_iter": 20, "tol": 0}],
     "PredictiveSparse": [{"max_iter": 5}],

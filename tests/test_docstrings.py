@@ -48,6 +48,11 @@ FAMILIES = [
         },
     ),
     (
+        ["LogisticAutoregression", "SparseAutoencoder"],
+        {"n_components": OWN, "weight_decay": "it has a peer"},
+        {"components_": OWN, "intercept_": OWN},
+    ),
+    (
         ["KMeansDictionary", "RandomPatches"],
         {"encode": "exemplars are scaled for inner products", "random_state": OWN},
         {},

@@ -37,6 +37,7 @@ WARNS = [
     (fl.LDA(2, method="vb", tol=1e-9, **ONE), COUNTS),
     (fl.LinearSVM(tol=1e-9, max_iter=1), X, Y),
     (fl.LinearSVMCV(Cs=[1.0], cv=2, tol=1e-9, max_iter=1), X, Y),
+    (fl.LogisticAutoregression(rescale=True, tol=1e-9, **ONE), X),
     (fl.MixtureOfUnigrams(2, tol=1e-9, **ONE), COUNTS),
     (fl.PCAWhitening(eps=1e3), X),
     (fl.PCFGParser(grammar=GRAMMAR, method="em", max_iter=1), SENTENCES),

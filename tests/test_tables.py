@@ -27,6 +27,7 @@ LEARNERS = {
     "GaussianMixtureEncoder": {},
     "ICA": {},
     "KMeansDictionary": {},
+    "LogisticAutoregression": {"rescale": True},
     "PCAWhitening": {},
     "PredictiveSparse": {},
     "RBM": {"visible": "gaussian", "n_components": 32},

@@ -59,7 +59,7 @@ def fused_plan(learner: Any, patch: tuple[int, int], stride: int) -> EncoderPlan
     steps = [step for step in steps if step is not None and step != "passthrough"]
     contrast = steps.pop(0) if steps and type(steps[0]) is ContrastNormalizer else None
     whitening = steps.pop(0) if steps and type(steps[0]) in (ZCA, PCAWhitening) else None
-    plan = steps[0].encoder_plan() if len(steps) == 1 and _speaks_for_itself(type(steps[0])) else None
+    plan = steps[0].encoder_plan() if len(steps) == 1 and speaks_for_itself(type(steps[0])) else None
     if plan is None:
         return None
     if plan.eps is not None and (contrast is not None or whitening is not None):
@@ -73,7 +73,7 @@ def fused_plan(learner: Any, patch: tuple[int, int], stride: int) -> EncoderPlan
     return replace(plan, patch=patch, stride=stride)
 
 
-def _speaks_for_itself(kind: type) -> bool:
+def speaks_for_itself(kind: type) -> bool:
     """Whether the plan is by who wrote `transform`, or by who came later: another's `transform` is another encoder."""
     author = next((c for c in kind.__mro__ if vars(c).keys() & {"transform", "encoder_plan"}), object)
     return "encoder_plan" in vars(author)

@@ -1,4 +1,4 @@
-"""Keras' backends behind four functions: Keras has no automatic gradient or compiler of its own.
+"""Keras' backends behind a few functions: Keras has no automatic gradient or compiler of its own.
 
 TensorFlow, JAX and torch; whichever Keras runs on. Formulas are written in `keras.ops`.
 """
@@ -50,13 +50,13 @@ def gpu_visible() -> bool:
     return False
 
 
-def compiled(f: Callable) -> Callable:
-    """``f`` compiled by the backend: XLA for TensorFlow and JAX, as it is for torch."""
+def compiled(f: Callable, xla: bool = True) -> Callable:
+    """``f`` compiled by the backend: for JAX by XLA, for TensorFlow too if ``xla``; as it is for torch."""
     name = backend()
     if name == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(f, jit_compile=True, reduce_retracing=False)
+        return tf.function(f, jit_compile=xla, reduce_retracing=False)
     if name == "jax":
         import jax
 
@@ -98,6 +98,15 @@ def value_and_grad(f: Callable, has_aux: bool = False) -> Callable:
         return (value, *other) if has_aux else value, dict(zip(leaves, grads, strict=True))
 
     return run_torch
+
+
+def to_numpy(tensor: Any) -> Any:
+    """A tensor as an array. Of torch's, Keras' own way makes NumPy 2 warn."""
+    if backend() == "torch":
+        return tensor.detach().cpu().numpy()
+    from keras import ops
+
+    return ops.convert_to_numpy(tensor)
 
 
 def uniform(shape: tuple[int, ...], seed: Any, dtype: Any) -> Any:

@@ -1,4 +1,7 @@
 from .classifier import NetworkClassifier as NetworkClassifier
+from .deep_belief import DeepBeliefNetwork as DeepBeliefNetwork
+from .deep_boltzmann import DeepBoltzmannMachine as DeepBoltzmannMachine
+from .embedding import NeighborEmbedding as NeighborEmbedding
 from .layers import Activation as Activation
 from .layers import Affine as Affine
 from .layers import AlphaDropout as AlphaDropout
@@ -7,4 +10,10 @@ from .layers import Dense as Dense
 from .layers import Dropout as Dropout
 from .layers import GaussianNoise as GaussianNoise
 from .layers import Maxout as Maxout
+from .map_layers import Flat as Flat
+from .map_layers import RandomFlip as RandomFlip
+from .rate_finder import LearningRateCurve as LearningRateCurve
+from .rate_finder import find_learning_rate as find_learning_rate
+from .regressor import NetworkRegressor as NetworkRegressor
 from .specs import Pretrained as Pretrained
+from .unrolling import CannotUnroll as CannotUnroll

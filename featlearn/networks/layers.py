@@ -36,7 +36,7 @@ from featlearn.kernels.activations import (
 from featlearn.kernels.bernoulli import keep_rows, new_key
 from featlearn.networks.losses import softmax
 from featlearn.training import Params, State
-from featlearn.validation import Rule, boolean, check_argument, integer, one_of, optional, real
+from featlearn.validation import Rule, boolean, check_argument, integer, one_of, real
 
 INITS = ("auto", "glorot", "he", "lecun", "orthogonal", "uniform", "zeros")
 DRAWN = ("glorot", "he", "lecun")
@@ -50,7 +50,12 @@ class Layer:
 
     by_hand: ClassVar[bool] = False
     local: ClassVar[bool] = False
+    blocks: ClassVar[bool] = False  # no gradient passes: what lies below cannot learn
+    takes_images: ClassVar[bool] = False  # as the first layer it is given (n, height, width[, channels])
     state_names: ClassVar[tuple[str, ...]] = ()
+    decayed: ClassVar[tuple[str, ...]] = ("W",)  # the parameters that weight decay reaches
+    own_precision: ClassVar[bool] = False  # whether it sees to products in half precision itself
+    xla: ClassVar[bool] = True  # whether TensorFlow's XLA makes it faster on a CPU
     _rules: ClassVar[dict[str, Rule]] = {}
 
     @property
@@ -108,8 +113,9 @@ class FittedLayer:
     classes: Any = None
 
     def at(self, dtype: Any) -> "FittedLayer":
-        """With arrays of a dtype."""
-        params, state = ({k: np.asarray(v, dtype) for k, v in group.items()} for group in (self.params, self.state))
+        """With arrays of a dtype; whole numbers in the state stay what they are."""
+        params = {k: np.asarray(v, dtype) for k, v in self.params.items()}
+        state = {k: v if np.asarray(v).dtype.kind in "iu" else np.asarray(v, dtype) for k, v in self.state.items()}
         return replace(self, params=params, state=state)
 
 

@@ -1,31 +1,37 @@
-"""What the network estimators share: from layers to a fit by `training.minimize`, and from a fit to passes over rows."""
+"""What network estimators share: from layers to a fit by `training.minimize`, from a fit to passes over rows."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from math import prod
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
-from featlearn.callbacks import sub_fit
+from featlearn.images.maps import check_images
+from featlearn.networks.embedding import Embedding, NeighborEmbedding, nearest, paired
+from featlearn.networks.forward import Forward, check_image_shape, takes_images
+from featlearn.networks.from_pipeline import FromPipelineMixin
 from featlearn.networks.layers import Affine, Dense, FittedLayer, Layer, Shape
 from featlearn.networks.losses import Loss
+from featlearn.networks.map_layers import Flat
+from featlearn.networks.phases import PHASE_RULES, PhasesMixin
+from featlearn.networks.pretraining import AllRows, PretrainingMixin, layers_of_learner, learned
 from featlearn.networks.specs import Pretrained, check_layers, layer_params, named, with_params
 from featlearn.networks.stack import PlainStack, Stack, StatefulStack
-from featlearn.networks.unrolling import CannotUnroll, unrolled
-from featlearn.streaming import dense, map_chunks
-from featlearn.training import TRAINING_RULES, Batch, GradientLearnerMixin, Memory, Params, Standardizer, State
+from featlearn.networks.streamed import learn_stream
+from featlearn.networks.unrolling import CannotUnroll
+from featlearn.notices import notify
+from featlearn.streaming import is_out_of_core
+from featlearn.training import LBFGS, TRAINING_RULES, Batch, Memory, Params, Standardizer, State
 from featlearn.validation import (
     Rule,
     check_parameters,
     check_rows,
-    either,
     has,
     instance,
-    integer,
     one_of,
     optional,
     real,
@@ -34,38 +40,28 @@ from featlearn.validation import (
 WIDTH = 100  # units of the one hidden layer where ``layers`` is None
 ROWS = 1_000  # rows in a block of a pass forward
 
-NETWORK_RULES: dict[str, Rule] = TRAINING_RULES | {
-    "layers": check_layers,
-    "C": optional(real(above=0)),
-    "l1_activity": real(0),
-    "max_norm": optional(real(above=0)),
-    "augment": optional(has("__call__")),
-    "monitor": one_of("loss", "score"),
-    "freeze": either(instance(tuple, list, str), integer(0)),
-    "layer_rates": optional(instance(dict)),
-    "layer_decay": real(above=0),
-    "precision": one_of("auto", "float32", "float64", "mixed_bfloat16", "mixed_float16"),
-}
+NETWORK_RULES: dict[str, Rule] = (
+    TRAINING_RULES
+    | PHASE_RULES
+    | {
+        "layers": check_layers,
+        "C": optional(real(above=0)),
+        "l1_activity": real(0),
+        "max_norm": optional(real(above=0)),
+        "augment": optional(has("__call__")),
+        "embedding": optional(instance(NeighborEmbedding)),
+        "monitor": one_of("loss", "score"),
+        "precision": one_of("auto", "float32", "float64", "mixed_bfloat16", "mixed_float16"),
+    }
+)
 
 
-@dataclass(frozen=True)
-class Forward:
-    """Rows through learners that stand still, then through layers; picklable."""
-
-    prefix: tuple[Any, ...]
-    layers: tuple[FittedLayer, ...]
-
-    def __call__(self, chunk: Any) -> np.ndarray:
-        x = as_float(dense(chunk))
-        for learner in self.prefix:
-            x = as_float(dense(learner.transform(x)))
-        for fitted in self.layers:
-            at = fitted.at(x.dtype)
-            x = at.layer.forward(at.params, at.state, x, None, False)[0]
-        return x
+def tasks(network: Any, X: Any) -> int:
+    """The epochs and the learners to fit, at most."""
+    return int(network.max_iter) + sum(isinstance(s, Pretrained) and not s.is_fitted() for _, s in network._specs())
 
 
-class NetworkMixin(GradientLearnerMixin):
+class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """`fit` of layers. An estimator adds what its targets are: ``_loss_of(k)``, and ``_width(y)``, the outputs k."""
 
     _rules: ClassVar[dict[str, Rule]] = NETWORK_RULES
@@ -75,9 +71,7 @@ class NetworkMixin(GradientLearnerMixin):
     max_norm: float | None
     augment: Any
     monitor: str
-    freeze: Any
-    layer_rates: dict[str, float] | None
-    layer_decay: float
+    embedding: NeighborEmbedding | None
     precision: str
     layers_: list[FittedLayer]
     prefix_: list[Any]
@@ -107,53 +101,103 @@ class NetworkMixin(GradientLearnerMixin):
 
     # From the rows to a fit
 
+    def _learn(self, X, y=None, sample_weight=None):
+        if not is_out_of_core(X):
+            return super()._learn(X, y, sample_weight)
+        if y is not None or sample_weight is not None:
+            raise ValueError(
+                f"{type(self).__name__}: a stream carries its targets and weights itself: let it yield tuples (X, y) "
+                "or (X, y, sample_weight) of chunks, and pass y=None."
+            )
+        return learn_stream(self, X)
+
     def _specs(self) -> list[tuple[str, Layer | Pretrained]]:
+        if callable(self.layers):
+            return []
         return [("dense-1", Dense(WIDTH, "relu"))] if self.layers is None else named(self.layers)
 
     def _prepared(self, data, validation, rng, go_on):
+        rows = self.__dict__.pop("_all_rows", None)
+        rows = AllRows(data.x, np.arange(data.x.shape[0]), data.y, data.w) if rows is None else rows
         if not go_on:
-            self._build(data, rng)
-        if not self.prefix_:
-            return data, validation, None
+            self._build(data.x.shape[1:], self._dtype(data.x), self._width(data.y), rows, rng)
+        self._total = float(data.x.shape[0] if data.w is None else data.w.sum())
         before = Forward(tuple(self.prefix_), ())
-        cached = [None if b is None else Batch(map_chunks(before, b.x), b.y, b.w) for b in (data, validation)]
-        return *cached, None
 
-    def _build(self, data: Batch, rng: Any) -> None:
+        def passed(x):
+            return before.on(x) if self.prefix_ else x
+
+        held = None if validation is None else Batch(passed(validation.x), validation.y, validation.w)
+        if self.embedding is None:
+            return Batch(passed(data.x), data.y, data.w), held, None
+        neighbors = nearest(rows.x, int(self.embedding.n_neighbors), type(self).__name__)
+        step = self._memory.step if go_on else 0  # or every partial_fit would draw the same pairs
+        pairs = np.random.RandomState([rng.randint(2**31 - 1), step])
+        data = paired(data, passed(rows.x), rows.places, neighbors, pairs)
+        return data.rows(slice(None)) if isinstance(self._solver(), LBFGS) else data, held, None
+
+    def _build(self, shape: Shape, dtype: np.dtype, k: int, rows: AllRows | None, rng: Any) -> None:
         """The first ``layers_`` and ``prefix_``: specs made layers one after the other, learners fitted on the way."""
-        dtype = self._dtype(data.x)
-        shape: Shape = data.x.shape[1:]
-        self.layers_, self.prefix_ = [], []
-        for name, spec in self._specs():
+        self.layers_, self.prefix_, self._first_shape = [], [], shape
+        if callable(self.layers):
+            self.layers_ = [self._of_function(shape, k, dtype, rng)]
+            return
+        specs = self._specs()
+        for name, spec in specs:
             if isinstance(spec, Pretrained):
-                found = self._learned(name, spec, data, shape, rng)
+                found = self._learned(name, spec, rows, shape, rng, name == specs[-1][0])
             elif isinstance(spec, Affine):
-                standard = Standardizer.of(self._below(data.x))
+                standard = Standardizer.of(self._below(rows.x))  # type: ignore[union-attr]
                 found = [FittedLayer(spec, {}, {"a": standard.mean, "c": 1 / standard.scale})]
             else:
                 found, at = [], shape
                 for part in spec.parts():
                     found.append(FittedLayer(part, part.first_params(at, rng, dtype), part.first_state(at, dtype)))
                     at = part.shape(at)
+            if found is None:  # a learner that stands still before the layers
+                shape = np.shape(Forward((self.prefix_[-1],), ())(np.zeros((1, *shape), dtype)))[1:]
+                self._first_shape = shape
+                continue
             for fitted in found:
                 self.layers_.append(replace(fitted.at(dtype), name=name))
                 shape = fitted.layer.shape(shape)
-            if isinstance(spec, Pretrained) and not found:
-                shape = np.shape(Forward((self.prefix_[-1],), ())(np.zeros((1, *shape), dtype)))[1:]
-        k = self._width(data.y)
+        self._warn_if_blocked()
         if self.layers_ and self.layers_[-1].head:
             self._check_head(k)
             return
-        link = self._loss_of(k).link
-        head = Dense(k, "linear", init="glorot" if link != "sigmoid" else "glorot")
+        if len(shape) > 1:
+            self.layers_.append(FittedLayer(Flat(), {}, name="flat"))
+            shape = self.layers_[-1].layer.shape(shape)
+        head = Dense(k, "linear", init="glorot")
         self.layers_.append(FittedLayer(head, head.first_params(shape, rng, dtype), name="output", head=True))
+
+    def _warn_if_blocked(self) -> None:
+        """A layer that no gradient passes, and what is below it, cannot learn; said where it was asked to."""
+        asked = set(self._frozen_names())
+        for fitted in self.layers_:
+            if fitted.layer.blocks and not fitted.fixed and fitted.name not in asked:
+                notify(
+                    f"{type(self).__name__}: no gradient passes {type(fitted.layer).__name__} of {fitted.name!r} (a "
+                    "hard code), so it stands still, with all layers below it. Pass encode='triangle', 'threshold' or "
+                    "'split' to its learner, or freeze it."
+                )
+
+    def _of_function(self, shape: Shape, k: int, dtype: Any, rng: Any) -> FittedLayer:
+        """The layer that a function makes of Keras."""
+        from featlearn.networks.keras_models import built
+
+        who = type(self).__name__
+        for name, instead in (("max_norm", "weight_decay"), ("l1_activity", "an activity_regularizer of its layers")):
+            if getattr(self, name):
+                raise ValueError(f"{who}: {name} is for layers of featlearn; with a function as layers use {instead}.")
+        scores = not is_regressor(self)
+        return built(self.layers, shape, k, scores=scores, precision=self.precision, dtype=dtype, rng=rng, who=who)
 
     def _check_head(self, k: int) -> None:
         """The last learner has to give as many outputs as there are targets, of the same classes."""
         head = self.layers_[-1]
         if head.params["W"].shape[1] != k or (
-            head.classes is not None
-            and not np.array_equal(head.classes, getattr(self, "classes_", head.classes))
+            head.classes is not None and not np.array_equal(head.classes, getattr(self, "classes_", head.classes))
         ):
             raise ValueError(
                 f"{type(self).__name__}: the last learner gives {head.params['W'].shape[1]} outputs of classes "
@@ -165,25 +209,20 @@ class NetworkMixin(GradientLearnerMixin):
         """What the layers so far give for rows."""
         if not self.prefix_ and not self.layers_:
             return X
-        return map_chunks(Forward(tuple(self.prefix_), tuple(self.layers_)), X)
+        return Forward(tuple(self.prefix_), tuple(self.layers_)).on(X)
 
-    def _learned(self, name, spec, data, shape, rng):
-        """The layers of a learner, fitted here if it is not yet."""
-        learner = spec.learner
-        if not spec.is_fitted():
-            learner = clone(learner)
-            if "random_state" in learner.get_params() and learner.get_params()["random_state"] is None:
-                learner.set_params(random_state=rng.randint(2**31 - 1))
-            rows = self._below(data.x)
-            with sub_fit(self, learner, name):
-                learner.fit(rows)
+    def _learned(self, name, spec, rows, shape, rng, last):
+        """The layers of a learner, fitted here if it is not yet; None of one that no layers can stand for."""
+        new = not spec.is_fitted()
+        learner = learned(self, name, spec.learner, rows, self._below(rows.x), rng) if new else spec.learner
         try:
-            return [replace(fitted, fixed=fitted.fixed or not spec.trainable) for fitted in unrolled(learner, shape)]
+            found = layers_of_learner(learner, shape, last=last, new=new)
         except CannotUnroll:
             if spec.trainable or self.layers_:
                 raise
             self.prefix_.append(learner)
-            return []
+            return None
+        return [replace(fitted, fixed=fitted.fixed or not spec.trainable) for fitted in found]
 
     def _dtype(self, X: Any) -> np.dtype:
         if self.precision in ("float32", "float64"):
@@ -192,31 +231,9 @@ class NetworkMixin(GradientLearnerMixin):
 
     # What `training.minimize` is given
 
-    def _frozen(self) -> frozenset[int]:
-        """The layers that stand still."""
-        names = list(dict.fromkeys(fitted.name for fitted in self.layers_))
-        freeze = [self.freeze] if isinstance(self.freeze, str) else self.freeze
-        asked = set(names[: int(freeze)] if not isinstance(freeze, (list, tuple)) else freeze)
-        unknown = asked - set(names)
-        if unknown:
-            raise ValueError(
-                f"{type(self).__name__}: freeze names {sorted(unknown)}; the layers are {', '.join(names)}."
-            )
-        return frozenset(i for i, fitted in enumerate(self.layers_) if fitted.fixed or fitted.name in asked)
-
-    def _rates(self) -> tuple[float, ...]:
-        """What multiplies each layer's learning rate: ``layer_decay`` to the power of its distance from the output."""
-        names = list(dict.fromkeys(fitted.name for fitted in self.layers_))
-        if self.layer_rates is None and self.layer_decay == 1:
-            return ()
-        rates = {name: float(self.layer_decay) ** (len(names) - 1 - i) for i, name in enumerate(names)}
-        unknown = set(self.layer_rates or {}) - set(names)
-        if unknown:
-            raise ValueError(
-                f"{type(self).__name__}: layer_rates names {sorted(unknown)}; the layers are {', '.join(names)}."
-            )
-        rates |= {name: float(rate) for name, rate in (self.layer_rates or {}).items()}
-        return tuple(rates[fitted.name] for fitted in self.layers_)
+    def _training(self, *given):
+        train = super()._training(*given)
+        return train if self.C is None else partial(train, weight_decay=1 / (float(self.C) * self._total))
 
     def _objective(self) -> Stack:
         layers = tuple(fitted.layer for fitted in self.layers_)
@@ -229,15 +246,29 @@ class NetworkMixin(GradientLearnerMixin):
             self._loss_of(k),
             frozen,
             self._rates(),
-            (),
+            self._decays(),
             float(self.l1_activity),
             None if self.max_norm is None else float(self.max_norm),
             self.precision.removeprefix("mixed_") if mixed else None,
             self.monitor,
+            embedding=self._embedding(),
         )
 
+    def _embedding(self) -> Embedding | None:
+        """The auxiliary loss at its layer."""
+        if self.embedding is None:
+            return None
+        end = len(self.layers_) if self.embedding.layer is None else self._end(self.embedding.layer)
+        return Embedding(end - 1, float(self.embedding.weight), float(self.embedding.margin))
+
     def _first_parameters(self, objective, X, rng, go_on):
-        return self._parameters()
+        params = self._parameters()
+        if not params:
+            raise ValueError(
+                f"{type(self).__name__}: every layer stands still, so there is nothing to learn. Leave one out of "
+                "frozen, or call unfreeze(name)."
+            )
+        return params
 
     def _parameters(self) -> Params:
         objective, frozen = self._objective(), self._frozen()
@@ -257,14 +288,23 @@ class NetworkMixin(GradientLearnerMixin):
         }
 
     def _remembered(self, go_on):
-        return replace(self._memory, state=self._state()) if go_on else Memory(state=self._state())
+        state = self._state()
+        if not go_on:
+            return Memory(state=state)
+        learns = self._memory.arrays.keys() == self._parameters().keys()
+        # The rule starts anew where others learn than before: adam's first steps would be too long.
+        return (
+            replace(self._memory, state=state) if learns else Memory(self._memory.step, self._memory.epoch, state=state)
+        )
 
     def _attributes(self, params: Params, state: State) -> dict[str, Any]:
         objective = self._objective()
 
         def learned(i, group):
             known = params | state
-            return {k: objective.unstored(i, k, known[f"{i}.{k}"]) if f"{i}.{k}" in known else v for k, v in group.items()}
+            return {
+                k: objective.unstored(i, k, known[f"{i}.{k}"]) if f"{i}.{k}" in known else v for k, v in group.items()
+            }
 
         layers = [
             replace(fitted, params=learned(i, fitted.params), state=learned(i, fitted.state))
@@ -277,15 +317,30 @@ class NetworkMixin(GradientLearnerMixin):
     def _through(self, X: Any, end: int | None) -> Any:
         """Rows through the layers before ``end``."""
         check_is_fitted(self)
+        return self._through_layers(X, tuple(self.layers_[:end]))
+
+    def _through_layers(self, X: Any, layers: tuple[FittedLayer, ...]) -> Any:
         check_parameters(self, "engine")
-        forward: Callable = Forward(tuple(self.prefix_), tuple(self.layers_[:end]))
-        return map_chunks(forward, self._rows(X, reset=False))
+        X = self._rows(X, reset=False)
+        return Forward(tuple(self.prefix_), layers, getattr(self, "image_shape_", None)).on(X)
 
     def _rows(self, X: Any, reset: bool) -> Any:
-        return check_rows(self, X, reset=reset, accept_sparse=True)
+        """Rows, or images where the first layer takes them, checked; a stream's chunks are checked as they come."""
+        images = takes_images(self.layers) and np.ndim(X) != 2 if reset else hasattr(self, "image_shape_")
+        if not images:
+            if reset:
+                self.__dict__.pop("image_shape_", None)
+            return check_rows(self, X, reset=reset, accept_sparse=True)
+        if is_out_of_core(X):
+            return X
+        X = check_images(X, type(self).__name__)
+        if reset:
+            self.__dict__.pop("n_features_in_", None)
+            self.image_shape_ = X.shape[1:]
+        return X if reset else check_image_shape(X, self.image_shape_)
 
     def _end(self, layer: str | int | None) -> int:
-        """The number of layers up to the one named (by its name, or its place among the names); None: all but the last."""
+        """The number of layers up to the one named, by its name or its place among them; None: all but the last."""
         if layer is None:
             return len(self.layers_) - 1
         names = list(dict.fromkeys(fitted.name for fitted in self.layers_))
@@ -309,7 +364,14 @@ class NetworkMixin(GradientLearnerMixin):
         features : array (n_samples, n_units), a generator of chunks, or a Dask array
         """
         check_is_fitted(self)
+        if callable(self.layers):
+            return self._through_layers(X, (self._upto(layer),))
         return self._through(X, self._end(layer))
+
+    def _upto(self, layer: str | int | None = None) -> FittedLayer:
+        """A function's model up to one of its layers."""
+        graph: Any = self.layers_[0].layer
+        return replace(self.layers_[0], layer=graph.upto(layer))
 
     @property
     def coefs_(self) -> list[np.ndarray]:
@@ -323,7 +385,9 @@ class NetworkMixin(GradientLearnerMixin):
 
     @property
     def _n_features_out(self):
-        shape = (self.layers_[0].params["W"].shape[0],) if self.layers_ else ()
+        if callable(self.layers):
+            return int(prod(self._upto().layer.shape(())))
+        shape = self._first_shape
         for fitted in self.layers_[:-1]:
             shape = fitted.layer.shape(shape)
-        return shape[-1]
+        return prod(shape)

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from featlearn.kernels.activations import KIND, activate_rows, backward_rows
+from featlearn.networks.embedding import Embedding
 from featlearn.networks.layers import Dense, Layer
 from featlearn.networks.losses import MARGINS, Loss
 from featlearn.training import Batch, Draws, Params, State
@@ -47,6 +48,7 @@ class Stack:
     precision: str | None = None
     judged: str = "loss"
     training: bool = True
+    embedding: Embedding | None = None
 
     @cached_property
     def roles(self) -> tuple[str, ...]:
@@ -70,8 +72,18 @@ class Stack:
 
     @cached_property
     def by_hand(self) -> bool:
-        """Whether every layer has its way back."""
-        return all(layer.by_hand for layer in self.layers)
+        """Whether every layer has its way back, and in full precision."""
+        return self.precision is None and all(layer.by_hand for layer in self.layers)
+
+    @cached_property
+    def xla(self) -> bool:
+        """Whether TensorFlow's XLA makes it faster on a CPU."""
+        return all(layer.xla for layer in self.layers)
+
+    @property
+    def loss_scale(self) -> float:
+        """What the loss is multiplied by while it is differentiated: float16 knows no small derivatives."""
+        return 1024.0 if self.precision == "float16" else 1.0
 
     @cached_property
     def hidden(self) -> tuple[str, ...]:
@@ -121,12 +133,16 @@ class Stack:
             i, _, kind = name.partition(".")
             rate = self.rates[int(i)] if self.rates else 1.0
             decay = self.decays[int(i)] if self.decays else 1.0
-            factors[name] = rate, decay if kind == "W" else 0.0
+            factors[name] = rate, decay if kind in self.layers[int(i)].decayed else 0.0
         return factors
 
     def for_evaluation(self) -> "Stack":
         """Nothing drawn, and moving averages in place of a batch's."""
         return replace(self, training=False, l1_activity=0.0)
+
+    def _embeds(self, i: int) -> bool:
+        """Whether the outputs of layer i have a loss of their own."""
+        return self.training and self.embedding is not None and i == self.embedding.at
 
     def _of(self, i: int, params: Any, state: Any) -> tuple[dict, dict]:
         """The parameters and the state of layer i, frozen ones among the first."""
@@ -139,23 +155,31 @@ class Stack:
         """The objective of a batch and the next state, in `keras.ops`."""
         from keras import ops
 
+        if self.training and self.embedding is not None:
+            batch = self.embedding.spread_tensor(batch)
         x, state = batch.x, dict(state)
         weight = ops.ones_like(x[..., 0]) if batch.w is None else batch.w
         weight = ops.reshape(weight, (x.shape[0], -1))[:, 0]
-        cast = (lambda a: a) if self.precision is None else (lambda a: ops.cast(a, self.precision))
         sparse: Any = 0.0
-        x = cast(x)
         for i, layer in enumerate(self.layers):
             p, s = self._of(i, params, state)
-            p = {k: cast(self._tensor_unstored(i, k, v)) for k, v in p.items()}
+            p = {k: self._tensor_unstored(i, k, v) for k, v in p.items()}
+            if self.precision is not None:
+                # Averages need all their digits.
+                half = not (layer.state_names or layer.own_precision)
+                x = ops.cast(x, self.precision if half else weight.dtype)
+                p = {k: ops.cast(v, self.precision) for k, v in p.items()} if half else p
             training = self.training and i not in self.frozen
             x, after = layer.apply(p, s, x, seed + i if seed is not None else None, training)
-            x = cast(x)
             if training:
+                after = dict(after)
+                sparse = sparse + after.pop("losses", 0.0)
                 state |= {f"{i}.{k}": v for k, v in after.items()}
             if self.l1_activity and i in self.hidden_ends:
                 rows = ops.sum(ops.reshape(ops.abs(x), (x.shape[0], -1)), axis=1)
                 sparse = sparse + self.l1_activity * ops.mean(weight * ops.cast(rows, weight.dtype))
+            if self._embeds(i):
+                sparse = sparse + self.embedding.tensor(ops.cast(x, weight.dtype))  # type: ignore[union-attr]
         z = ops.cast(x, weight.dtype)
         losses = self._judged_tensor(z, batch.y) if self._counts() else self.loss_of.tensor(z, batch.y)
         return ops.mean(weight * losses) + sparse, state
@@ -189,6 +213,8 @@ class Stack:
         self, params: Params, batch: Batch, draws: Draws, grads: Params, state: State
     ) -> Generator[np.ndarray, np.ndarray, tuple[float, State]]:
         """The gradient by back-propagation; gives the shard's share of the objective and the next state."""
+        if self.training and self.embedding is not None:
+            batch = self.embedding.spread(batch)
         x, m = batch.x, len(batch.x)
         w = None if batch.w is None else batch.w[:, None]
         kept: list[Any] = []
@@ -213,6 +239,9 @@ class Stack:
                     after |= {f"{i}.{k}": v for k, v in new.items()}
             if self.l1_activity and i in self.hidden_ends and (self._shared_out(i) or draws.first):
                 sparse += self.l1_activity / m * float(np.abs(x if w is None else w * x).sum())
+            if self._embeds(i):
+                apart, push_apart = yield from self.embedding.by_hand(x, self._shared_out(i), draws.first)  # type: ignore[union-attr]
+                sparse += apart
 
         if not self.training:
             losses = self.loss_of.wrong(x, batch.y) if self._counts() else self.loss_of.rows(x, batch.y)[0]
@@ -231,6 +260,8 @@ class Stack:
                 h = kept[i][1] if isinstance(layer, Dense) else self._output(i, kept, params, state)
                 push = np.sign(h) * h.dtype.type(self.l1_activity / m)
                 delta = delta + (push if w is None else w * push)
+            if self._embeds(i):
+                delta = delta + push_apart
             if not isinstance(layer, Dense):
                 delta = layer.backward(p, s, kept[i], delta, mine)
                 continue

@@ -3,7 +3,9 @@
 No Keras model is made, and compiled functions are kept by objective, so fits do not pile up memory.
 """
 
+import inspect
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -83,9 +85,9 @@ def _tensors(arrays):
 
 
 def _numpy(tensor):
-    from keras import ops
+    from featlearn.kernels.backend import to_numpy
 
-    return ops.convert_to_numpy(tensor)
+    return to_numpy(tensor)
 
 
 def _batch(f, *batches):
@@ -97,10 +99,32 @@ def _differentiated(objective):
     """A function of parameters, batch, seed and state that gives ((loss, new state), gradients)."""
     from featlearn.kernels.backend import value_and_grad
 
-    def stateless(params, batch, seed, state):
-        return objective.loss(params, batch, seed), state
+    scale = getattr(objective, "loss_scale", 1.0)
 
-    return value_and_grad(objective.loss if hasattr(objective, "init_state") else stateless, has_aux=True)
+    def scaled(params, batch, seed, state):
+        if hasattr(objective, "init_state"):
+            loss, state = objective.loss(params, batch, seed, state)
+        else:
+            loss = objective.loss(params, batch, seed)
+        return loss if scale == 1 else scale * loss, state
+
+    differentiate = value_and_grad(scaled, has_aux=True)
+    if scale == 1:
+        return differentiate
+
+    def unscaled(*arguments):
+        (loss, state), grads = differentiate(*arguments)
+        return (loss / scale, state), {k: g / scale for k, g in grads.items()}
+
+    return unscaled
+
+
+def _run_alone(generator):
+    """Run a generator written for shards: there is one, so every sum is what it yields."""
+    total = None
+    with suppress(StopIteration):
+        while True:
+            total = generator.send(total)
 
 
 @lru_cache(maxsize=8)
@@ -113,7 +137,7 @@ def _compiled_gradient(objective):
         (loss, _), grads = differentiate(params, batch, seed, state)
         return loss, grads
 
-    return compiled(run)
+    return compiled(run, xla=getattr(objective, "xla", True))
 
 
 @lru_cache(maxsize=8)
@@ -144,7 +168,9 @@ def _compiled_steps(objective, rule):
             p, *slots = result if isinstance(result, tuple) else (result,)
             new_params[name], new_memory[name] = p, slots
         if after_step is not None:
-            after_step(new_params)
+            mending = after_step(new_params)
+            if inspect.isgenerator(mending):
+                _run_alone(mending)
         return (new_params, new_memory, state), total + loss
 
     def steps(carry, batches, constants, seeds, settings):
@@ -153,4 +179,4 @@ def _compiled_steps(objective, rule):
             0, constants.shape[0], lambda i, carry: step(i, carry, batches, constants, seeds, settings), (carry, first)
         )
 
-    return compiled(steps)
+    return compiled(steps, xla=getattr(objective, "xla", True))

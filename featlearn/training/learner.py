@@ -40,6 +40,7 @@ class GradientLearnerMixin(CallbackSupportMixin):
                                 are the rows learned from (those held out are left out), or None to go on: then the one
                                 learned before. It runs before _parameters(), and _attributes has to fold it into
                                 what is published;
+        augment             optional parameter, a callable or None: what `minimize` changes batches by;
         _judge(X)           optional: warns after fit if what was learned is of no use on training rows X.
 
     A learner with targets has a `fit` and a `partial_fit` of its own, which turn them into numbers and then call
@@ -207,6 +208,7 @@ class GradientLearnerMixin(CallbackSupportMixin):
             memory=self._remembered(go_on),
             engine=self.engine,
             prepare=prepare,
+            augment=getattr(self, "augment", None),
             who=type(self).__name__,
         )
 

@@ -67,6 +67,7 @@ def minimize(
     memory: Memory | None = None,
     engine: str = "auto",
     prepare: Callable[[np.ndarray], np.ndarray] | None = None,
+    augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
     on_epoch: Callable[[dict[str, float], Callable[[], tuple[Params, State]]], bool] | None = None,
     who: str = "minimize",
 ) -> Trained:
@@ -118,6 +119,13 @@ def minimize(
         What raw rows (m, d), as floats of the parameters' dtype, pass batch by batch before the objective sees them:
         it gives new rows, each from its own (`featlearn.training.standardizer.Standardizer`, say). Rows held out and
         those of L-BFGS pass it too.
+    augment : callable or None, default=None
+        ``augment(x, rng) -> x`` changes every batch that is learned from, at random (shifts, flips, noise), and never
+        rows held out. It sees rows x (m, ...) in their own units, as floats of the parameters' dtype, before
+        ``prepare``, which then treats changed rows and others alike; x is its own, to write into. It gives as many
+        rows, of any other shape that ``prepare`` and the objective take, and leaves targets as they are. ``rng``
+        depends on the seed and the number of the step alone: neither chunks nor threads nor engines change what is
+        drawn. Not with L-BFGS.
     on_epoch : callable or None, default=None
         ``on_epoch(metrics, now)`` after each epoch, with ``now()`` giving copies of the parameters and of the state;
         True stops.
@@ -132,7 +140,8 @@ def minimize(
     ------
     ValueError
         If the loss or a parameter is not finite; the message names the epoch and the learning rate. For targets or
-        weights that do not fit the rows, and for L-BFGS on an objective with a state.
+        weights that do not fit the rows, for another number of rows or values that are not finite from ``augment``,
+        and for L-BFGS on an objective with a state, with rows held out, or with ``augment``.
 
     Warns
     -----
@@ -181,6 +190,11 @@ def minimize(
                 f"{who}: validation judges epochs of gradient descent, which L-BFGS does not make. Pass "
                 "validation=None, or a rule of gradient descent as solver."
             )
+        if augment is not None:
+            raise ValueError(
+                f"{who}: augment changes the rows in every step, and L-BFGS needs a loss that depends on the "
+                "parameters alone. Pass augment=None, or a rule of gradient descent as solver."
+            )
         return _minimize_lbfgs(run, ready(data), params, solver, rng, max_iter, weight_decay, on_epoch, who)
     memory = Memory() if memory is None else memory
     slots, same_rule = RULES[solver.rule][1], memory.rule == solver.rule
@@ -197,7 +211,7 @@ def minimize(
     # The steps made so far enter, or every partial_fit with one random_state would draw the same numbers and orders.
     seed = [*(int(s) for s in rng.randint(2**31 - 1, size=2)), memory.step]
     rng = np.random.RandomState(seed) if memory.step else rng
-    data, train_ready = _ready_if_small(data, ready)
+    data, train_ready = _ready_if_small(data, ready if augment is None else partial(ready, prepare=None))
     if held is not None:
         held, held_ready = _ready_if_small(held, ready)
         judged = objective.for_evaluation() if hasattr(objective, "for_evaluation") else objective
@@ -215,6 +229,9 @@ def minimize(
             order = rng.permutation(n) if shuffle and size < n else None
             total = 0.0
             for batches in _walk(data, order, size, train_ready):
+                if augment is not None:
+                    changed = partial(_augmented, augment=augment, prepare=prepare, seed=seed, who=who)
+                    batches = [changed(batch, step=s) for s, batch in enumerate(batches, memory.step)]
                 if memory.step == start_step:
                     if init_state is not None and not memory.state:
                         memory.state = init_state(params, batches[0])
@@ -290,9 +307,30 @@ def _ready(batch: Batch, dtype: Any, prepare: Callable[[np.ndarray], np.ndarray]
     return Batch(x if prepare is None else prepare(x), y, None if w is None else w.astype(dtype, copy=False))
 
 
+def _augmented(
+    batch: Batch, augment: Callable, prepare: Callable | None, seed: list[int], step: int, who: str
+) -> Batch:
+    """A batch of floats, changed at random and prepared."""
+    # A spawn key, so that no shard nor rows held out draw the same.
+    rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(step,))))
+    x = np.asarray(augment(batch.x.copy(), rng))  # a copy, since it may be a view of the caller's rows
+    if x.ndim == 0 or len(x) != len(batch.x):
+        raise ValueError(
+            f"{who}: augment gave shape {x.shape} for a batch of shape {batch.x.shape}; it has to give as many rows."
+        )
+    x = x.astype(batch.x.dtype, copy=False)
+    if not np.isfinite(x).all():
+        raise ValueError(f"{who}: augment gave NaN or infinity in {int((~np.isfinite(x)).sum())} places of a batch.")
+    return batch._replace(x=x if prepare is None else prepare(x))
+
+
 def _ready_if_small(data: Batch, ready: Callable) -> tuple[Batch, Callable]:
-    """Rows that fit a chunk made ready once and for all, others with what their batches have to pass."""
-    return (ready(data), lambda batch: batch) if 4 * prod(data.x.shape) <= CHUNK_BYTES else (data, ready)
+    """Rows that fit a chunk made ready once and for all, others with what their batches have to pass.
+
+    Rows that are drawn when they are taken say so by an attribute ``drawn``; they stay as they are.
+    """
+    small = 4 * prod(data.x.shape) <= CHUNK_BYTES and not getattr(data.x, "drawn", False)
+    return (ready(data), lambda batch: batch) if small else (data, ready)
 
 
 def _walk(data: Batch, order: np.ndarray | None, size: int, ready: Callable) -> Iterator[list[Batch]]:

@@ -36,16 +36,27 @@ class Batch(NamedTuple):
         return Batch(x[index], None if y is None else y[index], None if w is None else w[index])
 
 
+def share(n: int, parts: int, index: int) -> slice:
+    """The units of shard ``index`` of ``parts``."""
+    return slice(n * index // parts, n * (index + 1) // parts)
+
+
 @dataclass(frozen=True)
 class Draws:
     """Random numbers of a shard: ``common`` gives every shard the same, ``own`` each its own.
 
     ``first`` is True for one shard: the one that counts what all shards know, so that the sum counts it once.
+    ``part`` is which shard of how many it is.
     """
 
     common: np.random.Generator
     own: np.random.Generator
     first: bool
+    part: tuple[int, int] = (0, 1)
+
+    def units(self, n: int) -> slice:
+        """Those of n units that the shard holds."""
+        return share(n, self.part[1], self.part[0])
 
 
 @dataclass
@@ -83,10 +94,15 @@ class Objective(Protocol):
     """What a learner states. A frozen dataclass of its settings, so that compiled functions can be kept by it.
 
     ``hidden`` names the parameters whose first axis runs over units, and may be cut into shards. Of ``loss`` and
-    ``gradient`` one will do. Two more methods are optional: ``after_step(params)`` mends parameters after each step, in
-    place; ``step_factors(params)`` gives each parameter's share of the learning rate and of the weight decay, see
-    `step_factors`; ``for_evaluation()`` gives the objective by which rows held out are judged, where that is another one
+    ``gradient`` one will do. Three more methods are optional: ``after_step(params)`` mends parameters after each step;
+    ``step_factors(params)`` gives each parameter's share of the learning rate and of the weight decay, see the function
+    of that name; ``for_evaluation()`` gives the objective by which rows held out are judged, where that is another one
     (without dropout, say).
+
+    ``after_step`` writes into arrays in place, and puts new tensors into the dict. It may be a generator, which yields
+    an array and receives its sum over all shards (of squared weights to an output, say), as ``gradient`` does; of
+    parameters that are not in ``hidden`` every shard has to make the same. L-BFGS makes no such steps: it leaves it
+    out.
     """
 
     @property

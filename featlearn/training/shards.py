@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from featlearn.threads import n_threads, one_blas_thread
-from featlearn.training.objective import Batch, Draws, Memory, Params, State, step_factors
+from featlearn.training.objective import Batch, Draws, Memory, Params, State, share, step_factors
 from featlearn.training.optimizers import update
 from featlearn.training.solvers import GradientDescent
 
@@ -32,11 +32,6 @@ def n_shards(params: Params, hidden: tuple[str, ...], batch: int) -> int:
         return 1
     most = min(max(units) // SHARD_UNITS, min(units), 8)
     return 1 << max(0, most.bit_length() - 1)
-
-
-def share(n: int, parts: int, index: int) -> slice:
-    """The units of shard ``index`` of ``parts``."""
-    return slice(n * index // parts, n * (index + 1) // parts)
 
 
 class _Shard:
@@ -56,7 +51,10 @@ class _Shard:
         generator = np.random.Generator
         own = np.random.SeedSequence([*seed, index])
         self.draws = Draws(
-            generator(np.random.SFC64(np.random.SeedSequence(seed))), generator(np.random.SFC64(own)), index == 0
+            generator(np.random.SFC64(np.random.SeedSequence(seed))),
+            generator(np.random.SFC64(own)),
+            index == 0,
+            (index, parts),
         )
 
 
@@ -112,9 +110,10 @@ class NumpyEngine:
                 rate, decay = factors[name]
                 own[0] = rate * c[0]
                 update(solver.rule, p, shard.grads[name], shard.arrays[name], own, scale, decay * self.decay)
-            mended = None if after_step is None else after_step(shard.params)
-            if inspect.isgenerator(mended):
-                yield from mended
+            if after_step is not None:
+                mending = after_step(shard.params)
+                if inspect.isgenerator(mending):
+                    yield from mending
 
     def _gradient(self, shard, batch):
         """The objective's gradient as a generator, whichever way it was written; the shard keeps the new state."""

@@ -4,6 +4,7 @@ from .contrast import ContrastNormalizer as ContrastNormalizer
 from .denoising_autoencoder import DenoisingAutoencoder as DenoisingAutoencoder
 from .ica import ICA as ICA
 from .kmeans import KMeansDictionary as KMeansDictionary
+from .logistic_autoregression import LogisticAutoregression as LogisticAutoregression
 from .mixture import GaussianMixtureEncoder as GaussianMixtureEncoder
 from .predictive_sparse import PredictiveSparse as PredictiveSparse
 from .random_patches import RandomPatches as RandomPatches

@@ -148,6 +148,18 @@ class Divergence:
         """Whether v_k is drawn, or its mean taken."""
         return self.k > 1 or self.n_chains > 0 or self.learn_variance
 
+    def seen(self, v: np.ndarray, params: Params) -> np.ndarray:
+        """y: of the visible units, what reaches the hidden ones."""
+        return scaled(v, params)
+
+    def visible_mean(self, S: np.ndarray, params: Params) -> np.ndarray:
+        """The mean of v given S = h W, in an array of its own."""
+        return visible_mean(S, params, self.visible)
+
+    def draw_visible(self, mean: np.ndarray, params: Params, rng: np.random.Generator) -> np.ndarray:
+        """Visible states in place of their means."""
+        return draw_visible(mean, params, self.visible, rng)
+
     def init(self, n_features: int, rng: np.random.RandomState, dtype: Any) -> Params:
         """Normal weights, no biases, and unit variances."""
         W = (self.init_scale * rng.standard_normal((self.n_components, n_features))).astype(dtype)
@@ -162,18 +174,18 @@ class Divergence:
         W, b, m = params["W"], params["b"], len(x)
         negatives = m if chain is None else len(chain)
         V, H = np.empty((m + negatives, x.shape[1]), x.dtype), np.empty((m + negatives, len(W)), x.dtype)
-        V[:m] = scaled(x, params)
+        V[:m] = self.seen(x, params)
         if chain is not None:
-            V[m:] = scaled(chain, params)
+            V[m:] = self.seen(chain, params)
         driven = m if chain is None else m + negatives  # rows whose hidden units are drawn: the data, and the chains
         states = draw_hidden(V[:driven] @ W.T, b, self.hidden_units, draws.own, -1 / m, H[:driven])
         for step in range(self.k):
-            mean = visible_mean((yield states @ W), params, self.visible)
+            mean = self.visible_mean((yield states @ W), params)
             if step == 0:
                 error = squared_distance(mean[:m], x) / m if draws.first else 0.0
                 mean = mean[-negatives:]
-            v = draw_visible(mean, params, self.visible, draws.common) if self.sampled else mean
-            V[m:] = scaled(v, params)
+            v = self.draw_visible(mean, params, draws.common) if self.sampled else mean
+            V[m:] = self.seen(v, params)
             Z = V[m:] @ W.T
             if step < self.k - 1:
                 states = draw_hidden(Z, b, self.hidden_units, draws.own, 1.0, H[m:])

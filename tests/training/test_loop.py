@@ -115,6 +115,98 @@ def test_full_batch_descent_by_hand():
     assert trained.n_iter == 5
 
 
+# Augmentation
+
+
+def noisy(x, rng):
+    return x + rng.normal(size=x.shape)
+
+
+def test_every_batch_learned_from_is_changed_as_floats_before_prepare():
+    seen, recorder = [], Recorder()
+
+    def augment(x, rng):
+        seen.append((x.dtype, x.min(), x.max()))
+        x += 1000  # x is its own
+        return x.astype(np.float64)  # back in the dtype of the parameters
+
+    data = np.arange(10, dtype=np.uint8)[:, None]
+    start, kept = {"m": np.zeros(1, np.float32)}, data.copy()
+    settings = {"batch_size": 4, "augment": augment, "prepare": lambda x: x / 2}
+    trained = fit(recorder, data, params=start, max_iter=3, **settings)
+    assert [len(batch) for batch in recorder.batches] == 3 * [4, 4, 2]
+    epochs = np.concatenate(recorder.batches).reshape(3, 10)
+    np.testing.assert_array_equal(np.sort(epochs, axis=1), np.tile((data.T + 1000.0) / 2, (3, 1)))
+    assert {dtype for dtype, *_ in seen} == {np.dtype(np.float32)}
+    assert (min(low for _, low, _ in seen), max(high for *_, high in seen)) == (0, 9)  # never changed twice
+    assert trained.params["m"].dtype == np.float32
+    floats = data.astype(np.float32)
+    for shuffle in (True, False):
+        fit(recorder, floats, params=start, max_iter=2, shuffle=shuffle, **settings)
+    np.testing.assert_array_equal(floats, kept)
+
+
+def test_rows_held_out_are_never_changed():
+    held = np.full((9, 3), 7.0)
+    one = fit(batch_size=None, max_iter=1, augment=lambda x, rng: 0 * x + 2, prepare=lambda x: x + 1, validation=held)
+    np.testing.assert_allclose(one.params["m"], 0.3)
+    np.testing.assert_allclose(one.validation_curve, [0.5 * 3 * 7.7**2])
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_what_is_drawn_depends_on_the_seed_and_the_step_alone(monkeypatch, shuffle):
+    drawn = {}
+
+    def run(name, seed=0, **settings):
+        drawn[name] = []
+
+        def augment(x, generator):
+            drawn[name].append(generator.random())
+            return noisy(x, generator)
+
+        settings = {"batch_size": 4, "max_iter": 3, "shuffle": shuffle, "rng": rng(seed)} | settings
+        return fit(augment=augment, **settings)
+
+    whole = run("whole")
+    assert len(set(drawn["whole"])) == 3 * 13  # anew in every step
+    monkeypatch.setattr(training, "CHUNK_BYTES", 1)
+    same(run("chunks"), whole, rtol=0, atol=0)
+    assert drawn["chunks"] == drawn["whole"] == (run("again"), drawn["again"])[1]
+    run("other", seed=1)
+    assert not {*drawn["other"]} & {*drawn["whole"]}
+    first = run("first", max_iter=1)
+    run("second", max_iter=1, memory=first.memory)  # as partial_fit does, with one random_state
+    assert not {*drawn["first"]} & {*drawn["second"]}
+
+
+def test_shards_and_engines_see_the_same_changes(monkeypatch):
+    pytest.importorskip("keras")
+    one = net(augment=noisy)
+    same(net(augment=noisy, engine="keras"), one, rtol=1e-4, atol=1e-6)
+    cut(monkeypatch, 2)
+    same(net(augment=noisy), one, rtol=1e-10)
+    assert one.loss_curve != net().loss_curve
+
+
+def test_augment_is_held_to_its_word():
+    with pytest.raises(ValueError, match=r"Net: augment gave shape \(2, 3\) for a batch of shape \(4, 3\); .*as many"):
+        fit(augment=lambda x, rng: x[:2], batch_size=4, who="Net")
+    with pytest.raises(ValueError, match="Net: augment gave NaN or infinity in 50 places of a batch"):
+        fit(augment=lambda x, rng: x / [1, 0, 1], batch_size=None, who="Net")
+    with pytest.raises(ValueError, match="Net: augment changes the rows in every step, and L-BFGS needs a loss"):
+        fit(augment=noisy, solver=LBFGS(), who="Net")
+
+
+def test_a_learner_with_the_parameter_augments():
+    class Augmenting(SparseAutoencoder):
+        augment = staticmethod(noisy)
+
+    data = np.random.default_rng(0).random((40, 5))
+    fits = [kind(3, max_iter=3, random_state=0).fit(data) for kind in (Augmenting, Augmenting, SparseAutoencoder)]
+    np.testing.assert_array_equal(fits[0].components_, fits[1].components_)
+    assert not np.array_equal(fits[0].components_, fits[2].components_)
+
+
 # Rules and schedules
 
 
@@ -334,6 +426,47 @@ def test_a_hook_after_each_step(monkeypatch):
     cut(monkeypatch, 2)
     trained = net(Positive((16,)))
     assert min(trained.params[k].min() for k in ("W1", "W2")) == 0 > trained.params["b2"].min()
+
+
+@dataclass(frozen=True)
+class Short(AutoencoderObjective):
+    """W2 (K, d) holds units by its rows, which lie in several shards; its columns are kept within a length."""
+
+    def after_step(self, params):
+        if isinstance(params["W2"], np.ndarray):
+            squares = yield (params["W2"] ** 2).sum(axis=0)
+            params["W2"] *= np.minimum(1, 0.2 / np.sqrt(squares))
+        else:
+            from keras import ops
+
+            squares = yield ops.sum(params["W2"] ** 2, axis=0)
+            params["W2"] = params["W2"] * ops.minimum(1, 0.2 / ops.sqrt(squares))
+
+
+def test_a_hook_after_each_step_may_add_up_over_the_shards(monkeypatch):
+    whole = net(Short((16,)))
+    lengths = np.sqrt((whole.params["W2"] ** 2).sum(axis=0))
+    np.testing.assert_allclose(lengths.max(), 0.2, rtol=1e-12)
+    for parts in (2, 4):
+        cut(monkeypatch, parts)
+        same(net(Short((16,))), whole, rtol=1e-10)
+
+
+@pytest.mark.keras
+def test_such_a_hook_runs_on_keras_too():
+    pytest.importorskip("keras")
+    same(*(net(Short((16,)), engine=engine) for engine in ("numpy", "keras")), rtol=1e-5, atol=1e-7)
+
+
+def test_a_hook_that_yields_unequally_is_an_error(monkeypatch):
+    @dataclass(frozen=True)
+    class Unequal(AutoencoderObjective):
+        def after_step(self, params):
+            if len(params["b1"]) == 6:  # of 16 units in three shards
+                yield params["W2"].sum(axis=0)
+
+    cut(monkeypatch, 3)
+    assert "yields a different number of arrays" in str(within(20, lambda: net(Unequal((16,)), max_iter=9)))
 
 
 # Ends

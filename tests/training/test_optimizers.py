@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from featlearn.kernels.backend import to_numpy
 from featlearn.training.optimizers import RULES, tensor_rule, update
 
 R, M, Q, E = 0.1, 0.8, 0.9, 1e-3
@@ -82,16 +83,18 @@ def test_the_first_step_of_adagrad_is_the_sign():
 @pytest.mark.parametrize("rule", RULES)
 def test_tensors_step_as_arrays(rule):
     pytest.importorskip("keras")
+    from keras import ops
+
     rng = np.random.default_rng(0)
     p, g = rng.normal(size=(2, 5))
     memory = [rng.random(5) for _ in range(RULES[rule][1])]
     c = np.array(constants(rule, 2))
-    result = tensor_rule(rule)(p, g, *memory, c)
+    result = tensor_rule(rule)(*(ops.convert_to_tensor(a) for a in (p, g, *memory, c)))
     expected, *slots = result if isinstance(result, tuple) else (result,)
     update(rule, p, g, memory, c)
-    np.testing.assert_allclose(p, np.asarray(expected), rtol=1e-12)
+    np.testing.assert_allclose(p, to_numpy(expected), rtol=1e-12)
     for mine, other in zip(memory, slots, strict=True):
-        np.testing.assert_allclose(mine, np.asarray(other), rtol=1e-12)
+        np.testing.assert_allclose(mine, to_numpy(other), rtol=1e-12)
 
 
 def keras_optimizer(rule):
@@ -120,10 +123,10 @@ def test_a_quadratic_as_keras_own_optimizer(rule):
         if rule != "adadelta":
             c = [1e-14 if value == E else value for value in c]
         update(rule, p, g, memory, np.array(c))
-        now = np.array(variable.value + 0.0)
+        now = to_numpy(variable.value + 0.0)
         optimizer.apply([keras.ops.convert_to_tensor(slopes * (now - target))], [variable])
         # Keras holds its constants in float32.
-        now = np.array(variable.value + 0.0)
+        now = to_numpy(variable.value + 0.0)
         np.testing.assert_allclose(p, now, rtol=2e-5, atol=2e-6)
 
 
@@ -140,12 +143,12 @@ def test_the_backend_differentiates_compiles_and_draws():
     x, w = (ops.convert_to_tensor(np.array(v, "float32")) for v in ([1.0, 2.0], [3.0, -1.0]))
     value, grads = compiled(value_and_grad(f))({"w": w, "idle": w}, x)
     assert float(value) == 11.0
-    np.testing.assert_allclose(np.asarray(grads["w"]), [6.0, -4.0])
-    np.testing.assert_allclose(np.asarray(grads["idle"]), 0.0)
+    np.testing.assert_allclose(to_numpy(grads["w"]), [6.0, -4.0])
+    np.testing.assert_allclose(to_numpy(grads["idle"]), 0.0)
     seeds = [ops.convert_to_tensor(np.array(s, "int32")) for s in ([1, 2], [1, 3], [2, 2])]
     for draw, mean, deviation in ((uniform, 0.5, 12**-0.5), (normal, 0.0, 1.0)):
-        drawn = [np.asarray(draw((200, 100), s, "float32")) for s in seeds]
-        np.testing.assert_array_equal(drawn[0], np.asarray(draw((200, 100), seeds[0], "float32")))
+        drawn = [to_numpy(draw((200, 100), s, "float32")) for s in seeds]
+        np.testing.assert_array_equal(drawn[0], to_numpy(draw((200, 100), seeds[0], "float32")))
         for u in drawn:
             assert u.dtype == np.float32
             assert np.isfinite(u).all()

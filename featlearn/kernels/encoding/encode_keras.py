@@ -10,7 +10,7 @@ import warnings
 
 import numpy as np
 
-from featlearn.kernels.backend import compiled, gpu_visible
+from featlearn.kernels.backend import compiled, gpu_visible, to_numpy
 from featlearn.kernels.encoding.assign import far_center
 from featlearn.kernels.encoding.encode import ACTIVATIONS, CANCELED, FLAT, EncoderPlan, map_size
 
@@ -35,6 +35,13 @@ def products_cancel(atoms: np.ndarray) -> bool:
     np.fill_diagonal(gaps, 4 * squares)
     canceled = CANCELED * np.sqrt(np.finfo(np.float32).eps / 2)
     return bool(np.quantile(gaps.min(axis=1) / np.maximum(4 * squares, 1e-30), 0.05) < canceled)
+
+
+def _tensor(array):
+    """A constant of the formula; torch does not mix its tensors with arrays."""
+    from keras import ops
+
+    return ops.convert_to_tensor(np.asarray(array, np.float32))
 
 
 class KerasEncoder:
@@ -71,7 +78,7 @@ class KerasEncoder:
         """Squared distances (m, K) of x (m, d)."""
         from keras import ops
 
-        atoms, x = ops.convert_to_tensor(self._atoms), x - self._center
+        atoms, x = _tensor(self._atoms), x - _tensor(self._center)
         if not self._cancel:
             lengths = ops.sum(x * x, axis=1, keepdims=True) + ops.sum(atoms * atoms, axis=1)
             return ops.maximum(lengths - 2 * ops.matmul(x, ops.transpose(atoms)), 0.0)
@@ -98,28 +105,28 @@ class KerasEncoder:
             flat = 0.0 if plan.eps else (FLAT * np.finfo(np.float32).eps * mean) ** 2
             x = ops.where(variance > flat, x / ops.sqrt(ops.maximum(variance, 1e-30)), 0.0)
         if plan.mean is not None:
-            x = x - np.asarray(plan.mean, np.float32)
+            x = x - _tensor(plan.mean)
         if plan.whitening is not None:
-            x = ops.matmul(x, np.asarray(plan.whitening, np.float32))
+            x = ops.matmul(x, _tensor(plan.whitening))
         if plan.squares:
             x = ops.concatenate([x * x, x], axis=1)
         distances = plan.encode in ("triangle", "hard")
-        g = self._squares(x) if distances else ops.matmul(x, ops.transpose(ops.convert_to_tensor(self._atoms)))
+        g = self._squares(x) if distances else ops.matmul(x, ops.transpose(_tensor(self._atoms)))
         if plan.encode == "triangle":
             z = ops.sqrt(g)
             codes = ops.maximum(ops.mean(z, axis=1, keepdims=True) - z, 0.0)
         elif plan.encode == "hard":
             codes = ops.one_hot(ops.argmin(g, axis=1), len(plan.atoms), dtype="float32")
         elif plan.encode in ACTIVATIONS:
-            g = g + np.asarray(plan.bias, np.float32)
+            g = g + _tensor(plan.bias)
             codes = g if plan.encode == "linear" else getattr(ops, plan.encode)(g)
-            codes = codes if plan.scale is None else codes * np.asarray(plan.scale, np.float32)
+            codes = codes if plan.scale is None else codes * _tensor(plan.scale)
         else:
             codes = ops.maximum(g - plan.threshold, 0.0)
             if plan.encode == "split":
                 codes = ops.concatenate([codes, ops.maximum(-g - plan.threshold, 0.0)], axis=1)
         maps = ops.reshape(codes, (-1, self.height, self.width, plan.n_outputs))
-        return ops.einsum("nhwk,ph,qw->npqk", maps, self._rows_matrix, self._cols_matrix)
+        return ops.einsum("nhwk,ph,qw->npqk", maps, _tensor(self._rows_matrix), _tensor(self._cols_matrix))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         from keras import ops
@@ -129,6 +136,6 @@ class KerasEncoder:
             part = np.asarray(images[start : start + self.rows], dtype=np.float32)
             whole = np.zeros((min(self.rows, len(images)), *part.shape[1:]), np.float32)  # one shape, one compilation
             whole[: len(part)] = part
-            result = ops.convert_to_numpy(self._run(ops.convert_to_tensor(whole)))
+            result = to_numpy(self._run(ops.convert_to_tensor(whole)))
             out[start : start + self.rows] = result[: len(part)]
         return out
