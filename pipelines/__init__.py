@@ -11,6 +11,7 @@ from pipelines.kmeans_mnist import KMEANS_MNIST
 from pipelines.larochelle2009 import LAROCHELLE2009
 from pipelines.ngiam2011 import NGIAM2011, NGIAM2011_PHOTOGRAPHS
 from pipelines.rbm_mnist import RBM_MNIST
+from pipelines.recipes import RECIPES_MNIST
 from pipelines.topic_models import TOPICS_20NEWS, TOPICS_AP
 from pipelines.treebank import TREEBANK, TREEBANK_CRAFT
 
@@ -29,6 +30,7 @@ EXPERIMENTS = {
         HINTON2006,
         EPOCH_TIMES,
         KMEANS_MNIST,
+        RECIPES_MNIST,
         TOPICS_20NEWS,
         TOPICS_AP,
         TREEBANK,
