@@ -275,6 +275,8 @@ class NetworkRegressor(NetworkMixin, RegressorMixin, BaseEstimator):
         more = None if more is None else self._rows(more, reset=False)
         rows = self._gathered(X, y, check_weights(sample_weight, X), more)
         X, y, weights = rows.labelled()
+        if reset:
+            self._check_values(X)
         return self._labelled(Batch(X, y.reshape(len(y), -1), weights), rows)
 
     def _take_targets(self, last):
