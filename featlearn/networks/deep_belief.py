@@ -29,6 +29,8 @@ from featlearn.networks.belief_machine import BeliefNet, as_rbm
 from featlearn.networks.generative import GenerativeMixin, seeds
 from featlearn.networks.greedy import STACK_RULES, judge_layers, pretrained, training_rows, widths
 from featlearn.networks.label_units import JointDivergence, classes_of, joint_log_partition, places_of
+from featlearn.networks.layers import FittedLayer
+from featlearn.networks.unrolling import unrolled
 from featlearn.networks.up_down import UpDown, untied
 from featlearn.notices import interruptible
 from featlearn.streaming import map_chunks
@@ -70,9 +72,8 @@ class DeepBeliefNetwork(GenerativeMixin, CallbackSupportMixin, BaseEstimator):
     k : int, default=3
         Gibbs steps of the top machine in a step of the up-down algorithm.
     persistent : bool, default=True
-        Whether the top machine's chains go on from step to step in the up-down algorithm, instead of starting at the
-        data as Hinton's do. What they dream is then what the net would, and samples are the better for it: on digits
-        chains from the data left 4 of 10 samples blank.
+        Whether the top machine's chains go on from step to step of the up-down algorithm, instead of starting at the
+        data as Hinton's do. Samples are the better for it: on digits chains from the data left 4 of 10 blank.
     batch_size : int, default=100
         Samples in a step.
     weight_decay : float, default=0.0002
@@ -226,9 +227,8 @@ class DeepBeliefNetwork(GenerativeMixin, CallbackSupportMixin, BaseEstimator):
             with interruptible("DeepBeliefNetwork", lambda: len(net.widths) * self.pretrain_iter):
                 net = self._tuned(net, data, held, rng)
         self.net_ = net
-        some = probe(data.x)
-        layers = range(1, len(net.widths) + 1)
-        judge_layers(type(self).__name__, [net.codes(some, l) for l in layers], data.x, self.visible)
+        codes = [net.codes(probe(data.x), l) for l in range(1, len(net.widths) + 1)]
+        judge_layers("DeepBeliefNetwork", codes, data.x, self.visible)
         return self
 
     def _split(self, data, rng):
@@ -327,6 +327,10 @@ class DeepBeliefNetwork(GenerativeMixin, CallbackSupportMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return make_pipeline(*(as_rbm(self.net_, l) for l in range(1, len(self.net_.widths) + 1)))
+
+    def network_layers(self, shape: tuple[int, ...]) -> list[FittedLayer]:
+        """The recognition weights as layers of a network, to be tuned for a task: those of `to_pipeline`."""
+        return unrolled(self.to_pipeline(), shape)
 
     # --- labels ---
 

@@ -19,7 +19,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from featlearn import RBM, DeepBeliefNetwork
+from featlearn import RBM, DeepBeliefNetwork, NetworkClassifier
 from featlearn.networks.belief_machine import BeliefNet
 from featlearn.networks.label_units import (
     JointDivergence,
@@ -394,6 +394,16 @@ def test_pretrained_net_is_a_stack_of_machines():
     np.testing.assert_allclose(((V - BARS) ** 2).sum(axis=1), -model.score_samples(BARS), atol=1e-6)
     stream = np.concatenate(list(model.transform(iter([BARS[:7], BARS[7:]]))))
     np.testing.assert_allclose(stream, model.transform(BARS), atol=1e-12)
+
+
+def test_a_net_becomes_the_layers_of_a_classifier():
+    y = (BARS @ [1, 0, 1, 0]).astype(int)
+    for settings, X in (({}, BARS), ({"visible": "gaussian", "pretrain_rate": 0.1}, 3 * BARS + 1)):
+        belief = DeepBeliefNetwork([5, 4], max_iter=1, **settings, **QUICK).fit(X)
+        net = NetworkClassifier.from_pipeline(belief.to_pipeline(), max_iter=1, learning_rate=1e-12, tol=0).fit(X, y)
+        np.testing.assert_allclose(net.transform(X), belief.transform(X), atol=2e-6)
+        whole = NetworkClassifier.from_pipeline(belief, max_iter=1, learning_rate=1e-12, tol=0).fit(X, y)
+        np.testing.assert_allclose(whole.transform(X), belief.transform(X), atol=2e-6)
 
 
 def test_targets_that_are_no_labels():

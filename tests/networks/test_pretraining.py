@@ -68,10 +68,12 @@ def test_each_learner_gets_what_those_below_give(made):
     net = NetworkClassifier(layers, **QUICK, frozen=3).fit(X, Y)
     first, second = made
     assert first.X_ is X or np.array_equal(first.X_, X)
-    assert first.y_ is None and first.w_ is None
+    assert first.y_ is None
+    assert first.w_ is None
     dense = net.layers_[1].params
     np.testing.assert_allclose(second.X_, np.tanh(2 * X @ dense["W"] + dense["b"]), atol=1e-6)
-    assert first.seed_ is not None and first.seed_ != second.seed_
+    assert first.seed_ is not None
+    assert first.seed_ != second.seed_
 
 
 def test_rows_without_labels_are_learned_from_in_their_order(made):
@@ -92,7 +94,7 @@ def test_both_ways_to_say_that_a_row_has_no_label_agree():
 
 
 @pytest.mark.parametrize(
-    "y, marked",
+    ("y", "marked"),
     [([-1, 1, -1], []), ([-1, 0, 1], [0]), ([-1, 2, 2], [0]), ([1.0, -1.0, 3.0], [1]), (["-1", "a", "b"], [])],
 )
 def test_minus_one_beside_one_alone_is_a_class(y, marked):
@@ -114,7 +116,9 @@ def test_rows_held_out_never_enter(made):
     net = NetworkClassifier([Pretrained(Watcher())], **QUICK, early_stopping=True, validation_fraction=0.25)
     net.fit(X + np.arange(300)[:, None], y)
     seen = np.round((made[0].X_ - X[0] + X[0])[:, 0]).astype(int)  # the first pixel is 0, so it holds the place
-    assert len(seen) == 250 and (np.diff(seen) > 0).all() and (seen >= 200).sum() == 100
+    assert len(seen) == 250
+    assert (np.diff(seen) > 0).all()
+    assert (seen >= 200).sum() == 100
 
 
 def test_weights_and_labels_reach_those_who_take_them():
@@ -142,7 +146,8 @@ def test_rows_of_weight_zero_are_as_good_as_absent():
 def test_all_rows_keeps_its_places():
     rows = AllRows.of(np.arange(6)[:, None], np.array([4, -1, 5, -1, 6, 7]), None).without(np.array([1]))
     x, y, _ = rows.labelled()
-    assert x.ravel().tolist() == [0, 4, 5] and y.tolist() == [4, 6, 7]
+    assert x.ravel().tolist() == [0, 4, 5]
+    assert y.tolist() == [4, 6, 7]
     assert rows.x.ravel().tolist() == [0, 1, 3, 4, 5]
 
 
@@ -241,7 +246,9 @@ def test_memmap_is_never_written_nor_turned_into_floats(tmp_path):
 
 
 def test_walk_goes_through_batch_norm_as_it_starts():
-    net = NetworkClassifier([Dense(6, "relu"), BatchNorm(), Pretrained(RBM(4, visible="gaussian", max_iter=2))], **QUICK)
+    net = NetworkClassifier(
+        [Dense(6, "relu"), BatchNorm(), Pretrained(RBM(4, visible="gaussian", max_iter=2))], **QUICK
+    )
     assert net.fit(X, Y).predict(X).shape == (300,)
 
 
@@ -253,7 +260,10 @@ def test_pretraining_helps_where_labels_are_few():
         order = np.random.RandomState(seed).permutation(len(pixels))
         train, test = order[:1500], order[1500:]
         y = np.where(np.arange(1500) < 50, digits[train], -1)
-        rbms = [Pretrained(RBM(100, learning_rate=0.1, max_iter=20)), Pretrained(RBM(100, learning_rate=0.1, max_iter=20))]
+        rbms = [
+            Pretrained(RBM(100, learning_rate=0.1, max_iter=20)),
+            Pretrained(RBM(100, learning_rate=0.1, max_iter=20)),
+        ]
         for name, layers in (("none", [Dense(100, "sigmoid")] * 2), ("pretrained", rbms)):
             net = NetworkClassifier(layers, learning_rate=3e-3, max_iter=60, tol=0, random_state=seed)
             if name == "none":

@@ -313,9 +313,13 @@ def test_cifar_10(require_dataset):
 
     images, y = fetch_cifar10(subset="test", return_X_y=True)
     images, y = images[:60], y[:60]
-    stage = Stage(whitened(KMeansDictionary(20, max_iter=5)), 6, stride=2, pool=SumPool(), n_patches=2_000, random_state=0)
+    stage = Stage(
+        whitened(KMeansDictionary(20, max_iter=5)), 6, stride=2, pool=SumPool(), n_patches=2_000, random_state=0
+    )
     pipeline = scored(images, y, stage)
-    np.testing.assert_allclose(forward(pipeline, images.astype(np.float32)), pipeline.decision_function(images), atol=1e-4)
+    np.testing.assert_allclose(
+        forward(pipeline, images.astype(np.float32)), pipeline.decision_function(images), atol=1e-4
+    )
 
 
 def test_dense_networks_on_codes_take_no_keras(monkeypatch):
