@@ -60,7 +60,7 @@ def onnx_model(layers: list[FittedLayer], shape: Shape, who: str) -> Any:
     at = "X"
     for fitted in layers:
         at = onnx_nodes(fitted.layer, fitted, graph, at)
-        if at is None:
+        if not at:
             raise ValueError(
                 f"{who}: there are no ONNX nodes for {type(fitted.layer).__name__} here. Export to .keras, or pass "
                 "to_keras() on to a converter."
@@ -123,43 +123,43 @@ class _Graph:
 
 
 @singledispatch
-def onnx_nodes(spec: Layer, fitted: FittedLayer, graph: _Graph, x: str) -> str | None:
-    """Add the nodes of a layer; the name of its output, None if it has none."""
-    return None
+def onnx_nodes(spec: Layer, fitted: FittedLayer, graph: _Graph, x: str) -> str:
+    """Add the nodes of a layer; the name of its output, "" if it has none."""
+    return ""
 
 
 @onnx_nodes.register
-def _(spec: Dense, fitted: FittedLayer, graph: _Graph, x: str) -> str | None:
+def _(spec: Dense, fitted: FittedLayer, graph: _Graph, x: str) -> str:
     z = graph.node("MatMul", x, graph.array(fitted.params["W"]))
     z = graph.node("Add", z, graph.array(fitted.params["b"])) if spec.bias else z
     return graph.activation(spec.activation, z)
 
 
 @onnx_nodes.register
-def _(spec: Activation, fitted: FittedLayer, graph: _Graph, x: str) -> str | None:
+def _(spec: Activation, fitted: FittedLayer, graph: _Graph, x: str) -> str:
     return graph.activation(spec.function, x)
 
 
 @onnx_nodes.register(Dropout)
 @onnx_nodes.register(AlphaDropout)
 @onnx_nodes.register(GaussianNoise)
-def _(spec: Layer, fitted: FittedLayer, graph: _Graph, x: str) -> str | None:
+def _(spec: Layer, fitted: FittedLayer, graph: _Graph, x: str) -> str:
     return x
 
 
 @onnx_nodes.register
-def _(spec: Affine, fitted: FittedLayer, graph: _Graph, x: str) -> str | None:
+def _(spec: Affine, fitted: FittedLayer, graph: _Graph, x: str) -> str:
     return graph.node("Mul", graph.node("Sub", x, graph.array(fitted.state["a"])), graph.array(fitted.state["c"]))
 
 
 @onnx_nodes.register
-def _(spec: BatchNorm, fitted: FittedLayer, graph: _Graph, x: str) -> str | None:
+def _(spec: BatchNorm, fitted: FittedLayer, graph: _Graph, x: str) -> str:
     slope = fitted.params["g"] / np.sqrt(fitted.state["variance"] + spec.eps)
     z = graph.node("Mul", graph.node("Sub", x, graph.array(fitted.state["mean"])), graph.array(slope))
     return graph.node("Add", z, graph.array(fitted.params["b"]))
 
 
 @onnx_nodes.register
-def _(spec: LargestPiece, fitted: FittedLayer, graph: _Graph, x: str) -> str | None:
+def _(spec: LargestPiece, fitted: FittedLayer, graph: _Graph, x: str) -> str:
     pieces = graph.node("Reshape", x, graph.array([0, -1, spec.pieces], np.int64))
     return graph.node("ReduceMax", pieces, axes=[-1], keepdims=0)

@@ -106,8 +106,8 @@ def test_same_seed_same_weights_whatever_ran_before_and_nothing_global_moves(dat
     net = network().fit(*data)
     keras.layers.Dense(3)
     random.random(), np.random.random()  # noqa: NPY002
-    states = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
     name, policy = keras.layers.Dense(3).name, keras.config.dtype_policy().name
+    states = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
     again = network().fit(*data)
     assert_same(net, again)
     assert random.getstate() == states[0]
