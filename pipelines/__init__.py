@@ -3,6 +3,7 @@
 from pipelines.coates2011 import COATES2011
 from pipelines.denoising_mnist import DENOISING_MNIST
 from pipelines.digits import DIGITS
+from pipelines.finetune_cifar10 import FINETUNE_CIFAR10
 from pipelines.kmeans_mnist import KMEANS_MNIST
 from pipelines.larochelle2009 import LAROCHELLE2009
 from pipelines.ngiam2011 import NGIAM2011, NGIAM2011_PHOTOGRAPHS
@@ -21,6 +22,7 @@ EXPERIMENTS = {
         RBM_MNIST,
         LAROCHELLE2009,
         KMEANS_MNIST,
+        FINETUNE_CIFAR10,
         TOPICS_20NEWS,
         TOPICS_AP,
         TREEBANK,

@@ -1,4 +1,4 @@
-"""Layers of codes: by hand, by finite differences, and in keras.ops."""
+"""Layers of codes: by hand, by finite differences, and in keras.ops. Also tests featlearn.networks.distance_layers."""
 
 import numpy as np
 import pytest
@@ -9,14 +9,13 @@ from featlearn.networks.code_layers import (
     Clip,
     Contrast,
     Magnitude,
-    Nearest,
     Products,
     Shrink,
     SplitParts,
-    Triangle,
     UnitNorm,
     WithSquares,
 )
+from featlearn.networks.distance_layers import Nearest, Triangle
 
 LAYERS = [
     Contrast(0.5),
@@ -84,7 +83,9 @@ def test_tensors_do_the_same(layer):
         return ops.sum(weights * layer.apply(given, {}, given["x"], None, True)[0])
 
     tensors = {k: ops.convert_to_tensor(v) for k, v in (p | {"x": x}).items()}
-    np.testing.assert_allclose(ops.convert_to_numpy(layer.apply(tensors, {}, tensors["x"], None, True)[0]), y, atol=2e-6)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(layer.apply(tensors, {}, tensors["x"], None, True)[0]), y, atol=2e-6
+    )
     _, grads = value_and_grad(total)(tensors)
     for name, found in (g | {"x": back}).items():
         np.testing.assert_allclose(ops.convert_to_numpy(grads[name]), found, atol=2e-5, err_msg=name)
@@ -92,7 +93,9 @@ def test_tensors_do_the_same(layer):
     maps = ops.reshape(tensors["x"], (2, 3, 1, 5))
     found = ops.convert_to_numpy(layer.apply(tensors, {}, maps, None, True)[0])
     np.testing.assert_allclose(found.reshape(y.shape), y, atol=2e-6)
-    np.testing.assert_allclose(layer.forward(p, {}, x.reshape(2, 3, 1, 5), None, True)[0].reshape(y.shape), y, atol=2e-6)
+    np.testing.assert_allclose(
+        layer.forward(p, {}, x.reshape(2, 3, 1, 5), None, True)[0].reshape(y.shape), y, atol=2e-6
+    )
 
 
 @pytest.mark.keras
