@@ -5,6 +5,7 @@ from pipelines.denoising_mnist import DENOISING_MNIST
 from pipelines.digits import DIGITS
 from pipelines.epoch_times import EPOCH_TIMES
 from pipelines.erhan2010 import ERHAN2010
+from pipelines.finetune_cifar10 import FINETUNE_CIFAR10
 from pipelines.glorot2011 import GLOROT2011
 from pipelines.hinton2006 import HINTON2006
 from pipelines.kmeans_mnist import KMEANS_MNIST
@@ -31,6 +32,7 @@ EXPERIMENTS = {
         EPOCH_TIMES,
         KMEANS_MNIST,
         RECIPES_MNIST,
+        FINETUNE_CIFAR10,
         TOPICS_20NEWS,
         TOPICS_AP,
         TREEBANK,

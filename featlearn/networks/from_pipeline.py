@@ -159,6 +159,8 @@ class FromPipelineMixin:
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(first, name):
                 setattr(self, name, getattr(first, name))
+        if len(shape) > 1:
+            self.image_shape_ = shape
         self.loss_curve_, self.n_iter_, self._memory = np.array([]), 0, Memory()
 
     def _take_targets(self, last: Any) -> None:
