@@ -3,6 +3,8 @@
 from pipelines.coates2011 import COATES2011
 from pipelines.denoising_mnist import DENOISING_MNIST
 from pipelines.digits import DIGITS
+from pipelines.distillation_mnist import DISTILLATION_MNIST
+from pipelines.few_labels_mnist import FEW_LABELS_MNIST
 from pipelines.kmeans_mnist import KMEANS_MNIST
 from pipelines.larochelle2009 import LAROCHELLE2009
 from pipelines.ngiam2011 import NGIAM2011, NGIAM2011_PHOTOGRAPHS
@@ -21,6 +23,8 @@ EXPERIMENTS = {
         RBM_MNIST,
         LAROCHELLE2009,
         KMEANS_MNIST,
+        FEW_LABELS_MNIST,
+        DISTILLATION_MNIST,
         TOPICS_20NEWS,
         TOPICS_AP,
         TREEBANK,

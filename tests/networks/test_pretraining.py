@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from featlearn import RBM, DenoisingAutoencoder, KMeansDictionary, ProgressBar, SlowFeatures
+from featlearn import RBM, DenoisingAutoencoder, KMeansDictionary, ProgressBar, SlowFeatureAnalysis
 from featlearn.networks import BatchNorm, Dense, NetworkClassifier, Pretrained
 from featlearn.networks.layers import Dense as DenseLayer
 from featlearn.networks.layers import FittedLayer
@@ -170,7 +170,9 @@ def test_a_learner_of_nothing_but_scores_is_refused():
         NetworkClassifier([Pretrained(LogisticRegression()), Dense(3)], **QUICK).fit(X, Y)
 
 
-@pytest.mark.parametrize("learner", [KernelPCA(6, kernel="rbf"), SlowFeatures(6)], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize(
+    "learner", [KernelPCA(6, kernel="rbf"), SlowFeatureAnalysis(6)], ids=lambda e: type(e).__name__
+)
 def test_kernel_pca_and_slow_features_stand_still_as_first_layer(learner):
     """Slow features need rows in their order in time, labelled or not."""
     y = np.where(np.arange(300) % 4 > 0, Y, -1)
@@ -233,7 +235,7 @@ def test_memmap_is_never_written_nor_turned_into_floats(tmp_path):
     pixels[:] = (16 * X).astype(np.uint8)
     pixels.flush()
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    layers = [Pretrained(StandardScaler()), Pretrained(KMeansDictionary(8, max_iter=3, encode="linear"))]
+    layers = [Pretrained(StandardScaler()), Pretrained(KMeansDictionary(8, max_iter=3, encode="threshold"))]
     y = np.where(np.arange(300) < 100, Y, -1)
     net = NetworkClassifier(layers, **QUICK).fit(mapped, y)
     again = NetworkClassifier(layers, **QUICK).fit(np.asarray(mapped, np.float32), y)
@@ -241,7 +243,9 @@ def test_memmap_is_never_written_nor_turned_into_floats(tmp_path):
 
 
 def test_walk_goes_through_batch_norm_as_it_starts():
-    net = NetworkClassifier([Dense(6, "relu"), BatchNorm(), Pretrained(RBM(4, visible="gaussian", max_iter=2))], **QUICK)
+    net = NetworkClassifier(
+        [Dense(6, "relu"), BatchNorm(), Pretrained(RBM(4, visible="gaussian", max_iter=2))], **QUICK
+    )
     assert net.fit(X, Y).predict(X).shape == (300,)
 
 
@@ -253,7 +257,10 @@ def test_pretraining_helps_where_labels_are_few():
         order = np.random.RandomState(seed).permutation(len(pixels))
         train, test = order[:1500], order[1500:]
         y = np.where(np.arange(1500) < 50, digits[train], -1)
-        rbms = [Pretrained(RBM(100, learning_rate=0.1, max_iter=20)), Pretrained(RBM(100, learning_rate=0.1, max_iter=20))]
+        rbms = [
+            Pretrained(RBM(100, learning_rate=0.1, max_iter=20)),
+            Pretrained(RBM(100, learning_rate=0.1, max_iter=20)),
+        ]
         for name, layers in (("none", [Dense(100, "sigmoid")] * 2), ("pretrained", rbms)):
             net = NetworkClassifier(layers, learning_rate=3e-3, max_iter=60, tol=0, random_state=seed)
             if name == "none":
