@@ -43,7 +43,7 @@ def build(variant: str, settings: Settings) -> Any:
     """The net before it knows how many labels there are, or K-means and SVM."""
     from sklearn.pipeline import make_pipeline
 
-    from featlearn import Dense, DenoisingAutoencoder, KMeansDictionary, LinearSVM, Pretrained
+    from featlearn import DenoisingAutoencoder, Dense, KMeansDictionary, LinearSVM, Pretrained
 
     widths, epochs = ((30, 20), 2) if settings.smoke else (WIDTHS, EPOCHS)
     if variant == "kmeans_svm":
@@ -138,7 +138,7 @@ def measure(estimator: Any, split: Split, variant: str, settings: Settings, step
                 choice[name] = clone(candidate).fit(X_train[some], split.y_train[some])
                 choice[name] = 100 * (1 - choice[name].score(X_train[n:], split.y_train[n:]))
         chosen = min(choice, key=choice.__getitem__)
-        steps.say(f"  {variant}, {n_labels} labels: {chosen} of {({k: round(v, 2) for k, v in choice.items()})}")
+        steps.say(f"  {variant}, {n_labels} labels: {chosen} of { ({k: round(v, 2) for k, v in choice.items()}) }")
         errors = []
         with steps(f"{n_labels} labels: {draws} draws"):
             for draw in range(draws):

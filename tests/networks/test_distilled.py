@@ -38,7 +38,7 @@ def drawn(link, m=6, seed=0):
 
 @pytest.mark.parametrize("link", ["softmax", "sigmoid"])
 def test_loss_is_the_formula_its_derivative_that_of_differences(link):
-    z, v, y = drawn(link)
+    z, _v, y = drawn(link)
     k, loss = z.shape[1], SoftLoss("cross_entropy", link, 0.0, 3.0, 0.7)
     losses, d = loss.rows(z, y)
     if link == "softmax":
@@ -76,13 +76,15 @@ def test_large_temperature_matches_centered_scores():
 def test_a_student_who_says_what_the_teacher_says_has_no_loss():
     _, v, y = drawn("softmax")
     losses, d = SoftLoss("cross_entropy", "softmax", 0.0, 3.0, 1.0).rows(v, y)
-    assert np.abs(losses).max() < 1e-12 and np.abs(d).max() < 1e-12
+    assert np.abs(losses).max() < 1e-12
+    assert np.abs(d).max() < 1e-12
 
 
 def test_certain_teachers_give_no_nan():
     y = np.array([[0.0, 1.0, 0.0, 1.0, 1.0]], np.float32)
     losses, d = SoftLoss("cross_entropy", "softmax").rows(np.array([[50.0, -50.0]], np.float32), y)
-    assert np.isfinite(losses).all() and np.isfinite(d).all()
+    assert np.isfinite(losses).all()
+    assert np.isfinite(d).all()
 
 
 @pytest.mark.parametrize("kind", [LogisticRegression(), RidgeClassifier(), LinearSVC(), RandomForestClassifier(5)])
@@ -95,18 +97,21 @@ def test_any_classifier_teaches(kind, n_classes):
         p = np.maximum(teacher.predict_proba(X[some][:20]), 1e-38) ** 0.5
         np.testing.assert_allclose(q, p / p.sum(axis=1, keepdims=True), atol=1e-6)
     model = Distilled(teacher, QUICK, random_state=0).fit(X[some][:99], Y[some][:99])
-    assert model.teacher_ is teacher and model.decision_function(X[:7]).shape == ((7,) if n_classes == 2 else (7, 5))
+    assert model.teacher_ is teacher
+    assert model.decision_function(X[:7]).shape == ((7,) if n_classes == 2 else (7, 5))
     np.testing.assert_allclose(model.predict_proba(X[:7]).sum(axis=1), 1, atol=1e-6)
 
 
 def test_the_student_is_a_network_like_any_other():
     labels = Y.astype(str)
     model = Distilled(LogisticRegression(), QUICK, random_state=0).fit(X[:300], labels[:300])
-    assert type(model.student_) is NetworkClassifier and model.predict(X).dtype == labels.dtype
+    assert type(model.student_) is NetworkClassifier
+    assert model.predict(X).dtype == labels.dtype
     again = pickle.loads(pickle.dumps(model))
     assert (again.predict(X) == model.student_.predict(X)).all()
     assert "_lesson" not in vars(model.student_)
-    assert not hasattr(QUICK, "layers_") and QUICK.random_state is None
+    assert not hasattr(QUICK, "layers_")
+    assert QUICK.random_state is None
     assert clone(model).fit(X[:300], labels[:300]).predict_proba(X).tolist() == model.predict_proba(X).tolist()
 
 

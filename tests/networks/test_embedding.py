@@ -52,7 +52,8 @@ def test_equal_rows_have_no_direction_and_give_no_nan():
     with pytest.raises(StopIteration) as end:
         next(Embedding(0, 1.0, 1.0).by_hand(np.ones((8, 3)), False, True))
     loss, d = end.value.value
-    assert loss == pytest.approx(1.0) and (d == 0).all()
+    assert loss == pytest.approx(1.0)
+    assert (d == 0).all()
 
 
 def objective_and_batch(layer, layers=None, weights=None):
@@ -133,9 +134,12 @@ def test_quadruples_are_neighbors_and_others():
     others: list = [set() for _ in range(40)]
     for _ in range(300):
         rows = drawn[np.arange(40)][:, :, 0].astype(int)
-        assert rows[:, 0].tolist() == [places[i % 3] for i in range(40)] and rows[:, 1].tolist() == list(range(40))
+        assert rows[:, 0].tolist() == [places[i % 3] for i in range(40)]
+        assert rows[:, 1].tolist() == list(range(40))
         for i, (_, _, j, k) in enumerate(rows):
-            assert j in neighbors[i] and k not in neighbors[i] and k != i
+            assert j in neighbors[i]
+            assert k not in neighbors[i]
+            assert k != i
             others[i].add(k)
     assert all(len(seen) == 34 for seen in others)
 
@@ -165,12 +169,13 @@ def test_augmented_rows_and_lbfgs():
 def test_early_stopping_and_regression():
     y = np.where(np.arange(200) < 100, Y[:200], -1)
     net = network(embedding=NeighborEmbedding(n_neighbors=4), early_stopping=True, max_iter=3).fit(X[:200], y)
-    assert len(net.validation_curve_) == 3 and -1 not in net.classes_
+    assert len(net.validation_curve_) == 3
+    assert -1 not in net.classes_
     net = NetworkRegressor([Dense(5)], embedding=NeighborEmbedding(), max_iter=2, tol=0, random_state=0)
     assert net.fit(X[:50], X[:50].sum(axis=1), unlabelled=X[50:90]).predict(X).shape == (1797,)
 
 
-@pytest.mark.parametrize("name, value", [("weight", -1), ("margin", 0), ("n_neighbors", 0), ("layer", 0.5)])
+@pytest.mark.parametrize(("name", "value"), [("weight", -1), ("margin", 0), ("n_neighbors", 0), ("layer", 0.5)])
 def test_settings_are_checked(name, value):
     with pytest.raises(ValueError, match=name):
         NeighborEmbedding(**{name: value})

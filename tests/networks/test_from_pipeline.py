@@ -39,14 +39,15 @@ HEADS = [
 ]
 
 
-@pytest.mark.parametrize("last, loss, C", HEADS, ids=lambda v: type(v).__name__ if hasattr(v, "fit") else "")
+@pytest.mark.parametrize(("last", "loss", "C"), HEADS, ids=lambda v: type(v).__name__ if hasattr(v, "fit") else "")
 @pytest.mark.parametrize("y", [Y, np.where(Y > 4, "large", "small")], ids=["ten", "two"])
 def test_the_untuned_network_gives_what_the_pipeline_gives(last, loss, C, y):
     pipeline = stack(last, y)
     net = NetworkClassifier.from_pipeline(pipeline)
     np.testing.assert_allclose(net.decision_function(X), pipeline.decision_function(X), atol=1e-10)
     assert (net.predict(X) == pipeline.predict(X)).all()
-    assert net.loss == loss and net.learning_rate == RATE
+    assert net.loss == loss
+    assert net.learning_rate == RATE
     expected = pipeline[-1].C_ if isinstance(last, LinearSVMCV) else C
     assert expected == net.C
     assert (net.n_iter_, len(net.loss_curve_), net.n_features_in_) == (0, 0, 64)
@@ -121,7 +122,7 @@ def test_other_classes_are_refused():
 
 
 def test_a_learner_that_is_not_fitted_is_named():
-    with pytest.raises(NotFittedError, match="'rbm' .RBM. is not fitted"):
+    with pytest.raises(NotFittedError, match=r"'rbm' .RBM. is not fitted"):
         NetworkClassifier.from_pipeline(make_pipeline(StandardScaler().fit(X), RBM(3)))
 
 
@@ -145,7 +146,8 @@ def test_a_first_step_without_layers_stands_still():
     pipeline = fitted(KernelPCA(8, kernel="rbf"), PCA(5), LogisticRegression())
     net = NetworkClassifier.from_pipeline(pipeline, max_iter=2, tol=0, random_state=0)
     np.testing.assert_allclose(net.decision_function(X), pipeline.decision_function(X), atol=1e-10)
-    assert not net.layers[0][1].trainable and net.layers[1][1].trainable
+    assert not net.layers[0][1].trainable
+    assert net.layers[1][1].trainable
     assert net.fit(X, Y).score(X, Y) > 0.5
 
 

@@ -37,7 +37,8 @@ def test_phases_head_only_then_all(engine):
     assert moved(second, third) == {"dense-2", "output"}
     net.unfreeze().fit(X, Y)
     assert moved(third, arrays(net)) == {"dense-1", "batchnorm-1", "dense-2", "output"}
-    assert net.n_iter_ == 2 and net.frozen == ()
+    assert net.n_iter_ == 2
+    assert net.frozen == ()
 
 
 def test_frozen_batch_norm_uses_its_moving_averages():

@@ -68,10 +68,12 @@ def test_each_learner_gets_what_those_below_give(made):
     net = NetworkClassifier(layers, **QUICK, frozen=3).fit(X, Y)
     first, second = made
     assert first.X_ is X or np.array_equal(first.X_, X)
-    assert first.y_ is None and first.w_ is None
+    assert first.y_ is None
+    assert first.w_ is None
     dense = net.layers_[1].params
     np.testing.assert_allclose(second.X_, np.tanh(2 * X @ dense["W"] + dense["b"]), atol=1e-6)
-    assert first.seed_ is not None and first.seed_ != second.seed_
+    assert first.seed_ is not None
+    assert first.seed_ != second.seed_
 
 
 def test_rows_without_labels_are_learned_from_in_their_order(made):
@@ -92,7 +94,7 @@ def test_both_ways_to_say_that_a_row_has_no_label_agree():
 
 
 @pytest.mark.parametrize(
-    "y, marked",
+    ("y", "marked"),
     [([-1, 1, -1], []), ([-1, 0, 1], [0]), ([-1, 2, 2], [0]), ([1.0, -1.0, 3.0], [1]), (["-1", "a", "b"], [])],
 )
 def test_minus_one_beside_one_alone_is_a_class(y, marked):
@@ -114,7 +116,9 @@ def test_rows_held_out_never_enter(made):
     net = NetworkClassifier([Pretrained(Watcher())], **QUICK, early_stopping=True, validation_fraction=0.25)
     net.fit(X + np.arange(300)[:, None], y)
     seen = np.round((made[0].X_ - X[0] + X[0])[:, 0]).astype(int)  # the first pixel is 0, so it holds the place
-    assert len(seen) == 250 and (np.diff(seen) > 0).all() and (seen >= 200).sum() == 100
+    assert len(seen) == 250
+    assert (np.diff(seen) > 0).all()
+    assert (seen >= 200).sum() == 100
 
 
 def test_weights_and_labels_reach_those_who_take_them():
@@ -142,7 +146,8 @@ def test_rows_of_weight_zero_are_as_good_as_absent():
 def test_all_rows_keeps_its_places():
     rows = AllRows.of(np.arange(6)[:, None], np.array([4, -1, 5, -1, 6, 7]), None).without(np.array([1]))
     x, y, _ = rows.labelled()
-    assert x.ravel().tolist() == [0, 4, 5] and y.tolist() == [4, 6, 7]
+    assert x.ravel().tolist() == [0, 4, 5]
+    assert y.tolist() == [4, 6, 7]
     assert rows.x.ravel().tolist() == [0, 1, 3, 4, 5]
 
 
@@ -235,7 +240,7 @@ def test_memmap_is_never_written_nor_turned_into_floats(tmp_path):
     pixels[:] = (16 * X).astype(np.uint8)
     pixels.flush()
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    layers = [Pretrained(StandardScaler()), Pretrained(KMeansDictionary(8, max_iter=3, encode="threshold"))]
+    layers = [Pretrained(StandardScaler()), Pretrained(KMeansDictionary(8, max_iter=3, tol=0, encode="threshold"))]
     y = np.where(np.arange(300) < 100, Y, -1)
     net = NetworkClassifier(layers, **QUICK).fit(mapped, y)
     again = NetworkClassifier(layers, **QUICK).fit(np.asarray(mapped, np.float32), y)

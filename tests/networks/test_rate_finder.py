@@ -41,7 +41,8 @@ def test_the_estimator_is_left_as_it_is_and_the_answer_is_always_the_same():
     before, state = dict(vars(net)), net.random_state.get_state()[1].copy()
     one, other = (find_learning_rate(net, X, Y, n_steps=30) for _ in range(2))
     np.testing.assert_array_equal(one.losses, other.losses)
-    assert vars(net) == before and (net.random_state.get_state()[1] == state).all()
+    assert vars(net) == before
+    assert (net.random_state.get_state()[1] == state).all()
     net.set_params(random_state=None)
     np.testing.assert_array_equal(find_learning_rate(net, X, Y).losses, find_learning_rate(net, X, Y).losses)
 
@@ -50,14 +51,17 @@ def test_it_starts_from_what_was_learned_with_warm_start():
     net = NetworkClassifier([Dense(20, "relu")], warm_start=True, random_state=0, max_iter=30, tol=0).fit(X, Y)
     weights = net.coefs_[0].copy()
     curve = find_learning_rate(net, X, Y)
-    assert curve.losses[0] < 1.0 and np.array_equal(net.coefs_[0], weights) and net.n_iter_ == 30
+    assert curve.losses[0] < 1.0
+    assert np.array_equal(net.coefs_[0], weights)
+    assert net.n_iter_ == 30
 
 
 def test_a_loss_that_runs_away_ends_it():
     net = NetworkClassifier([Dense(20, "relu")], solver="sgd", random_state=0, batch_size=20)
     curve = find_learning_rate(net, 1e3 * X, Y, high=1e6)
     assert len(curve.rates) == len(curve.losses) == len(curve.smoothed) < 100
-    assert np.isfinite(curve.losses).all() and curve.suggestion in curve.rates
+    assert np.isfinite(curve.losses).all()
+    assert curve.suggestion in curve.rates
 
 
 def test_suggestions_are_of_use():
