@@ -3,6 +3,10 @@
 from pipelines.coates2011 import COATES2011
 from pipelines.denoising_mnist import DENOISING_MNIST
 from pipelines.digits import DIGITS
+from pipelines.epoch_times import EPOCH_TIMES
+from pipelines.erhan2010 import ERHAN2010
+from pipelines.glorot2011 import GLOROT2011
+from pipelines.hinton2006 import HINTON2006
 from pipelines.kmeans_mnist import KMEANS_MNIST
 from pipelines.larochelle2009 import LAROCHELLE2009
 from pipelines.ngiam2011 import NGIAM2011, NGIAM2011_PHOTOGRAPHS
@@ -21,6 +25,10 @@ EXPERIMENTS = {
         DENOISING_MNIST,
         RBM_MNIST,
         LAROCHELLE2009,
+        GLOROT2011,
+        ERHAN2010,
+        HINTON2006,
+        EPOCH_TIMES,
         KMEANS_MNIST,
         RECIPES_MNIST,
         TOPICS_20NEWS,

@@ -47,7 +47,7 @@ def tuned(layers: Any, settings: Settings, **changes: Any) -> Any:
 
 def build(variant: str, settings: Settings) -> Any:
     """The network of a row."""
-    from featlearn import RBM, Dense, DenoisingAutoencoder, LogisticAutoregression, Pretrained
+    from featlearn import RBM, DenoisingAutoencoder, Dense, LogisticAutoregression, Pretrained
 
     width, epochs = (50, 1) if settings.smoke else (WIDTH, 15)
 

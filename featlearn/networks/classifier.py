@@ -86,6 +86,11 @@ class NetworkClassifier(NetworkMixin, ClassifierMixin, BaseEstimator):
     engine : {"auto", "numpy", "keras"}, default="auto"
         "numpy" runs back-propagation by hand on the CPU, "keras" automatic gradients on Keras' device; "auto" takes the
         second where there is a GPU or a layer has no gradient by hand.
+    device : {"auto", "cpu", "gpu"}, default="auto"
+        Where the Keras engine runs; "auto" lets its backend choose. A "gpu" that is not there is an error.
+    distribute : keras.distribution.Distribution, tf.distribute.Strategy or None, default=None
+        How the Keras engine spreads batches (and weights) over several devices: a distribution with the backend JAX, a
+        strategy with TensorFlow.
     random_state : int, RandomState or None, default=None
         Seed of first weights, the order of rows and everything drawn.
 
@@ -190,6 +195,8 @@ class NetworkClassifier(NetworkMixin, ClassifierMixin, BaseEstimator):
         layer_decay: float = 1.0,
         precision: str = "auto",
         engine: str = "auto",
+        device: str = "auto",
+        distribute=None,
         random_state=None,
     ):
         self.layers = layers
@@ -217,6 +224,8 @@ class NetworkClassifier(NetworkMixin, ClassifierMixin, BaseEstimator):
         self.layer_decay = layer_decay
         self.precision = precision
         self.engine = engine
+        self.device = device
+        self.distribute = distribute
         self.random_state = random_state
 
     def __sklearn_tags__(self):

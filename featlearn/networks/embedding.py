@@ -116,6 +116,12 @@ def paired(data: Batch, x: Any, places: np.ndarray, neighbors: np.ndarray, rng: 
     return Batch(Quadruples(x, places, neighbors, rng), data.y[turn], None if data.w is None else data.w[turn])
 
 
+def by_rows(change: Any, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Quadruples (m, 4, ...) whose rows pass ``change``."""
+    rows = np.asarray(change(x.reshape(-1, *x.shape[2:]), rng))
+    return rows.reshape(len(x), ROLES, *rows.shape[1:])
+
+
 @dataclass(frozen=True)
 class Embedding:
     """The loss at the layer with number ``at``, by hand and in `keras.ops`."""

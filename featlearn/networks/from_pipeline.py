@@ -148,10 +148,11 @@ class FromPipelineMixin:
         """
         return network_of(cls, pipeline, head, params)
 
-    def _start_as(self, first: Any, last: Any, shape: Shape) -> None:
-        """The fit of a pipeline that ends in an output, taken over."""
+    def _start_as(self, first: Any, last: Any, shape: Shape, k: int | None = None) -> None:
+        """The fit of a pipeline that ends in k outputs, taken over."""
         self._take_targets(last)
-        k = np.atleast_2d(last.coef_).shape[0] if hasattr(last, "coef_") else np.shape(last.intercepts_[-1])[0]
+        if k is None:
+            k = np.atleast_2d(last.coef_).shape[0] if hasattr(last, "coef_") else np.shape(last.intercepts_[-1])[0]
         self._build(shape, np.dtype(np.float64), k, None, np.random.RandomState(0))
         arrays = [array for fitted in self.layers_ for array in fitted.params.values()]
         self.layers_ = [fitted.at(np.result_type(*arrays)) for fitted in self.layers_]

@@ -200,6 +200,7 @@ class Stack:
     def _judged_tensor(self, z, y):
         from keras import ops
 
+        y = self.loss_of.labels(y)
         if len(y.shape) == 1:
             return ops.cast(ops.argmax(z, axis=1) != ops.cast(y, "int64"), z.dtype)
         if self.loss_of.link == "identity" and self.loss_of.name not in MARGINS:
