@@ -340,7 +340,7 @@ class PlainStack(Stack):
         """Back-propagation by hand; None if a layer has no way back of its own."""
         return self._gradient if self.by_hand else None
 
-    def _gradient(self, params: Params, batch: Batch, draws: Draws, grads: Params) -> Generator:
+    def _gradient(self, params: Params, batch: Batch, draws: Draws, grads: Params) -> Generator[Any, Any, float]:
         loss, _ = yield from self._back(params, batch, draws, grads, {})
         return loss
 
