@@ -303,6 +303,8 @@ class NetworkClassifier(NetworkMixin, ClassifierMixin, BaseEstimator):
         more = None if more is None else self._rows(more, reset=False)
         rows = self._gathered(X, y, check_weights(sample_weight, X), more)
         X, y, weights = rows.labelled()
+        if reset:
+            self._check_values(X)
         given = self.__dict__.pop("_given_classes", None)
         if reset:
             self.multilabel_ = multilabel

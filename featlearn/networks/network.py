@@ -39,6 +39,7 @@ from featlearn.validation import (
     real,
 )
 
+MOST_IDLE = 0.9  # the share of hidden units, many of them rectified, that may be idle without a word
 WIDTH = 100  # units of the one hidden layer where ``layers`` is None
 ROWS = 1_000  # rows in a block of a pass forward
 
@@ -268,7 +269,7 @@ class NetworkMixin(
         low, high = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}.get(kind, (None, None))
         codes = Forward((), tuple(self.layers_[:-1]))(probe(X))
         cure = "Scale the data (StandardScaler, or Affine() as the first layer), or lower learning_rate."
-        warn_of_idle_units(type(self).__name__, codes.reshape(len(codes), -1), cure, low=low, high=high)
+        warn_of_idle_units(type(self).__name__, codes.reshape(len(codes), -1), cure, low=low, high=high, most=MOST_IDLE)
 
     def _first_parameters(self, objective, X, rng, go_on):
         params = self._parameters()

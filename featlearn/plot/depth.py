@@ -10,17 +10,19 @@ networks", figures 2 to 7.
 The derivative is the network's own: a parameter p = 0 is added to z_l, and dE / dp asked for.
 """
 
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
 from featlearn.arrays import as_float
+from featlearn.networks.forward import Forward
 from featlearn.networks.layers import Activation, AlphaDropout, Dropout, GaussianNoise, Layer, Shape
-from featlearn.networks.network import Forward
+from featlearn.networks.map_layers import RandomFlip
 from featlearn.networks.stack import PlainStack, StatefulStack
 from featlearn.plot.curves import pyplot
-from featlearn.plot.nets import blocks_of, find_network, through
+from featlearn.plot.nets import blocks_of, find_network, has_weights, through
 from featlearn.streaming import dense
 from featlearn.training import Batch, Params, State
 from featlearn.training.loop import _engine
@@ -29,7 +31,7 @@ from featlearn.validation import check_argument, integer
 ACTIVITY, DERIVATIVE = "#2f6db5", "#d95f02"
 SAMPLES = 500  # rows looked at: their activities number tens of thousands in the smallest layers worth a picture
 LEAST = 1e-12  # of the largest derivative; what is less is drawn at the edge
-_NOISE = (AlphaDropout, Dropout, GaussianNoise)
+_NOISE = (AlphaDropout, Dropout, GaussianNoise, RandomFlip)
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,11 @@ def depths(net: Any, X: Any, y: Any) -> Depth:
 
     Nothing is dropped or disturbed; batch norm takes the mean and variance of these rows, as it does in training.
     """
+    net = copy(net)  # which notes down what rows it is given
     data = net._data(X, y, None, reset=False)
     layers = [fitted for fitted in net.layers_ if not isinstance(fitted.layer, _NOISE)]
     frozen_before = {id(net.layers_[i]) for i in net._frozen()}
-    dtype = next(fitted.params["W"].dtype for fitted in layers if "W" in fitted.params)
+    dtype = next(array.dtype for fitted in layers if has_weights(fitted) for array in fitted.params.values())
     x = Forward(tuple(net.prefix_), ())(data.x) if net.prefix_ else as_float(dense(data.x))
     x = x.astype(dtype, copy=False)
     y = data.y if data.y.dtype.kind != "f" else data.y.astype(dtype, copy=False)
@@ -94,9 +97,9 @@ def depths(net: Any, X: Any, y: Any) -> Depth:
         frozen |= {at} if stands_still else set()
         (state if stands_still else params).update({f"{at}.{k}": v for k, v in fitted.params.items()})
         state.update({f"{at}.{k}": v for k, v in fitted.state.items()})
-        after = getattr(layer, "activation", "linear") if "W" in fitted.params else "linear"
+        after = getattr(layer, "activation", "linear")
         probed.append(layer if after == "linear" else replace(layer, activation="linear"))
-        if "W" in fitted.params:
+        if has_weights(fitted):
             probes.append(f"{at + 1}.p")
             params[probes[-1]] = np.zeros_like(Forward((), (replace(fitted, layer=probed[-1]),))(h))
             probed += [Probe()] + ([] if after == "linear" else [Activation(after)])

@@ -19,6 +19,7 @@ from featlearn.networks.layers import (
     GaussianNoise,
     LargestPiece,
 )
+from featlearn.networks.map_layers import Flat
 from featlearn.plot.nets import block_named, find_network, is_network
 from featlearn.plot.tiles import picture_shape, show, tile
 from featlearn.validation import check_fitted
@@ -29,7 +30,7 @@ TAKES = (
 )
 # Fitted attributes that hold one filter per row, (n_filters, n_features).
 _FILTERS = ("components_", "cluster_centers_")
-_KEEP = (Activation, AlphaDropout, Dropout, GaussianNoise)  # layers that leave directions as they are
+_KEEP = (Activation, AlphaDropout, Dropout, Flat, GaussianNoise)  # layers that leave directions as they are
 
 
 def find_filters(
@@ -53,7 +54,7 @@ def find_filters(
     if hasattr(estimator, "steps"):
         return _find_in_pipeline([step for _, step in estimator.steps], whitened, layer)
     if is_network(estimator):
-        return _network_filters(estimator, layer), None
+        return _network_filters(estimator, layer), getattr(estimator, "image_shape_", None)
     if layer is not None:
         raise TypeError(f"layer={layer!r} names a layer of a network, and {type(estimator).__name__} is none.")
     if _is_stage(estimator):

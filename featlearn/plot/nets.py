@@ -23,9 +23,14 @@ class Block(NamedTuple):
     end: int
 
 
+def has_weights(fitted: FittedLayer) -> bool:
+    """Whether it is a layer with a matrix: of a dense layer W, of a code its atoms A."""
+    return not fitted.params.keys().isdisjoint("WA")
+
+
 def is_network(estimator: Any) -> bool:
     """Whether it is a fitted network whose layers are known."""
-    return isinstance(estimator, NetworkMixin) and bool(getattr(estimator, "layers_", None))
+    return isinstance(estimator, NetworkMixin) and any(map(has_weights, getattr(estimator, "layers_", ())))
 
 
 def find_network(who: str, estimator: Any) -> tuple[list[Any], Any]:
@@ -61,7 +66,7 @@ def through(before: list[Any], X: Any) -> Any:
 
 def blocks_of(layers: list[FittedLayer]) -> list[Block]:
     """The blocks of a network's layers; layers of one name that hold several weights count on: "pretrained-1.2"."""
-    starts = [i for i, fitted in enumerate(layers) if "W" in fitted.params]
+    starts = [i for i, fitted in enumerate(layers) if has_weights(fitted)]
     total, seen = Counter(layers[i].name for i in starts), Counter[str]()
     blocks = []
     for start, end in pairwise([*starts, len(layers)]):
