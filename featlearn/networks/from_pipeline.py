@@ -84,12 +84,13 @@ def kept_steps(steps: list[tuple[str, Any]], shape: Shape | None) -> list[Pretra
     for _, step in steps:
         fixed = False
         if shape is not None and all(not spec.trainable for spec in found):
+            known = shape
             try:
-                unrolled(step, shape)
+                unrolled(step, known)
                 shape = None  # from here on all have to
             except CannotUnroll:
                 fixed = True
-                shape = as_float(dense(step.transform(np.zeros((1, *shape), np.float32)))).shape[1:]
+                shape = as_float(dense(step.transform(np.zeros((1, *known), np.float32)))).shape[1:]
         found.append(Pretrained(step, trainable=not fixed, keep=True))
     return found
 
@@ -148,10 +149,11 @@ class FromPipelineMixin:
         """
         return network_of(cls, pipeline, head, params)
 
-    def _start_as(self, first: Any, last: Any, shape: Shape) -> None:
-        """The fit of a pipeline that ends in an output, taken over."""
+    def _start_as(self, first: Any, last: Any, shape: Shape, k: int | None = None) -> None:
+        """The fit of a pipeline that ends in k outputs, taken over."""
         self._take_targets(last)
-        k = np.atleast_2d(last.coef_).shape[0] if hasattr(last, "coef_") else np.shape(last.intercepts_[-1])[0]
+        if k is None:
+            k = np.atleast_2d(last.coef_).shape[0] if hasattr(last, "coef_") else np.shape(last.intercepts_[-1])[0]
         self._build(shape, np.dtype(np.float64), k, None, np.random.RandomState(0))
         arrays = [array for fitted in self.layers_ for array in fitted.params.values()]
         self.layers_ = [fitted.at(np.result_type(*arrays)) for fitted in self.layers_]

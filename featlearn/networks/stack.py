@@ -200,6 +200,7 @@ class Stack:
     def _judged_tensor(self, z, y):
         from keras import ops
 
+        y = self.loss_of.labels(y)
         if len(y.shape) == 1:
             return ops.cast(ops.argmax(z, axis=1) != ops.cast(y, "int64"), z.dtype)
         if self.loss_of.link == "identity" and self.loss_of.name not in MARGINS:
@@ -339,7 +340,7 @@ class PlainStack(Stack):
         """Back-propagation by hand; None if a layer has no way back of its own."""
         return self._gradient if self.by_hand else None
 
-    def _gradient(self, params: Params, batch: Batch, draws: Draws, grads: Params) -> Generator:
+    def _gradient(self, params: Params, batch: Batch, draws: Draws, grads: Params) -> Generator[Any, Any, float]:
         loss, _ = yield from self._back(params, batch, draws, grads, {})
         return loss
 
