@@ -255,8 +255,9 @@ def test_a_network_of_images_is_its_pipeline_and_then_learns():
     pipeline = scored(IMAGES[:40], LABELS[:40], stage, C=1e-3)
     layers = [(name, Pretrained(step)) for name, step in pipeline.steps]
     net = untrained(layers, IMAGES[:40], LABELS[:40])
-    np.testing.assert_allclose(net.decision_function(IMAGES), pipeline.decision_function(IMAGES), atol=1e-4)
-    np.testing.assert_array_equal(net.predict(IMAGES), pipeline.predict(IMAGES))
+    for network in (net, NetworkClassifier.from_pipeline(pipeline)):
+        np.testing.assert_allclose(network.decision_function(IMAGES), pipeline.decision_function(IMAGES), atol=1e-4)
+        np.testing.assert_array_equal(network.predict(IMAGES), pipeline.predict(IMAGES))
     assert net.transform(IMAGES).shape == (60, 32)
     assert len(net.get_feature_names_out()) == 32
     stream = np.vstack(list(net.decision_function(iter([IMAGES[:30], IMAGES[30:]]))))
