@@ -11,6 +11,7 @@ BENCHMARKS = {
     "linear_svm": "LinearSVM against liblinear and L-BFGS, to an equal objective",
     "mixture": "an EM iteration of a diagonal Gaussian mixture against scikit-learn and its matrix products",
     "autoencoder": "a step of an autoencoder against plain Keras and its matrix products, and the memory of many fits",
+    "networks": "an epoch of a network 784-1000x3-10 against Keras, torch, scikit-learn and its products; small refits",
     "rbm": "an epoch of an RBM against scikit-learn and its matrix products, and the log-likelihood after three",
     "sparse_filtering": "an evaluation of sparse filtering against NumPy and TensorFlow XLA, and 200 steps of L-BFGS",
     "sparse_coding": "OMP, lasso codes and a learned dictionary against scikit-learn",

@@ -68,6 +68,7 @@ RUN = (
     "plot_digits_pipeline",
     "plot_photo_filters",
     "plot_rbm_digits",
+    "plot_space_warp",
     "plot_toy_grammar",
 )
 sphinx_gallery_conf = {
@@ -90,6 +91,7 @@ ROOMS = {
     "vectors": "Learners of vectors",
     "images": "Images",
     "linear": "Classifiers",
+    "networks": "Networks",
     "text": "Text",
     "topics": "Topics",
     "grammar": "Grammars and parsers",

@@ -1,8 +1,9 @@
-"""What runs in keras.ops does the same on JAX: the tests marked so, once more, in one process with that backend."""
+"""What runs in keras.ops does the same on JAX and on torch: the tests marked so, once more, in a process with each."""
 
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,14 @@ import pytest
 TESTS = Path(__file__).parent
 
 
-def test_jax_does_the_same():
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_another_backend_does_the_same(backend):
     pytest.importorskip("keras")
-    pytest.importorskip("jax")
+    if find_spec(backend) is None:  # not imported: two of them in one process are not always friends
+        pytest.skip(f"{backend} is not installed")
     files = [path for path in TESTS.rglob("test_*.py") if "mark.keras" in path.read_text() and path != Path(__file__)]
     command = [sys.executable, "-m", "pytest", "-q", "-m", "keras", "-p", "no:cacheprovider", "-W", "default", *files]
-    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    environment = os.environ | {"KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, cwd=TESTS.parent, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout[-5000:]
     assert len(files) >= 5

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import growth, harness, imports, lda_gibbs, lda_variational, memory, newsgroups, topics_memory
+from benchmarks import growth, harness, imports, lda_gibbs, lda_variational, memory, networks, newsgroups, topics_memory
 
 
 class Clock:
@@ -254,3 +254,18 @@ def test_growth_counts_walks_and_what_is_sent():
     found = growth.walks(make, X, None)
     assert (found["fixed"], found["each"]) == (1, 0)
     assert found["sent_MB"] * 2**20 == pytest.approx(6 * 6 * 8, abs=1000)  # second moments, and what pickle adds
+
+
+@pytest.mark.slow
+def test_networks_gives_epochs_losses_and_refits(capsys):
+    result = networks.run(quick=True)
+    printed = capsys.readouterr().out
+    names = {"ours, by hand", "ours, Keras engine", "Keras TensorFlow with XLA", "Keras JAX", "scikit-learn"}
+    assert names <= set(result["loss"])
+    assert {"its products", "its products and Adam"} <= set(result["wall_s"])
+    for name, losses in result["loss"].items():
+        assert losses[-1] < losses[0]
+        assert name in printed
+    assert result["loss"]["ours, by hand"] == pytest.approx(result["loss"]["ours, Keras engine"], rel=0.02)
+    assert set(result["refits"]) == {"numpy", "keras"}
+    assert result["scikit_learn_over_ours"] > 0

@@ -76,6 +76,7 @@ def test_names_on_pages_are_public():
     like = re.compile(r"`([A-Z][a-z]+[A-Z]\w*|[A-Z]{3,})(?:\(|`)")
     others = {"CSV", "JSON", "TSV", "LICENSE", "FEATLEARN_DATA"}
     foreign = {"ConvergenceWarning", "StandardScaler", "GridSearchCV", "CountVectorizer", "LinearSVC", "BernoulliRBM"}
+    foreign |= {"DecisionBoundaryDisplay", "MLPClassifier", "GradientDescent"}
     peers = {"KMeans", "GaussianMixture", "MLPRegressor", "FastICA", "GaussianRandomProjection", "LdaModel"}
     inner = {
         "ClusterSums",

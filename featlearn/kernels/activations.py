@@ -52,7 +52,7 @@ def activate_rows(Z, bias, kind, out):
             for j in range(z.shape[0]):
                 value = z[j] + bias[j]
                 h[j] = max(value, leak * value)
-        elif kind == ELU or kind == SELU:
+        elif kind in (ELU, SELU):
             scale = Z.dtype.type(SELU_SCALE if kind == SELU else 1.0)
             floor = Z.dtype.type(SELU_SCALE * SELU_ALPHA if kind == SELU else 1.0)
             for j in range(z.shape[0]):
@@ -90,7 +90,7 @@ def backward_rows(D, H, push, kind, out):
             leak = D.dtype.type(LEAK)
             for j in range(d.shape[0]):
                 o[j] = (d[j] + push[j]) * (one if h[j] > zero else leak)
-        elif kind == ELU or kind == SELU:
+        elif kind in (ELU, SELU):
             scale = D.dtype.type(SELU_SCALE if kind == SELU else 1.0)
             floor = D.dtype.type(SELU_SCALE * SELU_ALPHA if kind == SELU else 1.0)
             for j in range(d.shape[0]):

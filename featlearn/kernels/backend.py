@@ -4,9 +4,13 @@ TensorFlow, JAX and torch; whichever Keras runs on. Formulas are written in `ker
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+# Of a processor that multiplies in half precision, as /proc/cpuinfo calls it (the last of each: ARM's).
+HALF_FLAGS = {"bfloat16": {"avx512_bf16", "amx_bf16", "bf16"}, "float16": {"avx512_fp16", "amx_fp16", "asimdhp"}}
 
 
 def gpu_may_exist() -> bool:
@@ -50,8 +54,30 @@ def gpu_visible() -> bool:
     return False
 
 
+@lru_cache(maxsize=1)
+def _cpu_flags() -> frozenset[str] | None:
+    """What the processor can do, as Linux tells it; None where nobody does."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return None
+    found = [line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Features"))]
+    return frozenset(found[0]) if found else None
+
+
+def cpu_multiplies(dtype: str) -> bool:
+    """Whether the processor has products of "bfloat16" or "float16"; True where nobody tells."""
+    flags = _cpu_flags()
+    return flags is None or bool(flags & HALF_FLAGS[dtype])
+
+
 def compiled(f: Callable, xla: bool = True) -> Callable:
-    """``f`` compiled by the backend: for JAX by XLA, for TensorFlow too if ``xla``; as it is for torch."""
+    """``f`` compiled by the backend: for JAX by XLA, for TensorFlow too if ``xla``; as it is for torch.
+
+    On a CPU (seconds of the processor for the same steps, TensorFlow 2.21, AVX-512): steps of 784-1000x3-10 in batches
+    of 100 took 1.00 with XLA, 1.44 without and 1.33 on JAX; those of two 5 x 5 convolutions (32 and 64 maps of 28 x 28
+    pixels) took 9.6 with XLA and 0.92 without, since XLA's convolutions do not use oneDNN there.
+    """
     name = backend()
     if name == "tensorflow":
         import tensorflow as tf
@@ -123,7 +149,8 @@ def uniform(shape: tuple[int, ...], seed: Any, dtype: Any) -> Any:
     import torch
 
     generator = torch.Generator(device=seed.device).manual_seed(int(seed[0]) * 2_147_483_647 + int(seed[1]))
-    return torch.rand(shape, generator=generator, device=seed.device, dtype=getattr(torch, str(dtype)))
+    kind = getattr(torch, str(dtype).removeprefix("torch."))
+    return torch.rand(shape, generator=generator, device=seed.device, dtype=kind)
 
 
 def normal(shape: tuple[int, ...], seed: Any, dtype: Any) -> Any:

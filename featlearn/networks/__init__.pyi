@@ -1,4 +1,5 @@
 from .classifier import NetworkClassifier as NetworkClassifier
+from .deep_autoencoder import deep_autoencoder as deep_autoencoder
 from .deep_belief import DeepBeliefNetwork as DeepBeliefNetwork
 from .deep_boltzmann import DeepBoltzmannMachine as DeepBoltzmannMachine
 from .distilled import Distilled as Distilled

@@ -28,8 +28,10 @@ class NetworkClassifier(NetworkMixin, ClassifierMixin, BaseEstimator):
     layers : list, Pipeline, callable or None, default=None
         The layers below the output: `Dense`, `Dropout`, `BatchNorm`, ... of `featlearn.networks`, ``(name, layer)``
         where one wants a name, and `Pretrained` learners; or a Pipeline of learners, each of which becomes layers; or
-        a function ``build(input_shape, n_outputs)`` that returns a ``keras.Model`` whose outputs are scores. None takes
-        one hidden layer of 100 rectified units. The output layer is made to fit the targets.
+        a function ``build(input_shape, n_outputs)`` that returns a ``keras.Model`` whose outputs are scores, one
+        for two classes; a softmax or sigmoid at its end is left out, for the loss adds it. It has to give the same
+        model for the same arguments. None takes one hidden layer of 100 rectified units. The output layer is made to
+        fit the targets.
     loss : {"cross_entropy", "squared", "hinge", "squared_hinge"}, default="cross_entropy"
         Cross entropy of softmax outputs (sigmoid ones for two classes and for several labels a row); half the squared
         error of these outputs; or, one class against the rest, the hinge of margins or its square.
@@ -86,6 +88,11 @@ class NetworkClassifier(NetworkMixin, ClassifierMixin, BaseEstimator):
     engine : {"auto", "numpy", "keras"}, default="auto"
         "numpy" runs back-propagation by hand on the CPU, "keras" automatic gradients on Keras' device; "auto" takes the
         second where there is a GPU or a layer has no gradient by hand.
+    device : {"auto", "cpu", "gpu"}, default="auto"
+        Where the Keras engine runs; "auto" lets its backend choose. A "gpu" that is not there is an error.
+    distribute : keras.distribution.Distribution, tf.distribute.Strategy or None, default=None
+        How the Keras engine spreads batches (and weights) over several devices: a distribution with the backend JAX, a
+        strategy with TensorFlow.
     random_state : int, RandomState or None, default=None
         Seed of first weights, the order of rows and everything drawn.
 
@@ -190,6 +197,8 @@ class NetworkClassifier(NetworkMixin, ClassifierMixin, BaseEstimator):
         layer_decay: float = 1.0,
         precision: str = "auto",
         engine: str = "auto",
+        device: str = "auto",
+        distribute=None,
         random_state=None,
     ):
         self.layers = layers
@@ -217,6 +226,8 @@ class NetworkClassifier(NetworkMixin, ClassifierMixin, BaseEstimator):
         self.layer_decay = layer_decay
         self.precision = precision
         self.engine = engine
+        self.device = device
+        self.distribute = distribute
         self.random_state = random_state
 
     def __sklearn_tags__(self):
@@ -292,6 +303,8 @@ class NetworkClassifier(NetworkMixin, ClassifierMixin, BaseEstimator):
         more = None if more is None else self._rows(more, reset=False)
         rows = self._gathered(X, y, check_weights(sample_weight, X), more)
         X, y, weights = rows.labelled()
+        if reset:
+            self._check_values(X)
         given = self.__dict__.pop("_given_classes", None)
         if reset:
             self.multilabel_ = multilabel

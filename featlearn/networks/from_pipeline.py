@@ -148,14 +148,19 @@ class FromPipelineMixin:
         """
         return network_of(cls, pipeline, head, params)
 
-    def _start_as(self, first: Any, last: Any, shape: Shape) -> None:
-        """The fit of a pipeline that ends in an output, taken over."""
+    def _start_as(self, first: Any, last: Any, shape: Shape, k: int | None = None) -> None:
+        """The fit of a pipeline that ends in k outputs, taken over."""
         self._take_targets(last)
-        W = np.atleast_2d(last.coef_) if hasattr(last, "coef_") else last.coefs_[-1].T
-        self._build(shape, W.dtype, len(W), None, np.random.RandomState(0))
-        for name in ("n_features_in_", "feature_names_in_", "image_shape_"):
+        if k is None:
+            k = np.atleast_2d(last.coef_).shape[0] if hasattr(last, "coef_") else np.shape(last.intercepts_[-1])[0]
+        self._build(shape, np.dtype(np.float64), k, None, np.random.RandomState(0))
+        arrays = [array for fitted in self.layers_ for array in fitted.params.values()]
+        self.layers_ = [fitted.at(np.result_type(*arrays)) for fitted in self.layers_]
+        for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(first, name):
                 setattr(self, name, getattr(first, name))
+        if len(shape) > 1:
+            self.image_shape_ = shape
         self.loss_curve_, self.n_iter_, self._memory = np.array([]), 0, Memory()
 
     def _take_targets(self, last: Any) -> None:

@@ -18,18 +18,16 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from inspect import isfunction, signature
+from math import prod
 from typing import Any, ClassVar
 from uuid import uuid4
 
 import numpy as np
 
-from featlearn.kernels.backend import backend, compiled, require_keras
+from featlearn.kernels.backend import backend, require_keras
 from featlearn.networks.layers import FittedLayer, Layer, Shape
-from featlearn.training import Params, State
 
 SEED_STATE = "seed_generator_state"
-FEW_ROWS, MANY_ROWS = 16, 256  # the two sizes of blocks in a pass forward, so that two functions are compiled
-BLOCK_BYTES = 4 << 20  # of the rows in a block
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,13 @@ class KerasGraph(Layer):
         return self.params
 
     def shape(self, shape: Shape) -> Shape:
-        """That of the outputs."""
-        return (self.units,) if self.output is None else tuple(_called(self).shape)
+        """That of the outputs. The model is built here at the latest, and not while something is compiled."""
+        return _called(self).shape
+
+    @property
+    def widest(self) -> int:
+        """The numbers that the largest of the model's layers gives for a row."""
+        return _called(self).widest
 
     def upto(self, layer: str | int | None) -> "KerasGraph":
         """The same up to a layer of the model, by its name or place; None: the last but one."""
@@ -80,39 +83,26 @@ class KerasGraph(Layer):
         from keras import ops
 
         called, state = _called(self), []
+        whole = "float64" if self.policy == "float64" else "float32"
         for i, (name, dtype) in enumerate(called.others):
             if name:
-                state.append(s[name])
+                state.append(ops.cast(s[name], dtype))
             else:  # a seed generator: its draws depend on the seed of the step alone
                 state.append(ops.zeros((2,), dtype) if seed is None else ops.cast(seed + 7919 * (i + 1), dtype))
         more = {"training": training} if called.takes_training else {}
         with called.without_link():
             y, after, losses = called.model.stateless_call(
-                [p[name] for name in called.trained], state, x, return_losses=True, **more
+                [ops.cast(p[name], whole) for name in called.trained],
+                state,
+                ops.cast(x, whole),
+                return_losses=True,
+                **more,
             )
+        y = ops.cast(y, x.dtype)
         if not training:
             return y, s
         new = {name: a for (name, _), a in zip(called.others, after, strict=True) if name}
         return y, s | new | {"losses": sum((ops.cast(loss, x.dtype) for loss in losses), ops.zeros((), x.dtype))}
-
-    def forward(self, p: Params, s: State, x: np.ndarray, rng: Any, training: bool) -> tuple[np.ndarray, Any, State]:
-        """Outputs of rows, block by block; there is no way back by hand."""
-        from keras import ops
-
-        run, dtype = _compiled_forward(self), "float64" if self.policy == "float64" else "float32"
-        given = [{k: ops.convert_to_tensor(_in(v, dtype)) for k, v in group.items()} for group in (p, s)]
-        row_bytes = 4 * int(np.prod(self.inputs))
-        many = max(FEW_ROWS, min(MANY_ROWS, BLOCK_BYTES // row_bytes))
-        blocks = []
-        for start in range(0, len(x), many):
-            block = x[start : start + many]
-            size = FEW_ROWS if len(block) <= FEW_ROWS else many
-            padded = np.concatenate([block, np.zeros((size - len(block), *x.shape[1:]), x.dtype)])
-            blocks.append(
-                np.array(ops.convert_to_numpy(run(*given, ops.convert_to_tensor(_in(padded, dtype)))))[: len(block)]
-            )
-        y = np.concatenate(blocks) if blocks else np.empty((0, *self.shape(self.inputs)))
-        return y.astype(x.dtype, copy=False), None, s
 
 
 @dataclass(frozen=True)
@@ -125,6 +115,7 @@ class _Called:
     takes_training: bool
     names: tuple[str, ...] | None
     shape: Shape
+    widest: int
     last: Any  # the layer whose activation is left out, or None
 
     @contextmanager
@@ -207,7 +198,8 @@ def fresh_model(fitted: FittedLayer) -> Any:
     assert isinstance(graph, KerasGraph)
     with _as_if_first(0, graph.policy, alive=True):
         model = _made(graph.build, graph.inputs, graph.units, "to_keras")
-        if _functional(model):  # what the function returns may be a model that it keeps
+        others = {id(v) for v in _called(graph).model.variables}
+        if any(id(v) in others for v in model.variables):  # a model that the function keeps: it stays as it is
             model = keras.models.clone_model(model)
         names = _names(model)
         for v in model.variables:
@@ -244,22 +236,9 @@ def _called(graph: KerasGraph) -> _Called:
             takes_training="training" in signature(model.call).parameters,
             names=layers,
             shape=_output_shape(model, graph.inputs)[1:],
+            widest=_widest(model, graph.inputs),
             last=last,
         )
-
-
-@lru_cache(maxsize=16)
-def _compiled_forward(graph: KerasGraph) -> Callable:
-    from keras import ops
-
-    _called(graph)  # outside of what is compiled
-    whole = "float64" if graph.policy == "float64" else "float32"
-    return compiled(lambda p, s, x: ops.cast(graph.apply(p, s, x, None, False)[0], whole), xla=graph.xla)
-
-
-def _in(array, dtype):
-    """Floats in a dtype; whole numbers stay what they are."""
-    return array.astype(dtype, copy=False) if array.dtype.kind == "f" else array
 
 
 def _policy(dtype):
@@ -376,6 +355,15 @@ def _output_shape(model, inputs):
     return tuple(y.shape) if hasattr(y, "shape") else f"{len(y)} outputs"
 
 
+def _widest(model, inputs):
+    """The numbers that the largest layer gives for a row; a guess where layers do not tell."""
+    sizes = [100 * prod(inputs)]
+    if _functional(model):
+        shapes = (getattr(getattr(layer, "output", None), "shape", None) for layer in model.layers)
+        sizes = [prod(n or 1 for n in shape) for shape in shapes if shape is not None]
+    return max(sizes)
+
+
 def _functional(model):
     """Whether a model is known as a graph of layers."""
     import keras
@@ -426,7 +414,7 @@ def _structure(model) -> str:
             if not cls.__module__.startswith(("keras.", "tensorflow.", "builtins")):
                 functions += [f for f in vars(cls).values() if isfunction(f)]
         for f in functions:
-            if not f.__module__.startswith("keras."):
+            if not (f.__module__ or "").startswith("keras."):
                 inside = [c.cell_contents for c in f.__closure__ or ()]
                 digest.update(marshal.dumps(f.__code__, 2) + repr((f.__defaults__, inside)).encode())
     return digest.hexdigest()

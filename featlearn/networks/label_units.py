@@ -97,6 +97,24 @@ def classes_of(X: Any, y: Any, labels: bool | str, needed: bool) -> tuple[np.nda
     )
 
 
+def places_of(label: Any, n: int, classes: np.ndarray | None) -> np.ndarray:
+    """The places in ``classes`` of a label for all of n samples, or of one for each."""
+    if classes is None:
+        raise ValueError(
+            "DeepBeliefNetwork: sample(label=...) needs labels, and none were learned. Give fit a y of classes, or "
+            "pass label=None."
+        )
+    asked = np.broadcast_to(np.asarray(label), n) if np.ndim(label) == 0 else np.asarray(label)
+    if asked.shape != (n,):
+        raise ValueError(
+            f"DeepBeliefNetwork: label has shape {asked.shape}, and n_samples={n}; pass one label, or one for each."
+        )
+    unknown = asked[~np.isin(asked, classes)].tolist()
+    if unknown:
+        raise ValueError(f"DeepBeliefNetwork: label={unknown[0]!r} was not learned; classes_ are {classes.tolist()}.")
+    return np.searchsorted(classes, asked)
+
+
 def softmax(E: np.ndarray) -> np.ndarray:
     """exp(E) over its sum, by rows."""
     P = np.exp(E - E.max(axis=1, keepdims=True))

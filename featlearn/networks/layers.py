@@ -324,7 +324,7 @@ class LargestPiece(Layer):
         """The largest pieces."""
         from keras import ops
 
-        return ops.max(ops.reshape(x, (*x.shape[:-1], -1, self.pieces)), axis=-1), s
+        return ops.max(ops.reshape(x, (-1, *x.shape[1:-1], x.shape[-1] // self.pieces, self.pieces)), axis=-1), s
 
     def forward(self, p: Params, s: State, x: np.ndarray, rng: Any, training: bool) -> tuple[np.ndarray, Any, State]:
         """The largest pieces."""

@@ -99,7 +99,10 @@ class Loss:
         return ops.sum(short if self.name == "hinge" else short * short, axis=1)
 
     def wrong(self, z: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Of each row, whether (of several columns: in which share of them) the prediction is wrong, (m,)."""
+        """Of each row, whether (of several columns: in which share of them) the prediction is wrong, (m,).
+
+        Of numbers, the mean squared error.
+        """
         if y.ndim == 1:
             return (z.argmax(axis=1) != y).astype(z.dtype)
         edge = 0 if self.name in MARGINS else 0.5

@@ -52,7 +52,7 @@ class Flat(Layer):
         """Rows."""
         from keras import ops
 
-        return ops.reshape(x, (x.shape[0], prod(x.shape[1:]))), s
+        return ops.reshape(x, (-1, prod(x.shape[1:]))), s
 
     def forward(self, p: Params, s: State, x: np.ndarray, rng: Any, training: bool) -> tuple[np.ndarray, Any, State]:
         """Rows."""
@@ -87,9 +87,9 @@ class Reshaped(Layer):
         from keras import ops
 
         if self.order == "hwc" or len(self.target) == 2:
-            return ops.reshape(x, (x.shape[0], *self.target)), s
+            return ops.reshape(x, (-1, *self.target)), s
         height, width, channels = self.target
-        return ops.transpose(ops.reshape(x, (x.shape[0], channels, height, width)), (0, 2, 3, 1)), s
+        return ops.transpose(ops.reshape(x, (-1, channels, height, width)), (0, 2, 3, 1)), s
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ from math import prod
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, is_regressor
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
 from featlearn.images.maps import check_images
 from featlearn.networks.embedding import Embedding, NeighborEmbedding, by_rows, nearest, paired
+from featlearn.networks.engines import ENGINE_RULES, EnginesMixin
 from featlearn.networks.forward import Forward, check_image_shape, takes_images
 from featlearn.networks.from_pipeline import FromPipelineMixin
 from featlearn.networks.layers import Affine, Dense, FittedLayer, Layer, Shape
@@ -26,6 +27,7 @@ from featlearn.networks.unrolling import CannotUnroll
 from featlearn.notices import notify
 from featlearn.streaming import is_out_of_core
 from featlearn.training import LBFGS, TRAINING_RULES, Batch, Memory, Params, Standardizer, State
+from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_idle_units
 from featlearn.validation import (
     Rule,
     check_parameters,
@@ -37,12 +39,14 @@ from featlearn.validation import (
     real,
 )
 
+MOST_IDLE = 0.9  # the share of hidden units, many of them rectified, that may be idle without a word
 WIDTH = 100  # units of the one hidden layer where ``layers`` is None
 ROWS = 1_000  # rows in a block of a pass forward
 
 NETWORK_RULES: dict[str, Rule] = (
     TRAINING_RULES
     | PHASE_RULES
+    | ENGINE_RULES
     | {
         "layers": check_layers,
         "C": optional(real(above=0)),
@@ -51,7 +55,6 @@ NETWORK_RULES: dict[str, Rule] = (
         "augment": optional(has("__call__")),
         "embedding": optional(instance(NeighborEmbedding)),
         "monitor": one_of("loss", "score"),
-        "precision": one_of("auto", "float32", "float64", "mixed_bfloat16", "mixed_float16"),
     }
 )
 
@@ -61,7 +64,9 @@ def tasks(network: Any, X: Any) -> int:
     return int(network.max_iter) + sum(isinstance(s, Pretrained) and not s.is_fitted() for _, s in network._specs())
 
 
-class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class NetworkMixin(
+    FromPipelineMixin, PhasesMixin, EnginesMixin, PretrainingMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+):
     """`fit` of layers. An estimator adds what its targets are: ``_loss_of(k)``, and ``_width(y)``, the outputs k."""
 
     _rules: ClassVar[dict[str, Rule]] = NETWORK_RULES
@@ -72,7 +77,6 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin, ClassNamePr
     augment: Any
     monitor: str
     embedding: NeighborEmbedding | None
-    precision: str
     layers_: list[FittedLayer]
     prefix_: list[Any]
 
@@ -182,17 +186,6 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin, ClassNamePr
                     "'split' to its learner, or freeze it."
                 )
 
-    def _of_function(self, shape: Shape, k: int, dtype: Any, rng: Any) -> FittedLayer:
-        """The layer that a function makes of Keras."""
-        from featlearn.networks.keras_models import built
-
-        who = type(self).__name__
-        for name, instead in (("max_norm", "weight_decay"), ("l1_activity", "an activity_regularizer of its layers")):
-            if getattr(self, name):
-                raise ValueError(f"{who}: {name} is for layers of featlearn; with a function as layers use {instead}.")
-        scores = not is_regressor(self)
-        return built(self.layers, shape, k, scores=scores, precision=self.precision, dtype=dtype, rng=rng, who=who)
-
     def _check_head(self, k: int) -> None:
         """The last learner has to give as many outputs as there are targets, of the same classes."""
         head = self.layers_[-1]
@@ -262,6 +255,21 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin, ClassNamePr
             return None
         end = len(self.layers_) if self.embedding.layer is None else self._end(self.embedding.layer)
         return Embedding(end - 1, float(self.embedding.weight), float(self.embedding.margin))
+
+    def _check_values(self, X):
+        if isinstance(X, np.ndarray) and X.ndim == 2 and self._specs() and isinstance(self._specs()[0][1], Dense):
+            warn_of_drowned_features(type(self).__name__, probe(X), "the first layer adds features as they are")
+
+    def _judge(self, X):
+        """Of the last hidden layer, how many units say something."""
+        if callable(self.layers) or len(self.layers_) < 2 or self.prefix_ or not isinstance(X, np.ndarray):
+            return
+        hidden = self.layers_[-2].layer
+        kind = getattr(hidden, "activation", getattr(hidden, "function", "linear"))
+        low, high = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}.get(kind, (None, None))
+        codes = Forward((), tuple(self.layers_[:-1]))(probe(X))
+        cure = "Scale the data (StandardScaler, or Affine() as the first layer), or lower learning_rate."
+        warn_of_idle_units(type(self).__name__, codes.reshape(len(codes), -1), cure, low=low, high=high, most=MOST_IDLE)
 
     def _first_parameters(self, objective, X, rng, go_on):
         params = self._parameters()
@@ -359,7 +367,7 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin, ClassNamePr
         X : array (n_samples, n_features), sparse matrix, memmap, stream of chunks or Dask array
             The rows.
         layer : str, int or None, default=None
-            A layer by its name ("dense-1") or place; None takes the last hidden one.
+            A layer by its name ("dense-1"; Keras' own in a function's model) or place; None takes the last hidden one.
 
         Returns
         -------
@@ -369,11 +377,6 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin, ClassNamePr
         if callable(self.layers):
             return self._through_layers(X, (self._upto(layer),))
         return self._through(X, self._end(layer))
-
-    def _upto(self, layer: str | int | None = None) -> FittedLayer:
-        """A function's model up to one of its layers."""
-        graph: Any = self.layers_[0].layer
-        return replace(self.layers_[0], layer=graph.upto(layer))
 
     @property
     def coefs_(self) -> list[np.ndarray]:
@@ -388,7 +391,7 @@ class NetworkMixin(FromPipelineMixin, PhasesMixin, PretrainingMixin, ClassNamePr
     @property
     def _n_features_out(self):
         if callable(self.layers):
-            return int(prod(self._upto().layer.shape(())))
+            return int(prod(self._upto(None).layer.shape(())))
         shape = self._first_shape
         for fitted in self.layers_[:-1]:
             shape = fitted.layer.shape(shape)

@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from featlearn.fitting import fitting, guarded
-from featlearn.networks.losses import Loss
+from featlearn.networks.losses import Loss, linked
 from featlearn.networks.network import NETWORK_RULES, NetworkMixin, tasks
 from featlearn.training import Batch
 from featlearn.validation import Rule, check_weights, one_of
@@ -23,8 +23,9 @@ class NetworkRegressor(NetworkMixin, RegressorMixin, BaseEstimator):
         where one wants a name, and `Pretrained` learners; or a Pipeline of learners, each of which becomes layers; or
         a function ``build(input_shape, n_outputs)`` that returns a ``keras.Model`` whose outputs are scores. None takes
         one hidden layer of 100 rectified units. The output layer is made to fit the targets.
-    loss : {"squared", "huber"}, default="squared"
-        Half the squared error, summed over targets; or Huber's, which grows in a line beyond errors of 1.
+    loss : {"squared", "huber", "cross_entropy"}, default="squared"
+        Half the squared error, summed over targets; Huber's, which grows in a line beyond errors of 1; or, of targets
+        in [0, 1], the cross entropy of sigmoid outputs.
     solver : str, GradientDescent or LBFGS, default="adam"
         "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam" or "lbfgs"; or an object of
         `featlearn.training` with its constants and schedule.
@@ -74,6 +75,11 @@ class NetworkRegressor(NetworkMixin, RegressorMixin, BaseEstimator):
     engine : {"auto", "numpy", "keras"}, default="auto"
         "numpy" runs back-propagation by hand on the CPU, "keras" automatic gradients on Keras' device; "auto" takes the
         second where there is a GPU or a layer has no gradient by hand.
+    device : {"auto", "cpu", "gpu"}, default="auto"
+        Where the Keras engine runs; "auto" lets its backend choose. A "gpu" that is not there is an error.
+    distribute : keras.distribution.Distribution, tf.distribute.Strategy or None, default=None
+        How the Keras engine spreads batches (and weights) over several devices: a distribution with the backend JAX, a
+        strategy with TensorFlow.
     random_state : int, RandomState or None, default=None
         Seed of first weights, the order of rows and everything drawn.
 
@@ -132,7 +138,7 @@ class NetworkRegressor(NetworkMixin, RegressorMixin, BaseEstimator):
     True
     """
 
-    _rules: ClassVar[dict[str, Rule]] = NETWORK_RULES | {"loss": one_of("squared", "huber")}
+    _rules: ClassVar[dict[str, Rule]] = NETWORK_RULES | {"loss": one_of("squared", "huber", "cross_entropy")}
 
     def __init__(
         self,
@@ -160,6 +166,8 @@ class NetworkRegressor(NetworkMixin, RegressorMixin, BaseEstimator):
         layer_decay: float = 1.0,
         precision: str = "auto",
         engine: str = "auto",
+        device: str = "auto",
+        distribute=None,
         random_state=None,
     ):
         self.layers = layers
@@ -185,6 +193,8 @@ class NetworkRegressor(NetworkMixin, RegressorMixin, BaseEstimator):
         self.layer_decay = layer_decay
         self.precision = precision
         self.engine = engine
+        self.device = device
+        self.distribute = distribute
         self.random_state = random_state
 
     def __sklearn_tags__(self):
@@ -194,7 +204,7 @@ class NetworkRegressor(NetworkMixin, RegressorMixin, BaseEstimator):
         return tags
 
     def _loss_of(self, k: int) -> Loss:
-        return Loss(self.loss)
+        return Loss(self.loss, "sigmoid" if self.loss == "cross_entropy" else "identity")
 
     def _width(self, y: np.ndarray) -> int:
         return y.shape[1]
@@ -256,14 +266,21 @@ class NetworkRegressor(NetworkMixin, RegressorMixin, BaseEstimator):
             raise ValueError(f"{type(self).__name__}: y has {y.ndim} axes now, other than in the first fit.")
         if reset:
             self.single_ = y.ndim == 1
+        if self.loss == "cross_entropy" and not (y.min() >= 0 and y.max() <= 1):
+            raise ValueError(
+                f"{type(self).__name__}: loss='cross_entropy' takes targets in [0, 1], and y lies in [{y.min():.6g}, "
+                f"{y.max():.6g}]. Scale them, or pass loss='squared'."
+            )
         more = self.__dict__.pop("_unlabelled", None)
         more = None if more is None else self._rows(more, reset=False)
         rows = self._gathered(X, y, check_weights(sample_weight, X), more)
         X, y, weights = rows.labelled()
+        if reset:
+            self._check_values(X)
         return self._labelled(Batch(X, y.reshape(len(y), -1), weights), rows)
 
     def _take_targets(self, last):
-        self.single_ = np.ndim(getattr(last, "intercept_", 0.0)) == 0
+        self.single_ = last is not None and np.ndim(getattr(last, "intercept_", 0.0)) == 0
 
     def predict(self, X: Any) -> np.ndarray:
         """The outputs for rows.
@@ -278,4 +295,5 @@ class NetworkRegressor(NetworkMixin, RegressorMixin, BaseEstimator):
         y : array (n_samples,) or (n_samples, n_targets)
         """
         z = self._through(X, None)
-        return z[:, 0] if self.single_ else z
+        y = linked(z, self._loss_of(z.shape[1]).link)
+        return y[:, 0] if self.single_ else y

@@ -18,7 +18,7 @@ def pass_rows(layers: tuple[FittedLayer, ...], shape: Shape) -> int:
     widest = prod(shape)
     for fitted in layers:
         shape = fitted.layer.shape(shape)
-        widest = max(widest, prod(shape))
+        widest = max(widest, prod(shape), getattr(fitted.layer, "widest", 0))
     return 1 << max(0, (PASS_BYTES // (4 * widest)).bit_length() - 1)
 
 
@@ -31,7 +31,7 @@ def _compiled(layers: tuple[Layer, ...]):
             x, _ = layer.apply(p, s, x, None, False)
         return x
 
-    return compiled(run)
+    return compiled(run, xla=all(layer.xla for layer in layers))
 
 
 def pass_through(layers: tuple[FittedLayer, ...], x: np.ndarray) -> np.ndarray:

@@ -53,6 +53,7 @@ class UpDown:
     visible: str
     n_labels: int = 0
     k: int = 1
+    persistent: bool = False
 
     @property
     def hidden(self) -> tuple[str, ...]:
@@ -71,12 +72,17 @@ class UpDown:
 
     def init_state(self, params: Params, batch: Batch) -> State:
         """The places of units in their layers, cut into shards as they are."""
-        return {f"place{l}": np.arange(len(params[f"r{l}"])) for l in range(1, self.n_directed + 1)}
+        state = {f"place{l}": np.arange(len(params[f"r{l}"])) for l in range(1, self.n_directed + 1)}
+        if self.persistent:
+            net = BeliefNet(params, self.n_directed, self.n_labels, self.visible, None, params["c"])
+            state["chains"] = self.top.joined(Batch(net.codes(batch.x, self.n_directed), batch.y))
+        return state
 
     def gradient(self, params: Params, batch: Batch, draws: Draws, grads: Params, state: State):
         """Of the shard's units."""
         m, states = len(batch.x), [batch.x]
-        mine = [slice(place[0], place[-1] + 1) for place in state.values()]
+        places = [state[f"place{l}"] for l in range(1, self.n_directed + 1)]
+        mine = [slice(place[0], place[-1] + 1) for place in places]
         error = 0.0
         for l in range(1, self.n_directed + 1):
             below, width = states[-1], len(params[f"g{l + 1}"]) if l < self.n_directed else self._top_width(params)
@@ -90,7 +96,7 @@ class UpDown:
             _regressed(h, mean, grads[f"G{l}"], grads[f"g{l}"])
             states.append((yield placed(h, mine[l - 1], width)))
         joined = self.top.joined(Batch(states[-1], batch.y))
-        top_error, dream = yield from self.top.descent(params, joined, None, draws, grads)
+        top_error, dream = yield from self.top.descent(params, joined, state.get("chains"), draws, grads)
         dreamed = [dream[:, : states[-1].shape[1]]]
         for l in range(self.n_directed, 0, -1):
             S = yield np.ascontiguousarray(dreamed[0][:, mine[l - 1]]) @ params[f"G{l}"]
@@ -102,10 +108,11 @@ class UpDown:
             P = dreamed[l - 1] @ params[f"R{l}"].T
             sigmoid_into(P, params[f"r{l}"], 1.0, P)
             P -= dreamed[l][:, mine[l - 1]]
-            P /= P.dtype.type(m)
+            P /= P.dtype.type(len(dream))
             np.dot(P.T, dreamed[l - 1], out=grads[f"R{l}"])
             sum_rows(P, grads[f"r{l}"])
-        return (error if self.n_directed else top_error), state
+        after = {"chains": dream} if self.persistent else {}
+        return (error if self.n_directed else top_error), state | after
 
     def _top_width(self, params):
         """Units of x_n."""

@@ -1,8 +1,13 @@
+from .code_map import CodeMapDisplay as CodeMapDisplay
 from .curves import LossCurveDisplay as LossCurveDisplay
+from .depth import DepthDisplay as DepthDisplay
+from .depth_trace import DepthTrace as DepthTrace
 from .filters import FilterGridDisplay as FilterGridDisplay
 from .live import LivePlot as LivePlot
+from .rate_curve import LearningRateDisplay as LearningRateDisplay
 from .reconstruction import ReconstructionDisplay as ReconstructionDisplay
 from .samples import SampleGridDisplay as SampleGridDisplay
+from .space_warp import SpaceWarpDisplay as SpaceWarpDisplay
 from .sparsity import SparsityDisplay as SparsityDisplay
 from .tiles import tile as tile
 from .topic_displays import DocumentTopicDisplay as DocumentTopicDisplay

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from featlearn.training.distributing import averaged, laid_out, replicated, spread, strategy
 from featlearn.training.objective import Batch, Memory, Params, State, params_dtype, step_factors
 from featlearn.training.optimizers import tensor_rule
 from featlearn.training.solvers import GradientDescent
@@ -30,7 +31,7 @@ class KerasEngine:
         self.dtype = params_dtype(params)
         self._memory = memory
         self._params, self._state = _tensors(params), _tensors(memory.state)
-        self._arrays = {k: [_tensor(a) for a in arrays] for k, arrays in memory.arrays.items()}
+        self._arrays = {k: [laid_out(k, _tensor(a)) for a in arrays] for k, arrays in memory.arrays.items()}
         self.rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed)))
 
     def params(self) -> Params:
@@ -47,18 +48,19 @@ class KerasEngine:
     def steps(self, batches: list[Batch], solver: GradientDescent, constants: np.ndarray) -> float:
         """Make a step on each batch; the sum of the losses over all rows."""
         total, i = 0.0, 0
-        run = _compiled_steps(self.objective, solver.rule)
+        over = strategy()
+        run = _compiled_steps(self.objective, solver.rule, over)
         clip = -1.0 if solver.clip_norm is None else solver.clip_norm
         settings = np.array([self.decay, clip], self.dtype)
         while i < len(batches):
             rows, m = len(batches[i].x), 1
             while m < KERAS_STEPS and i + m < len(batches) and len(batches[i + m].x) == rows:
                 m += 1
-            m = m if m == KERAS_STEPS else 1  # two compiled sizes, whatever the number of batches
+            m = m if m == KERAS_STEPS and over is None else 1  # two compiled sizes, whatever the number of batches
             seeds = self.rng.integers(2**31 - 1, size=(m, 2), dtype=np.int32)
             stacked = _batch(lambda *parts: np.stack(parts), *batches[i : i + m])
             given = (_tensor(a) for a in (constants[i : i + m], seeds, settings))
-            carry, loss = run((self._params, self._arrays, self._state), _batch(_tensor, stacked), *given)
+            carry, loss = run((self._params, self._arrays, self._state), _batch(_rows(1), stacked), *given)
             self._params, self._arrays, self._state = carry
             total += rows * float(_numpy(loss))
             i += m
@@ -70,7 +72,7 @@ class KerasEngine:
         """The loss of a batch and its gradient; the same draws for the same seed."""
         seeds = np.array([s % (2**31 - 1) for s in (seed[0], sum(seed[1:]))], np.int32)
         run = _compiled_gradient(self.objective)
-        loss, grads = run(_tensors(params), _batch(_tensor, batch), _tensor(seeds), _tensors(state))
+        loss, grads = run(_tensors(params), _batch(_rows(0), batch), _tensor(seeds), _tensors(state))
         return float(_numpy(loss)), {k: np.array(_numpy(g), params_dtype(params)) for k, g in grads.items()}
 
 
@@ -81,7 +83,12 @@ def _tensor(array):
 
 
 def _tensors(arrays):
-    return {k: _tensor(v) for k, v in arrays.items()}
+    return {k: laid_out(k, _tensor(v)) for k, v in arrays.items()}
+
+
+def _rows(axis):
+    """What makes a tensor of an array whose rows lie along an axis."""
+    return lambda array: spread(_tensor(array), axis)
 
 
 def _numpy(tensor):
@@ -141,8 +148,11 @@ def _compiled_gradient(objective):
 
 
 @lru_cache(maxsize=8)
-def _compiled_steps(objective, rule):
-    """Steps on batches of x (m, b, ...), with constants (m, c), seeds (m, 2) and settings (decay, clip norm or -1)."""
+def _compiled_steps(objective, rule, over=None):
+    """Steps on batches of x (m, b, ...), with constants (m, c), seeds (m, 2) and settings (decay, clip norm or -1).
+
+    With a strategy ``over`` several devices they are single ones.
+    """
     from keras import ops
 
     from featlearn.kernels.backend import compiled
@@ -153,6 +163,8 @@ def _compiled_steps(objective, rule):
     def step(i, carry, batches, constants, seeds, settings):
         (params, memory, state), total = carry
         (loss, state), grads = differentiate(params, _batch(lambda a: a[i], batches), seeds[i], state)
+        if over is not None:
+            loss, state, grads = averaged(loss, state, grads)
         norm = ops.sqrt(sum(ops.sum(g * g) for g in grads.values()))
         clip = settings[1]
         scale = ops.where(ops.logical_and(clip > 0, norm > clip), clip / norm, ops.ones_like(norm))
@@ -175,8 +187,12 @@ def _compiled_steps(objective, rule):
 
     def steps(carry, batches, constants, seeds, settings):
         first = ops.zeros((), dtype=settings.dtype)
+        if over is not None:  # replicas do not meet within a loop
+            return step(0, (carry, first), batches, constants, seeds, settings)
         return ops.fori_loop(
             0, constants.shape[0], lambda i, carry: step(i, carry, batches, constants, seeds, settings), (carry, first)
         )
 
+    if over is not None:
+        return replicated(steps, over)
     return compiled(steps, xla=getattr(objective, "xla", True))

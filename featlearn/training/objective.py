@@ -151,6 +151,8 @@ class StatefulObjective(Protocol):
 class Engine(Protocol):
     """What makes the steps of `minimize`: it holds parameters, the rule's arrays and the state of one training."""
 
+    objective: Any
+
     def begin(self, params: Params, memory: Memory, size: int, seed: Sequence[int]) -> None:
         """Start at parameters (which may be overwritten) and a memory, for batches of up to ``size`` rows."""
 

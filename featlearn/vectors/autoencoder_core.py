@@ -168,6 +168,7 @@ class AutoencoderObjective:
 
         x = batch.x
         functions = {"sigmoid": ops.sigmoid, "tanh": ops.tanh, "relu": ops.relu, "linear": lambda z: z}
+        functions["softplus"] = ops.softplus
         f, m = functions[self.activation], x.shape[0]
         h = code = corrupted_tensor(x, self.corruption, self.corruption_level, seed)
         for l in range(1, self.depth + 1):

@@ -39,7 +39,7 @@ def _widths(value):
 
 LAYERS: dict[str, Rule] = TRAINING_RULES | {
     "n_components": either(integer(1), _widths),
-    "activation": one_of(*ACTIVATIONS),
+    "activation": one_of(*ACTIVATIONS, "softplus"),
     "output": one_of(*ACTIVATIONS),
     "loss": one_of("squared", "cross_entropy"),
     "tied": boolean(),
@@ -232,10 +232,12 @@ class AutoencoderMixin(GradientLearnerMixin, MeanScoreMixin, FeaturesMixin):
         Returns
         -------
         plan : EncoderPlan or None
-            None for an encoder of several layers.
+            None for an encoder of several layers, or of softplus units.
         """
         (weights, *_), (bias, *_), (activation, *_) = self._layers()
-        return EncoderPlan(weights.T, activation, bias=bias, mean=self._origin()) if len(self.coefs_) == 2 else None
+        if len(self.coefs_) > 2 or activation == "softplus":
+            return None
+        return EncoderPlan(weights.T, activation, bias=bias, mean=self._origin())
 
     def inverse_transform(self, X: Any) -> Any:
         """Decode codes.

@@ -31,7 +31,7 @@ class ContractiveAutoencoder(AutoencoderMixin, BaseEstimator):
     ----------
     n_components : int, default=8
         Units of the hidden layer.
-    activation : {"sigmoid", "tanh", "relu", "linear"}, default="sigmoid"
+    activation : {"sigmoid", "tanh", "relu", "softplus", "linear"}, default="sigmoid"
         Of the hidden units; relu only with ``contraction=0``.
     output : {"linear", "sigmoid", "tanh", "relu"}, default="linear"
         Of the output units.
@@ -181,7 +181,7 @@ class ContractiveAutoencoder(AutoencoderMixin, BaseEstimator):
 
     def _check_together(self):
         super()._check_together()
-        if self.contraction > 0 and self.activation == "relu":
+        if self.contraction > 0 and self.activation in ("relu", "softplus"):
             raise ValueError(
                 f"ContractiveAutoencoder: contraction={self.contraction} needs a smooth activation, and the slope of "
                 "activation='relu' jumps. Pass activation='sigmoid', 'tanh' or 'linear', or contraction=0."

@@ -26,7 +26,7 @@ class DenoisingAutoencoder(AutoencoderMixin, BaseEstimator):
     ----------
     n_components : int or list of int, default=8
         Units of the hidden layer; a list gives a deep encoder (the code last), whose mirror image decodes.
-    activation : {"sigmoid", "tanh", "relu", "linear"}, default="sigmoid"
+    activation : {"sigmoid", "tanh", "relu", "softplus", "linear"}, default="sigmoid"
         Of the hidden units.
     output : {"linear", "sigmoid", "tanh", "relu"}, default="linear"
         Of the output units.

@@ -25,7 +25,7 @@ class SparseAutoencoder(AutoencoderMixin, BaseEstimator):
     ----------
     n_components : int or list of int, default=8
         Units of the hidden layer; a list gives a deep encoder (the code last), whose mirror image decodes.
-    activation : {"sigmoid", "tanh", "relu", "linear"}, default="sigmoid"
+    activation : {"sigmoid", "tanh", "relu", "softplus", "linear"}, default="sigmoid"
         Of the hidden units.
     output : {"linear", "sigmoid", "tanh", "relu"}, default="linear"
         Of the output units.
@@ -182,7 +182,7 @@ class SparseAutoencoder(AutoencoderMixin, BaseEstimator):
 
     def _check_together(self):
         super()._check_together()
-        if self.sparsity_cost > 0 and self.activation in ("relu", "linear"):
+        if self.sparsity_cost > 0 and self.activation in ("relu", "softplus", "linear"):
             raise ValueError(
                 f"SparseAutoencoder: sparsity_cost={self.sparsity_cost} compares mean activities with probabilities, "
                 f"and those of activation={self.activation!r} are not bounded. Pass activation='sigmoid' or 'tanh', or "

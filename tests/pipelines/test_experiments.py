@@ -384,3 +384,15 @@ def test_no_digit_is_for_training_and_for_test(tmp_path, no_network):
     assert len(data.y_train) + len(data.y_test) == 1_797
     train, test = ({row.tobytes() for row in X} for X in (data.X_train, data.X_test))
     assert not train & test
+
+
+def test_epoch_times_smoke(tmp_path, no_network):
+    pytest.importorskip("keras")
+    arguments = ["--smoke", "--variant", "plain,by_hand", "--data", str(tmp_path / "empty"), "--out", str(tmp_path)]
+    assert main(["run", "epoch_times", *arguments, "--quiet"]) == 0
+    found = rows(tmp_path)
+    for variant in ("plain", "by_hand"):
+        assert found[f"{variant}: seconds an epoch (bundled data)"] > 0
+    # The same network, whatever runs it.
+    accuracies = [x for label, x in found.items() if "accuracy" in label]
+    assert accuracies[0] == pytest.approx(accuracies[1], abs=1.5)

@@ -331,3 +331,49 @@ def test_importing_plot_does_not_import_matplotlib():
     code = "import sys, featlearn.plot; featlearn.plot.tile([[0, 1, 2, 3]]); print('matplotlib' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
+
+
+# networks
+
+
+def test_weights_of_a_network_by_layer():
+    from featlearn.networks import Affine, BatchNorm, Dense, Dropout, Maxout, NetworkClassifier
+
+    y = load_digits().target[:300]
+    layers = [Affine(), Dense(9, "tanh"), BatchNorm(), Dropout(0.1), Maxout(4, 3), Dense(5, "relu")]
+    net = NetworkClassifier(layers, max_iter=2, tol=0, random_state=0).fit(DIGITS, y)
+    scaler, first, norm, _, maxout, _, second, output = net.layers_
+    scale = norm.params["g"] / np.sqrt(norm.state["variance"] + 1e-3)
+    W1 = scaler.state["c"][:, None] * first.params["W"]
+    pieces = (W1 * scale) @ maxout.params["W"]
+    units = sum(pieces[:, k::3] for k in range(3)) / 3
+    expected = {
+        "dense-1": W1,
+        "maxout-1": pieces,
+        "dense-2": units @ second.params["W"],
+        "output": units @ second.params["W"] @ output.params["W"],
+    }
+    for i, (name, W) in enumerate(expected.items()):
+        for layer in (name, i, i - 4):
+            np.testing.assert_allclose(find_filters(net, layer=layer)[0], W.T, rtol=1e-10, atol=1e-12)
+    np.testing.assert_array_equal(find_filters(net)[0], find_filters(net, layer=0)[0])
+    display = FilterGridDisplay.from_estimator(net, layer=2)
+    assert display.ax_.get_title() == "5 filters of dense-2, 8 × 8"
+    with pytest.raises(
+        ValueError, match="no weights in a layer 'dropout-1'; there are dense-1, maxout-1, dense-2, out"
+    ):
+        FilterGridDisplay.from_estimator(net, layer="dropout-1")
+    with pytest.raises(TypeError, match="layer=1 names a layer of a network, and PCA is none"):
+        FilterGridDisplay.from_estimator(PCA(3).fit(DIGITS), layer=1)
+
+
+def test_weights_of_a_network_in_a_pipeline_are_taken_back():
+    from featlearn.networks import Dense, NetworkClassifier
+
+    y = load_digits().target[:300]
+    net = NetworkClassifier([Dense(6, "relu")], max_iter=2, tol=0, random_state=0)
+    pipeline = make_pipeline(PCA(10), net).fit(DIGITS, y)
+    W = pipeline[-1].coefs_[0]
+    np.testing.assert_allclose(find_filters(pipeline)[0], W.T @ pipeline[0].components_, atol=1e-10)
+    both = W @ pipeline[-1].coefs_[1]
+    np.testing.assert_allclose(find_filters(pipeline, layer="output")[0], both.T @ pipeline[0].components_, atol=1e-10)
