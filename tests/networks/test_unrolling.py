@@ -260,8 +260,8 @@ def test_a_network_of_images_is_its_pipeline_and_then_learns():
         np.testing.assert_array_equal(network.predict(IMAGES), pipeline.predict(IMAGES))
     assert net.transform(IMAGES).shape == (60, 32)
     assert len(net.get_feature_names_out()) == 32
-    stream = np.vstack(list(net.decision_function(iter([IMAGES[:30], IMAGES[30:]]))))
-    np.testing.assert_allclose(stream, net.decision_function(IMAGES), atol=1e-5)
+    stream = np.vstack(list(net.transform(iter([IMAGES[:30], IMAGES[30:]]))))
+    np.testing.assert_allclose(stream, net.transform(IMAGES), atol=1e-5)
     with pytest.raises(ValueError, match=r"fitted on images of shape \(8, 8\) and now got \(8, 7\)"):
         net.predict(IMAGES[:, :, :7])
     with pytest.raises(ValueError, match="Turn flat rows into images"):
