@@ -282,6 +282,17 @@ def test_a_network_of_images_is_its_pipeline_and_then_learns():
 
 
 @pytest.mark.keras
+def test_learners_of_images_are_fitted_on_the_way():
+    pytest.importorskip("keras")
+    stage = Stage(whitened(KMeansDictionary(5)), 3, pool=MeanPool(window=2), n_patches=500, random_state=0)
+    second = Stage(KMeansDictionary(4), 2, pool=SumPool(1), n_patches=200, random_state=0)
+    net = untrained([Pretrained(stage), Pretrained(second)], IMAGES, LABELS)
+    upper = second.fit(stage.fit(IMAGES).transform(IMAGES))
+    expected = upper.transform(stage.transform(IMAGES)).reshape(60, -1)
+    np.testing.assert_allclose(net.transform(IMAGES), expected, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.keras
 def test_the_gradient_of_a_stage_is_that_of_finite_differences():
     keras = pytest.importorskip("keras")
     if keras.backend.backend() != "tensorflow":
