@@ -2,11 +2,11 @@
 ===================================================================
 
 200 labelled digits and 1,000 without labels. Two Boltzmann machines are learned greedily from all of them, become the
-hidden layers of a network, and gradients tune the whole; a network of the same shape starts from random weights. A search
-fits everything anew in each fold.
+hidden layers of a network, and gradients tune the whole; a network of the same shape starts from random weights. A
+search fits everything anew in each fold.
 
-Shows: `NetworkClassifier`, `Pretrained`, rows without labels, the parameters of a layer's learner in a grid. Give a file
-name ending in .png to keep the picture:
+Shows: `NetworkClassifier`, `Pretrained`, rows without labels, the parameters of a layer's learner in a grid. Give a
+file name ending in .png to keep the picture:
 
     python examples/plot_network_pretrained.py pretrained.png
 """
@@ -31,8 +31,8 @@ X_test, y_test = X_rest[1_000:], y_rest[1_000:]
 unlabelled = MinMaxScaler().fit_transform(X_rest[:1_000])
 
 # %%
-# A learner in `Pretrained` is fitted on what the layers below it give, for rows with labels and without. Names of nested
-# parameters reach into the list of layers, and into the learner.
+# A learner in `Pretrained` is fitted on what the layers below it give, for rows with labels and without. Names of
+# nested parameters reach into the list of layers, and into the learner.
 layers = [
     Pretrained(RBM(100, learning_rate=0.05, batch_size=20, max_iter=30)),
     Pretrained(RBM(60, learning_rate=0.05, batch_size=20, max_iter=30)),
