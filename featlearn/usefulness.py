@@ -52,9 +52,18 @@ def idle_units(
 
 
 def warn_of_idle_units(
-    who: str, codes: np.ndarray, cure: str, *, low: float | None = None, high: float | None = None, share: float = 1.0
+    who: str,
+    codes: np.ndarray,
+    cure: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    share: float = 1.0,
+    most: float = MOST,
 ) -> None:
-    """A UserWarning if more than half of the units say nothing about rows of codes (n, K); ``cure`` ends it.
+    """A UserWarning if more than a share ``most`` of the units say nothing about rows of codes (n, K).
+
+    ``cure`` ends it.
 
     ``low``, ``high`` and ``share`` as in `idle_units`.
     """
@@ -62,7 +71,7 @@ def warn_of_idle_units(
         return
     constant, saturated = idle_units(codes, low, high, share)
     K = codes.shape[1]
-    if constant + saturated > MOST * K:
+    if constant + saturated > most * K:
         notify(
             f"{who}: of {K} units, {constant} are constant and {saturated} saturated on {len(codes)} training rows, so "
             f"their codes tell rows apart badly or not at all. {cure}"

@@ -3,8 +3,11 @@
 from pipelines.coates2011 import COATES2011
 from pipelines.denoising_mnist import DENOISING_MNIST
 from pipelines.digits import DIGITS
+from pipelines.distillation_mnist import DISTILLATION_MNIST
 from pipelines.epoch_times import EPOCH_TIMES
 from pipelines.erhan2010 import ERHAN2010
+from pipelines.few_labels_mnist import FEW_LABELS_MNIST
+from pipelines.finetune_cifar10 import FINETUNE_CIFAR10
 from pipelines.glorot2011 import GLOROT2011
 from pipelines.hinton2006 import HINTON2006
 from pipelines.kmeans_mnist import KMEANS_MNIST
@@ -31,6 +34,9 @@ EXPERIMENTS = {
         EPOCH_TIMES,
         KMEANS_MNIST,
         RECIPES_MNIST,
+        FINETUNE_CIFAR10,
+        FEW_LABELS_MNIST,
+        DISTILLATION_MNIST,
         TOPICS_20NEWS,
         TOPICS_AP,
         TREEBANK,

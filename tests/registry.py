@@ -9,6 +9,7 @@ import inspect
 from typing import Any
 
 from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import get_tags
 
@@ -24,6 +25,12 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     "DeepBeliefNetwork": [DEEP],
     "DeepBoltzmannMachine": [DEEP],
     "DenoisingAutoencoder": [{"max_iter": 5}],
+    "Distilled": [
+        {
+            "teacher": LogisticRegression(),
+            "student": featlearn.NetworkClassifier([featlearn.Dense(20, "relu")], learning_rate=0.01),
+        }
+    ],
     "FisherVector": [{"n_components": 3, "patch_size": 3, "n_patches": 400, "max_iter": 300}],
     "LDA": [
         {"n_components": 3, "max_iter": 20},

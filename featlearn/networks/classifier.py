@@ -28,8 +28,10 @@ class NetworkClassifier(NetworkMixin, ClassifierMixin, BaseEstimator):
     layers : list, Pipeline, callable or None, default=None
         The layers below the output: `Dense`, `Dropout`, `BatchNorm`, ... of `featlearn.networks`, ``(name, layer)``
         where one wants a name, and `Pretrained` learners; or a Pipeline of learners, each of which becomes layers; or
-        a function ``build(input_shape, n_outputs)`` that returns a ``keras.Model`` whose outputs are scores. None takes
-        one hidden layer of 100 rectified units. The output layer is made to fit the targets.
+        a function ``build(input_shape, n_outputs)`` that returns a ``keras.Model`` whose outputs are scores, one
+        for two classes; a softmax or sigmoid at its end is left out, for the loss adds it. It has to give the same
+        model for the same arguments. None takes one hidden layer of 100 rectified units. The output layer is made to
+        fit the targets.
     loss : {"cross_entropy", "squared", "hinge", "squared_hinge"}, default="cross_entropy"
         Cross entropy of softmax outputs (sigmoid ones for two classes and for several labels a row); half the squared
         error of these outputs; or, one class against the rest, the hinge of margins or its square.
@@ -301,6 +303,8 @@ class NetworkClassifier(NetworkMixin, ClassifierMixin, BaseEstimator):
         more = None if more is None else self._rows(more, reset=False)
         rows = self._gathered(X, y, check_weights(sample_weight, X), more)
         X, y, weights = rows.labelled()
+        if reset:
+            self._check_values(X)
         given = self.__dict__.pop("_given_classes", None)
         if reset:
             self.multilabel_ = multilabel

@@ -18,6 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.neighbors import NearestNeighbors
 
+from featlearn.arrays import as_float
 from featlearn.streaming import dense
 from featlearn.training import Batch
 from featlearn.validation import Rule, check_argument, either, instance, integer, optional, real
@@ -106,7 +107,7 @@ def nearest(X: Any, n_neighbors: int, who: str) -> np.ndarray:
     n = X.shape[0]
     if n < 3:
         raise ValueError(f"{who}: an embedding needs 3 rows, a neighbor and another for each; got {n}.")
-    rows = X if sp.issparse(X) else np.asarray(X).reshape(n, -1)
+    rows = X if sp.issparse(X) else as_float(np.asarray(X)).reshape(n, -1)
     return NearestNeighbors(n_neighbors=min(n_neighbors, n - 2)).fit(rows).kneighbors(return_distance=False)
 
 

@@ -177,5 +177,9 @@ def _spec_of(said: dict) -> Layer:
     kind = getattr(home, said["name"], None)
     if not (isinstance(kind, type) and issubclass(kind, Layer)):
         raise ValueError(f"The file has a layer {said['name']} of {module}; import that module before loading it.")
-    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in said["fields"].items()}
-    return kind(**fields)
+    return kind(**{k: _hashable(v) for k, v in said["fields"].items()})
+
+
+def _hashable(value):
+    """Lists, of which files are full, as the tuples that they were."""
+    return tuple(map(_hashable, value)) if isinstance(value, (list, tuple)) else value

@@ -198,12 +198,14 @@ def fresh_model(fitted: FittedLayer) -> Any:
     assert isinstance(graph, KerasGraph)
     with _as_if_first(0, graph.policy, alive=True):
         model = _made(graph.build, graph.inputs, graph.units, "to_keras")
-        if _functional(model):  # what the function returns may be a model that it keeps
-            model = keras.models.clone_model(model)
         names = _names(model)
-        for v in model.variables:
-            if names[id(v)]:
-                v.assign((fitted.params | fitted.state)[names[id(v)]])
+        order = [names[id(v)] for v in model.variables]
+        others = {id(v) for v in _called(graph).model.variables}
+        if any(id(v) in others for v in model.variables):  # a model that the function keeps: it stays as it is
+            model = keras.models.clone_model(model)
+        for v, name in zip(model.variables, order, strict=True):
+            if name:
+                v.assign((fitted.params | fitted.state)[name])
         model, last = _scoring(model) if graph.scores else (model, None)
         if last is not None:
             last.activation = keras.activations.linear
@@ -413,7 +415,7 @@ def _structure(model) -> str:
             if not cls.__module__.startswith(("keras.", "tensorflow.", "builtins")):
                 functions += [f for f in vars(cls).values() if isfunction(f)]
         for f in functions:
-            if not f.__module__.startswith("keras."):
+            if not (f.__module__ or "").startswith("keras."):
                 inside = [c.cell_contents for c in f.__closure__ or ()]
                 digest.update(marshal.dumps(f.__code__, 2) + repr((f.__defaults__, inside)).encode())
     return digest.hexdigest()

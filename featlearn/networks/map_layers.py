@@ -127,12 +127,9 @@ class Patches(Layer):
             x = ops.pad(x, ((0, 0), (self.pad, self.pad), (self.pad, self.pad), (0, 0)))
         height, width = map_size(x.shape[1], x.shape[2], self.size, self.stride)
         down, across = (self.stride * (places - 1) + 1 for places in (height, width))
-        shifted = [
-            x[:, i : i + down : self.stride, j : j + across : self.stride]
-            for i in range(self.size[0])
-            for j in range(self.size[1])
-        ]
-        return ops.concatenate(shifted, axis=-1), s
+        # Columns first, then rows: one concatenation of all would ask each number which of them it is from.
+        x = ops.concatenate([x[:, :, j : j + across : self.stride] for j in range(self.size[1])], axis=-1)
+        return ops.concatenate([x[:, i : i + down : self.stride] for i in range(self.size[0])], axis=-1), s
 
 
 @dataclass(frozen=True)

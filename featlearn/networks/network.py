@@ -27,6 +27,7 @@ from featlearn.networks.unrolling import CannotUnroll
 from featlearn.notices import notify
 from featlearn.streaming import is_out_of_core
 from featlearn.training import LBFGS, TRAINING_RULES, Batch, Memory, Params, Standardizer, State
+from featlearn.usefulness import probe, warn_of_drowned_features, warn_of_idle_units
 from featlearn.validation import (
     Rule,
     check_parameters,
@@ -38,6 +39,7 @@ from featlearn.validation import (
     real,
 )
 
+MOST_IDLE = 0.9  # the share of hidden units, many of them rectified, that may be idle without a word
 WIDTH = 100  # units of the one hidden layer where ``layers`` is None
 ROWS = 1_000  # rows in a block of a pass forward
 
@@ -253,6 +255,21 @@ class NetworkMixin(
             return None
         end = len(self.layers_) if self.embedding.layer is None else self._end(self.embedding.layer)
         return Embedding(end - 1, float(self.embedding.weight), float(self.embedding.margin))
+
+    def _check_values(self, X):
+        if isinstance(X, np.ndarray) and X.ndim == 2 and self._specs() and isinstance(self._specs()[0][1], Dense):
+            warn_of_drowned_features(type(self).__name__, probe(X), "the first layer adds features as they are")
+
+    def _judge(self, X):
+        """Of the last hidden layer, how many units say something."""
+        if callable(self.layers) or len(self.layers_) < 2 or self.prefix_ or not isinstance(X, np.ndarray):
+            return
+        hidden = self.layers_[-2].layer
+        kind = getattr(hidden, "activation", getattr(hidden, "function", "linear"))
+        low, high = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}.get(kind, (None, None))
+        codes = Forward((), tuple(self.layers_[:-1]))(probe(X))
+        cure = "Scale the data (StandardScaler, or Affine() as the first layer), or lower learning_rate."
+        warn_of_idle_units(type(self).__name__, codes.reshape(len(codes), -1), cure, low=low, high=high, most=MOST_IDLE)
 
     def _first_parameters(self, objective, X, rng, go_on):
         params = self._parameters()

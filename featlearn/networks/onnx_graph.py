@@ -60,7 +60,7 @@ def onnx_model(layers: list[FittedLayer], shape: Shape, who: str) -> Any:
     at = "X"
     for fitted in layers:
         at = onnx_nodes(fitted.layer, fitted, graph, at)
-        if at is None:
+        if not at:
             raise ValueError(
                 f"{who}: there are no ONNX nodes for {type(fitted.layer).__name__} here. Export to .keras, or pass "
                 "to_keras() on to a converter."
@@ -108,9 +108,6 @@ class _Graph:
             "tanh": ("Tanh", {}),
             "relu": ("Relu", {}),
             "leaky": ("LeakyRelu", {"alpha": LEAK}),
-            "elu": ("Elu", {"alpha": 1.0}),
-            "selu": ("Selu", {"alpha": SELU_ALPHA, "gamma": SELU_SCALE}),
-            "softplus": ("Softplus", {}),
             "softmax": ("Softmax", {"axis": -1}),
         }
         if name == "linear":
@@ -118,48 +115,57 @@ class _Graph:
         if name == "step":
             kind = self.helper.np_dtype_to_tensor_dtype(self.dtype)
             return self.node("Cast", self.node("GreaterOrEqual", x, self.array(0)), to=kind)
+        # Of nodes that runtimes have in float64, too.
+        if name in ("elu", "selu"):
+            scale, alpha = (SELU_SCALE, SELU_ALPHA) if name == "selu" else (1.0, 1.0)
+            below = self.node("Sub", self.node("Exp", self.node("Min", x, self.array(0))), self.array(1))
+            h = self.node("Add", self.node("Relu", x), self.node("Mul", below, self.array(alpha)))
+            return self.node("Mul", h, self.array(scale))
+        if name == "softplus":
+            tail = self.node("Exp", self.node("Neg", self.node("Abs", x)))
+            return self.node("Add", self.node("Relu", x), self.node("Log", self.node("Add", tail, self.array(1))))
         op, attributes = ops[name]
         return self.node(op, x, **attributes)
 
 
 @singledispatch
-def onnx_nodes(spec: Layer, fitted: FittedLayer, graph: _Graph, x: str) -> str | None:
-    """Add the nodes of a layer; the name of its output, None if it has none."""
-    return None
+def onnx_nodes(spec: Layer, fitted: FittedLayer, graph: _Graph, x: str) -> str:
+    """Add the nodes of a layer; the name of its output, "" if it has none."""
+    return ""
 
 
 @onnx_nodes.register
-def _(spec: Dense, fitted: FittedLayer, graph: _Graph, x: str) -> str | None:
+def _(spec: Dense, fitted: FittedLayer, graph: _Graph, x: str) -> str:
     z = graph.node("MatMul", x, graph.array(fitted.params["W"]))
     z = graph.node("Add", z, graph.array(fitted.params["b"])) if spec.bias else z
     return graph.activation(spec.activation, z)
 
 
 @onnx_nodes.register
-def _(spec: Activation, fitted: FittedLayer, graph: _Graph, x: str) -> str | None:
+def _(spec: Activation, fitted: FittedLayer, graph: _Graph, x: str) -> str:
     return graph.activation(spec.function, x)
 
 
 @onnx_nodes.register(Dropout)
 @onnx_nodes.register(AlphaDropout)
 @onnx_nodes.register(GaussianNoise)
-def _(spec: Layer, fitted: FittedLayer, graph: _Graph, x: str) -> str | None:
+def _(spec: Layer, fitted: FittedLayer, graph: _Graph, x: str) -> str:
     return x
 
 
 @onnx_nodes.register
-def _(spec: Affine, fitted: FittedLayer, graph: _Graph, x: str) -> str | None:
+def _(spec: Affine, fitted: FittedLayer, graph: _Graph, x: str) -> str:
     return graph.node("Mul", graph.node("Sub", x, graph.array(fitted.state["a"])), graph.array(fitted.state["c"]))
 
 
 @onnx_nodes.register
-def _(spec: BatchNorm, fitted: FittedLayer, graph: _Graph, x: str) -> str | None:
+def _(spec: BatchNorm, fitted: FittedLayer, graph: _Graph, x: str) -> str:
     slope = fitted.params["g"] / np.sqrt(fitted.state["variance"] + spec.eps)
     z = graph.node("Mul", graph.node("Sub", x, graph.array(fitted.state["mean"])), graph.array(slope))
     return graph.node("Add", z, graph.array(fitted.params["b"]))
 
 
 @onnx_nodes.register
-def _(spec: LargestPiece, fitted: FittedLayer, graph: _Graph, x: str) -> str | None:
+def _(spec: LargestPiece, fitted: FittedLayer, graph: _Graph, x: str) -> str:
     pieces = graph.node("Reshape", x, graph.array([0, -1, spec.pieces], np.int64))
     return graph.node("ReduceMax", pieces, axes=[-1], keepdims=0)

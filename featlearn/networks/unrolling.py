@@ -45,24 +45,12 @@ from featlearn.images import (
     ToImages,
 )
 from featlearn.images.fusion import speaks_for_itself
-from featlearn.kernels.encoding.assign import far_center
-from featlearn.kernels.encoding.encode import EncoderPlan
 from featlearn.linear import LinearSVM, LinearSVMCV
-from featlearn.networks.code_layers import (
-    Centered,
-    Clip,
-    Contrast,
-    Magnitude,
-    Nearest,
-    Products,
-    Shrink,
-    SplitParts,
-    Triangle,
-    UnitNorm,
-    WithSquares,
-)
-from featlearn.networks.layers import Activation, Affine, Dense, FittedLayer, Layer, Shape
+from featlearn.networks.code_layers import Centered, Clip, Contrast, Magnitude, Products, Shrink, SplitParts, UnitNorm
+from featlearn.networks.distance_layers import Nearest
+from featlearn.networks.layers import Activation, FittedLayer, Layer, Shape
 from featlearn.networks.map_layers import Flat, LocalContrast, Patches, Pool, Reshaped
+from featlearn.networks.plan_layers import affine, coded, dense, full_posteriors, head, plain, plan_layers
 from featlearn.vectors import (
     ZCA,
     ContrastNormalizer,
@@ -75,8 +63,6 @@ from featlearn.vectors import (
 from featlearn.vectors.autoencoders import AutoencoderMixin
 from featlearn.vectors.dictionary import DictionaryMixin
 from featlearn.vectors.sparse_filtering import scales
-
-NEAR = 1e-7  # of the squared length of atoms: float32's rounding of squared distances
 
 
 class CannotUnroll(ValueError):
@@ -140,41 +126,6 @@ def as_network_layers(learner: Any, shape: Shape, dtype: Any = np.float32) -> tu
     return tuple(fitted.at(dtype) for fitted in unrolled(learner, shape))
 
 
-def affine(mean: Any, factor: Any, width: int) -> list[FittedLayer]:
-    """(x - mean) * factor, either None for nothing."""
-    if mean is None and factor is None:
-        return []
-    a = np.zeros(width) if mean is None else np.asarray(mean)
-    c = np.ones(width) if factor is None else np.asarray(factor)
-    return [FittedLayer(Affine(), {}, {"a": np.broadcast_to(a, width), "c": np.broadcast_to(c, width)})]
-
-
-def dense(W: Any, b: Any = None, activation: str = "linear", **more: Any) -> FittedLayer:
-    """f(x W + b) of given W (inputs, units)."""
-    params = {"W": np.ascontiguousarray(W)} | ({} if b is None else {"b": np.asarray(b)})
-    return FittedLayer(Dense(params["W"].shape[1], activation, bias=b is not None), params, **more)
-
-
-def plain(layer: Layer) -> FittedLayer:
-    """A layer without arrays."""
-    return FittedLayer(layer, {})
-
-
-def head(coef: Any, intercept: Any, classes: Any = None) -> list[FittedLayer]:
-    """Scores x coef' + intercept of coef (k, d) or (d,)."""
-    W = np.atleast_2d(coef).T
-    return [dense(W, np.broadcast_to(np.asarray(intercept, W.dtype), W.shape[1]), head=True, classes=classes)]
-
-
-def coded(W: Any, b: Any, activation: str) -> list[FittedLayer]:
-    """f(x W + b), any f of an `EncoderPlan` or a dense layer."""
-    if activation == "softmax":
-        return [dense(W, b), plain(Activation("softmax"))]
-    if activation == "abs":
-        return [dense(W, b), plain(Magnitude("abs"))]
-    return [dense(W, b, activation)]
-
-
 @singledispatch
 def layers_of(learner: Any, shape: Shape) -> list[FittedLayer]:
     """The layers of a fitted learner, by its type; nothing for one that leaves all as it is."""
@@ -191,32 +142,6 @@ def planned(learner: Any, shape: Shape) -> list[FittedLayer]:
         "and featlearn.networks does not know it. As the first of the layers it can stand still: Pretrained(learner, "
         "trainable=False); or give it such a method."
     )
-
-
-def plan_layers(plan: EncoderPlan) -> list[FittedLayer]:
-    """Contrast, mean, whitening, and the code of a plan of rows."""
-    layers = [] if plan.eps is None else [plain(Contrast(float(plan.eps), int(plan.ddof)))]
-    if plan.mean is not None:
-        layers += affine(plan.mean, None, len(plan.mean))
-    if plan.whitening is not None:
-        layers.append(dense(plan.whitening))
-    A = plan.atoms
-    if plan.encode == "triangle":
-        center = far_center(A)  # distances about it do not cancel
-        if center is not None:
-            layers, A = layers + affine(center, None, len(center)), A - center
-        floor = NEAR * float(np.einsum("kd,kd->", A, A, dtype=np.float64) / len(A)) or NEAR
-        return [*layers, FittedLayer(Triangle(len(A), floor), {"A": A})]
-    if plan.encode == "hard":
-        return [*layers, FittedLayer(Nearest(len(A)), {"A": A})]
-    if plan.encode == "threshold":
-        return [*layers, dense(A.T, np.full(len(A), -plan.threshold, A.dtype), "relu")]
-    if plan.encode == "split":
-        return [*layers, dense(A.T), plain(SplitParts(float(plan.threshold)))]
-    if plan.squares:
-        layers.append(plain(WithSquares()))
-    layers += coded(A.T, plan.bias, plan.encode)
-    return layers if plan.scale is None else layers + affine(None, plan.scale, len(plan.scale))
 
 
 # Learners of rows
@@ -254,9 +179,12 @@ def _(learner: GaussianMixtureEncoder, shape: Shape) -> list[FittedLayer]:
     plan = learner.encoder_plan()
     if plan is not None:
         return plan_layers(plan)
+    if learner._mixture.covariances.ndim == 3:
+        return full_posteriors(*learner._mixture)
     raise CannotUnroll(
-        "GaussianMixtureEncoder: these posteriors are no affine function of squares that float32 can hold: covariances "
-        "are full, or far from one another. Pass covariance='diag', or whiten the features before it."
+        "GaussianMixtureEncoder: float32 cannot hold these posteriors as a function of squares: the components "
+        "lie too many deviations apart. Whiten the features before it, or let it stand still as the first layer: "
+        "Pretrained(learner, trainable=False)."
     )
 
 

@@ -1,4 +1,4 @@
-"""Layers of codes: by hand, by finite differences, and in keras.ops."""
+"""Layers of codes: by hand, by finite differences, and in keras.ops. Also tests featlearn.networks.distance_layers."""
 
 import numpy as np
 import pytest
@@ -9,14 +9,13 @@ from featlearn.networks.code_layers import (
     Clip,
     Contrast,
     Magnitude,
-    Nearest,
     Products,
     Shrink,
     SplitParts,
-    Triangle,
     UnitNorm,
     WithSquares,
 )
+from featlearn.networks.distance_layers import Nearest, Triangle
 
 LAYERS = [
     Contrast(0.5),

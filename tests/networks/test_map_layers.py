@@ -16,8 +16,9 @@ from featlearn import (
 )
 from featlearn.images.patches import extract_patches, pad_images
 from featlearn.networks.map_layers import Flat, Patches, RandomFlip
+from featlearn.networks.plan_layers import plain
 from featlearn.networks.tensor_pass import pass_rows, pass_through
-from featlearn.networks.unrolling import plain, unrolled
+from featlearn.networks.unrolling import unrolled
 
 pytest.importorskip("keras")
 pytestmark = pytest.mark.keras

@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from featlearn import RBM, DenoisingAutoencoder, KMeansDictionary, ProgressBar, SlowFeatures
+from featlearn import RBM, DenoisingAutoencoder, KMeansDictionary, ProgressBar, SlowFeatureAnalysis
 from featlearn.networks import BatchNorm, Dense, NetworkClassifier, Pretrained
 from featlearn.networks.layers import Dense as DenseLayer
 from featlearn.networks.layers import FittedLayer
@@ -175,7 +175,9 @@ def test_a_learner_of_nothing_but_scores_is_refused():
         NetworkClassifier([Pretrained(LogisticRegression()), Dense(3)], **QUICK).fit(X, Y)
 
 
-@pytest.mark.parametrize("learner", [KernelPCA(6, kernel="rbf"), SlowFeatures(6)], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize(
+    "learner", [KernelPCA(6, kernel="rbf"), SlowFeatureAnalysis(6)], ids=lambda e: type(e).__name__
+)
 def test_kernel_pca_and_slow_features_stand_still_as_first_layer(learner):
     """Slow features need rows in their order in time, labelled or not."""
     y = np.where(np.arange(300) % 4 > 0, Y, -1)
@@ -238,7 +240,7 @@ def test_memmap_is_never_written_nor_turned_into_floats(tmp_path):
     pixels[:] = (16 * X).astype(np.uint8)
     pixels.flush()
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    layers = [Pretrained(StandardScaler()), Pretrained(KMeansDictionary(8, max_iter=3, encode="linear"))]
+    layers = [Pretrained(StandardScaler()), Pretrained(KMeansDictionary(8, max_iter=3, tol=0, encode="threshold"))]
     y = np.where(np.arange(300) < 100, Y, -1)
     net = NetworkClassifier(layers, **QUICK).fit(mapped, y)
     again = NetworkClassifier(layers, **QUICK).fit(np.asarray(mapped, np.float32), y)

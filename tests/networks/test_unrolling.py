@@ -1,4 +1,7 @@
-"""Every fitted learner says itself as layers: the same numbers as its transform, or scores, before any training."""
+"""Every fitted learner says itself as layers: the same numbers as its transform, or scores, before any training.
+
+Also tests featlearn.networks.plan_layers.
+"""
 
 import warnings
 
@@ -78,7 +81,7 @@ LEARNERS = [
     RandomPatches(5, encode="triangle", random_state=0),
     RandomPatches(5, encode="split", threshold=0.1, random_state=0),
     *(RandomWeights(4, activation=f, random_state=0) for f in ("sigmoid", "tanh", "relu", "linear")),
-    GaussianMixtureEncoder(3, random_state=0),
+    *(GaussianMixtureEncoder(3, covariance=kind, random_state=0) for kind in ("diag", "spherical", "tied", "full")),
     RBM(4, visible="gaussian", max_iter=2, random_state=0),
     RBM(4, visible="gaussian", hidden="relu", learning_rate=1e-3, max_iter=2, random_state=0),
     RBM(4, visible="gaussian", standardize=True, max_iter=2, random_state=0),
@@ -146,7 +149,7 @@ HEADS = [
     LogisticRegression(max_iter=1_000),
     RidgeClassifier(),
     SGDClassifier(random_state=0),
-    MLPClassifier([4], activation="logistic", max_iter=5, random_state=0),
+    MLPClassifier(hidden_layer_sizes=[4], activation="logistic", max_iter=5, random_state=0),
 ]
 
 
@@ -169,7 +172,9 @@ def test_scores_are_the_classifiers(head, two):
 
 
 @pytest.mark.parametrize("targets", [1, 2])
-@pytest.mark.parametrize("head", [LinearRegression(), Ridge(), MLPRegressor([4], max_iter=5)], ids=repr)
+@pytest.mark.parametrize(
+    "head", [LinearRegression(), Ridge(), MLPRegressor(hidden_layer_sizes=[4], max_iter=5)], ids=repr
+)
 def test_values_are_the_regressors(head, targets):
     fitted(head, y=X[:, :targets] if targets > 1 else X[:, 0])
     np.testing.assert_allclose(forward(head, X), head.predict(X).reshape(len(X), -1), atol=1e-4)
@@ -250,8 +255,9 @@ def test_a_network_of_images_is_its_pipeline_and_then_learns():
     pipeline = scored(IMAGES[:40], LABELS[:40], stage, C=1e-3)
     layers = [(name, Pretrained(step)) for name, step in pipeline.steps]
     net = untrained(layers, IMAGES[:40], LABELS[:40])
-    np.testing.assert_allclose(net.decision_function(IMAGES), pipeline.decision_function(IMAGES), atol=1e-4)
-    np.testing.assert_array_equal(net.predict(IMAGES), pipeline.predict(IMAGES))
+    for network in (net, NetworkClassifier.from_pipeline(pipeline)):
+        np.testing.assert_allclose(network.decision_function(IMAGES), pipeline.decision_function(IMAGES), atol=1e-4)
+        np.testing.assert_array_equal(network.predict(IMAGES), pipeline.predict(IMAGES))
     assert net.transform(IMAGES).shape == (60, 32)
     assert len(net.get_feature_names_out()) == 32
     stream = np.vstack(list(net.decision_function(iter([IMAGES[:30], IMAGES[30:]]))))
@@ -271,7 +277,7 @@ def test_a_network_of_images_is_its_pipeline_and_then_learns():
         if not np.array_equal(v, (start.params | start.state)[k])
     ]
     assert moved == ["stage Dense", "stage Triangle", "linearsvm Dense", "linearsvm Dense"]
-    head = untrained(layers, IMAGES[:40], LABELS[:40], learning_rate=1e-3, freeze=["stage"])
+    head = untrained(layers, IMAGES[:40], LABELS[:40], learning_rate=1e-3, frozen=["stage"])
     np.testing.assert_array_equal(head.transform(IMAGES), net.transform(IMAGES))
 
 
@@ -342,7 +348,7 @@ def test_a_hard_code_stands_still_and_says_so():
     with pytest.warns(UserWarning, match="no gradient passes Nearest of 'codes'"):
         net = untrained(layers, X, Y, loss="cross_entropy", learning_rate=1e-2, weight_decay=1.0, max_iter=3)
     np.testing.assert_allclose(net.transform(X, "codes"), learner.transform(X), atol=1e-6)
-    untrained(layers, X, Y, loss="cross_entropy", freeze=["codes"])
+    untrained(layers, X, Y, loss="cross_entropy", frozen=["codes"])
     untrained([("codes", Pretrained(learner, trainable=False)), Dense(4)], X, Y, loss="cross_entropy")
 
 
@@ -352,7 +358,6 @@ def test_a_hard_code_stands_still_and_says_so():
         (KMeansDictionary(5, encode="omp", random_state=0), "passes no useful gradient"),
         (SparseCoding(5, max_iter=2, random_state=0), "passes no useful gradient"),
         (GaussianMixtureEncoder(3, encode="fisher", random_state=0), "pass 'posterior'"),
-        (GaussianMixtureEncoder(2, covariance="full", random_state=0), "covariance='diag'"),
         (KernelPCA(3), "KernelPCA cannot be said as layers"),
         (Normalizer("l1"), "norm='l2'"),
     ],
@@ -413,7 +418,7 @@ def test_misfits_are_refused():
         unrolled(fitted(ZCA()), (5,))
     with pytest.raises(NotFittedError):
         unrolled(ZCA(), (6,))
-    with pytest.raises(ValueError, match="gives scores, which no layer goes on from"):
+    with pytest.raises(ValueError, match="gives nothing but its scores"):
         untrained([Pretrained(fitted(LinearSVM())), Dense(3)], X, Y)
     with pytest.raises(ValueError, match="dim 3"):
         untrained([Dense(3)], IMAGES, LABELS)
