@@ -4,8 +4,8 @@
 A grid over the depth of a network and the share of units that dropout leaves out. Depth is a list of layers; the rate
 is reached inside the list by the name of its layer, as in any other nested estimator.
 
-Shows: lists of layers as values of a grid, ``layers__drop__rate`` and ``layers__dense-1__units``, worker processes. Give
-a file name ending in .png to keep the picture:
+Shows: lists of layers as values of a grid, ``layers__drop__rate`` and ``layers__dense-1__units``, worker processes.
+Give a file name ending in .png to keep the picture:
 
     python examples/plot_network_depth.py depth.png
 """

@@ -2,11 +2,11 @@
 ===================================================================
 
 200 labelled digits and 1,000 without labels. Two Boltzmann machines are learned greedily from all of them, become the
-hidden layers of a network, and gradients tune the whole; a search decides whether they help. It fits everything anew in
-each fold.
+hidden layers of a network, and gradients tune the whole; a network of the same shape starts from random weights. A
+search fits everything anew in each fold.
 
-Shows: `NetworkClassifier`, `Pretrained`, rows without labels, lists of layers as values of a grid. Give a file name
-ending in .png to keep the picture:
+Shows: `NetworkClassifier`, `Pretrained`, rows without labels, the parameters of a layer's learner in a grid. Give a
+file name ending in .png to keep the picture:
 
     python examples/plot_network_pretrained.py pretrained.png
 """
@@ -15,6 +15,7 @@ ending in .png to keep the picture:
 import sys
 
 from matplotlib import pyplot as plt
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
@@ -30,31 +31,25 @@ X_test, y_test = X_rest[1_000:], y_rest[1_000:]
 unlabelled = MinMaxScaler().fit_transform(X_rest[:1_000])
 
 # %%
-# A learner in `Pretrained` is fitted on what the layers below it give, for rows with labels and without. The values of
-# ``layers`` are whole lists: a network from random weights, and a pretrained one of the same shape.
-layers = {
-    "random": [Dense(100, "sigmoid"), Dense(60, "sigmoid")],
-    "pretrained": [
-        Pretrained(RBM(100, learning_rate=0.05, batch_size=20, max_iter=30)),
-        Pretrained(RBM(60, learning_rate=0.05, batch_size=20, max_iter=30)),
-    ],
-}
-network = NetworkClassifier(max_iter=60, batch_size=20, tol=0, random_state=0)
-search = GridSearchCV(
-    make_pipeline(MinMaxScaler(), network),
-    {"networkclassifier__layers": list(layers.values()), "networkclassifier__learning_rate": [1e-3, 3e-3]},
-    cv=3,
-)
+# A learner in `Pretrained` is fitted on what the layers below it give, for rows with labels and without. Names of
+# nested parameters reach into the list of layers, and into the learner.
+layers = [
+    Pretrained(RBM(100, learning_rate=0.05, batch_size=20, max_iter=30)),
+    Pretrained(RBM(60, learning_rate=0.05, batch_size=20, max_iter=30)),
+]
+network = NetworkClassifier(layers, max_iter=60, batch_size=20, tol=0, random_state=0)
+units, rate = "networkclassifier__layers__pretrained-1__learner__n_components", "networkclassifier__learning_rate"
+search = GridSearchCV(make_pipeline(MinMaxScaler(), network), {units: [50, 100], rate: [1e-3, 3e-3]}, cv=3)
 search.fit(X_train, y_train, networkclassifier__unlabelled=unlabelled)
+for parameters, score in zip(search.cv_results_["params"], search.cv_results_["mean_test_score"], strict=True):
+    print(f"{parameters[units]:4d} units, rate {parameters[rate]:.3f}   {100 * score:.1f} % right")
 
 # %%
-# Names of nested parameters reach into the list, and into the learner: ``layers__pretrained-1__learner__n_components``.
-start = {id(value): name for name, value in layers.items()}
-for parameters, score in zip(search.cv_results_["params"], search.cv_results_["mean_test_score"], strict=True):
-    name = start[id(parameters["networkclassifier__layers"])]
-    print(f"{name:<11} rate {parameters['networkclassifier__learning_rate']:.3f}   {100 * score:.1f} % right")
-best = start[id(search.best_params_["networkclassifier__layers"])]
-print(f"best start: {best}; {100 * search.score(X_test, y_test):.1f} % of {len(y_test)} other digits")
+# The best, beside one of its shape that was not pretrained.
+shape = [Dense(search.best_params_[units], "sigmoid"), Dense(60, "sigmoid")]
+random = clone(search.best_estimator_).set_params(networkclassifier__layers=shape).fit(X_train, y_train)
+for name, model in {"random": random, "pretrained": search}.items():
+    print(f"{name} start: {100 * model.score(X_test, y_test):.1f} % of {len(y_test)} other digits")
 
 # %%
 # The weights of the first layer, and what units of the second look for in the pixels.

@@ -19,7 +19,7 @@ PRINTS = {
     "plot_mnist_cifar_patches": "CIFAR-10:",
     "plot_learners_side_by_side": "Gaussian RBM",
     "plot_network_depth": "best: ",
-    "plot_network_pretrained": "best start: pretrained",
+    "plot_network_pretrained": "pretrained start:",
     "plot_number_of_topics": "lowest perplexity at",
     "plot_parser_treebank": "and split symbols",
     "plot_own_pictures": "learned features:",
@@ -31,6 +31,7 @@ PRINTS = {
     "plot_topic_extraction": "most of it:",
     "plot_topics_as_features": "labels of a kind",
     "plot_toy_grammar": "5.292e-05",
+    "plot_unroll_and_finetune": "unrolled and tuned",
 }
 
 
@@ -46,6 +47,7 @@ SLOW = {
     "plot_rbm_digits",
     "plot_search_learners",
     "plot_sklearn_learners",
+    "plot_unroll_and_finetune",
 }
 
 
@@ -88,6 +90,8 @@ def test_pictures(name, run, tmp_path, require_dataset):
     if "mnist" in name:
         require_dataset("mnist")
         require_dataset("cifar10")
+    if "unroll" in name:
+        pytest.importorskip("keras", reason="pip install 'featlearn[deep]'")
     if "topic" in name:
         pytest.importorskip("gensim", reason="pip install 'featlearn[text]'")
     output = run(name, tmp_path / "picture.png")

@@ -179,3 +179,23 @@ def contraction_rows(H, push, kind, out, squares):
         else:
             for j in range(h.shape[0]):
                 squares[j] += one
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nnan", "nsz"})
+def softmax_losses(Z, labels, losses, out):
+    """losses (m,) := -log softmax(Z)[label] and ``out`` (m, k) := its derivative by Z, softmax less 1 at the label."""
+    one = Z.dtype.type(1)
+    for i in range(Z.shape[0]):
+        z, o, label = Z[i], out[i], labels[i]
+        top = z[0]
+        for j in range(1, z.shape[0]):
+            top = max(top, z[j])
+        total = Z.dtype.type(0)
+        for j in range(z.shape[0]):
+            o[j] = exp(z[j] - top)
+            total += o[j]
+        losses[i] = np.log(total) - (z[label] - top)
+        share = one / total
+        for j in range(z.shape[0]):
+            o[j] *= share
+        o[label] -= one

@@ -17,9 +17,10 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 
 from featlearn.networks.layers import FittedLayer, Shape
+from featlearn.networks.plan_layers import dense
 from featlearn.networks.regressor import NetworkRegressor
 from featlearn.networks.specs import Pretrained, is_fitted
-from featlearn.networks.unrolling import CannotUnroll, dense
+from featlearn.networks.unrolling import CannotUnroll
 from featlearn.validation import check_parameters
 from featlearn.vectors import RBM
 from featlearn.vectors.autoencoders import AutoencoderMixin

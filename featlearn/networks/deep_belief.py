@@ -34,7 +34,7 @@ from featlearn.networks.unrolling import unrolled
 from featlearn.networks.up_down import UpDown, untied
 from featlearn.notices import interruptible
 from featlearn.streaming import map_chunks
-from featlearn.threads import map_in_order, n_threads
+from featlearn.threads import map_in_order, n_threads, one_blas_thread
 from featlearn.training import Batch, GradientDescent, Standardizer, minimize
 from featlearn.usefulness import probe
 from featlearn.validation import boolean, check_argument, check_codes, check_rows, integer, one_of, real
@@ -227,8 +227,7 @@ class DeepBeliefNetwork(GenerativeMixin, CallbackSupportMixin, BaseEstimator):
             with interruptible("DeepBeliefNetwork", lambda: len(net.widths) * self.pretrain_iter):
                 net = self._tuned(net, data, held, rng)
         self.net_ = net
-        codes = [net.codes(probe(data.x), l) for l in range(1, len(net.widths) + 1)]
-        judge_layers("DeepBeliefNetwork", codes, data.x, self.visible)
+        judge_layers(self, len(net.widths), data.x)
         return self
 
     def _split(self, data, rng):
@@ -263,6 +262,7 @@ class DeepBeliefNetwork(GenerativeMixin, CallbackSupportMixin, BaseEstimator):
         means = feature_means(X) if prepare is None else np.zeros(X.shape[1])
         return BeliefNet(untied(*lower) | machines[-1], len(directed), n_labels, self.visible, standardizer, means)
 
+    @one_blas_thread()
     def _tuned(self, net, data, held, rng):
         """The net after the up-down algorithm."""
         objective: Any = UpDown(net.n_directed, self.visible, net.n_labels, int(self.k), bool(self.persistent))

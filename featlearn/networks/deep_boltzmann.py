@@ -32,6 +32,7 @@ from featlearn.networks.greedy import STACK_RULES, judge_layers, pretrained, tra
 from featlearn.networks.label_units import JointDivergence, joint_log_partition
 from featlearn.notices import interruptible
 from featlearn.streaming import map_chunks
+from featlearn.threads import one_blas_thread
 from featlearn.training import Batch, GradientDescent, Memory, Standardizer, minimize
 from featlearn.usefulness import probe
 from featlearn.validation import integer
@@ -187,9 +188,7 @@ class DeepBoltzmannMachine(GenerativeMixin, CallbackSupportMixin, BaseEstimator)
             with interruptible("DeepBoltzmannMachine", lambda: len(net.widths) * self.pretrain_iter):
                 net = self._together(net, X, rng)
         self.net_ = net
-        some = probe(X)
-        codes = [net.codes(some, l) for l in range(1, net.depth + 1)]
-        judge_layers("DeepBoltzmannMachine", codes, X, self.visible)
+        judge_layers(self, net.depth, X)
         return self
 
     def _stacked(self, X, rng):
@@ -219,6 +218,7 @@ class DeepBoltzmannMachine(GenerativeMixin, CallbackSupportMixin, BaseEstimator)
             BoltzmannNet(params, self.visible, int(self.n_mean_field), standardizer, np.empty(0)), X
         )
 
+    @one_blas_thread()
     def _with_means(self, net, X):
         """The net with the means of its even layers on the data."""
         some = probe(X)
@@ -226,6 +226,7 @@ class DeepBoltzmannMachine(GenerativeMixin, CallbackSupportMixin, BaseEstimator)
         others = [net.codes(some, l).mean(axis=0, dtype=np.float64) for l in range(2, net.depth + 1, 2)]
         return replace(net, means=np.concatenate([first, *others]))
 
+    @one_blas_thread()
     def _together(self, net, X, rng):
         """The net after all its layers learned together."""
         objective: Any = BoltzmannLearning(

@@ -96,6 +96,8 @@ def softened(teacher: Any, X: Any, temperature: float) -> np.ndarray:
 class _Pupil:
     """A network while it is taught: its targets are those of `SoftLoss`. Goes before the student's own class."""
 
+    _rows: Any
+    _labelled: Any
     _lesson: tuple[np.ndarray, np.ndarray, float, float]  # classes, labels or the teacher's guesses, T, alpha
 
     def _loss_of(self, k):

@@ -84,12 +84,13 @@ def kept_steps(steps: list[tuple[str, Any]], shape: Shape | None) -> list[Pretra
     for _, step in steps:
         fixed = False
         if shape is not None and all(not spec.trainable for spec in found):
+            known = shape
             try:
-                unrolled(step, shape)
+                unrolled(step, known)
                 shape = None  # from here on all have to
             except CannotUnroll:
                 fixed = True
-                shape = as_float(dense(step.transform(np.zeros((1, *shape), np.float32)))).shape[1:]
+                shape = as_float(dense(step.transform(np.zeros((1, *known), np.float32)))).shape[1:]
         found.append(Pretrained(step, trainable=not fixed, keep=True))
     return found
 

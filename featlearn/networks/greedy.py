@@ -12,8 +12,9 @@ import numpy as np
 from featlearn.callbacks import end_iteration, sub_task
 from featlearn.networks.label_units import JointDivergence
 from featlearn.streaming import is_out_of_core
+from featlearn.threads import one_blas_thread
 from featlearn.training import Batch, GradientDescent, Params, Standardizer, Trained, minimize
-from featlearn.usefulness import warn_of_idle_units, warn_of_outliers
+from featlearn.usefulness import probe, warn_of_idle_units, warn_of_outliers
 from featlearn.validation import Rule, check_rows, either, integer, one_of, optional, real
 
 MOMENTUM = (0.5, 0.9, 5)  # Hinton's
@@ -98,15 +99,17 @@ def pretrained(
         )
 
 
-def judge_layers(who: str, codes: list[np.ndarray], X: np.ndarray, visible: str) -> None:
+@one_blas_thread()
+def judge_layers(estimator: Any, n_layers: int, X: np.ndarray) -> None:
     """Warn of layers whose codes of training rows X say nothing, and of outliers of standardized features."""
+    who, some = type(estimator).__name__, probe(X)
     cure = (
         "Constant units have learned too little: raise pretrain_iter or pretrain_rate, or lower batch_size. Saturated "
     )
     cure += "ones too much: lower the rates, or raise weight_decay"
-    if visible == "binary":
+    if estimator.visible == "binary":
         cure += "; features far from filling [0, 1] need a MinMaxScaler"
-    for l, H in enumerate(codes, 1):
-        warn_of_idle_units(f"{who}: layer {l}", H, f"{cure}.", low=0.0, high=1.0)
-    if visible == "gaussian":
+    for l in range(1, n_layers + 1):
+        warn_of_idle_units(f"{who}: layer {l}", estimator.net_.codes(some, l), f"{cure}.", low=0.0, high=1.0)
+    if estimator.visible == "gaussian":
         warn_of_outliers(who, X, "features are measured by their deviations")

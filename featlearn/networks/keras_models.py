@@ -198,13 +198,14 @@ def fresh_model(fitted: FittedLayer) -> Any:
     assert isinstance(graph, KerasGraph)
     with _as_if_first(0, graph.policy, alive=True):
         model = _made(graph.build, graph.inputs, graph.units, "to_keras")
+        names = _names(model)
+        order = [names[id(v)] for v in model.variables]
         others = {id(v) for v in _called(graph).model.variables}
         if any(id(v) in others for v in model.variables):  # a model that the function keeps: it stays as it is
             model = keras.models.clone_model(model)
-        names = _names(model)
-        for v in model.variables:
-            if names[id(v)]:
-                v.assign((fitted.params | fitted.state)[names[id(v)]])
+        for v, name in zip(model.variables, order, strict=True):
+            if name:
+                v.assign((fitted.params | fitted.state)[name])
         model, last = _scoring(model) if graph.scores else (model, None)
         if last is not None:
             last.activation = keras.activations.linear

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
+from featlearn.kernels.activations import softmax_losses
+
 LOSSES = ("cross_entropy", "squared", "hinge", "squared_hinge", "huber")
 LINKS = ("softmax", "sigmoid", "identity")
 MARGINS = ("hinge", "squared_hinge")
@@ -49,8 +51,13 @@ class Loss:
 
     def rows(self, z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The loss of each row (m,) and its derivative by z (m, k)."""
+        softmaxed = self.name == "cross_entropy" and self.link == "softmax"
+        if softmaxed and y.ndim == 1 and not self.smoothing:
+            losses, delta = np.empty(len(z), z.dtype), np.empty_like(z)
+            softmax_losses(z, y, losses, delta)
+            return losses, delta
         t = self.targets(y, z.shape[1], z.dtype)
-        if self.name == "cross_entropy" and self.link == "softmax":
+        if softmaxed:
             shifted = z - z.max(axis=1, keepdims=True)
             logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
             return -(t * logs).sum(axis=1), np.exp(logs) - t

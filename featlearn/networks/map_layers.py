@@ -39,7 +39,14 @@ def with_axis(x: Any) -> Any:
 
 @dataclass(frozen=True)
 class Flat(Layer):
-    """Maps to rows, in row-major order."""
+    """Maps to rows, in row-major order.
+
+    Examples
+    --------
+    >>> from featlearn.networks import Flat
+    >>> Flat().shape((2, 2, 20))
+    (80,)
+    """
 
     by_hand: ClassVar[bool] = True
     takes_images: ClassVar[bool] = True
@@ -127,12 +134,9 @@ class Patches(Layer):
             x = ops.pad(x, ((0, 0), (self.pad, self.pad), (self.pad, self.pad), (0, 0)))
         height, width = map_size(x.shape[1], x.shape[2], self.size, self.stride)
         down, across = (self.stride * (places - 1) + 1 for places in (height, width))
-        shifted = [
-            x[:, i : i + down : self.stride, j : j + across : self.stride]
-            for i in range(self.size[0])
-            for j in range(self.size[1])
-        ]
-        return ops.concatenate(shifted, axis=-1), s
+        # Columns first, then rows: one concatenation of all would ask each number which of them it is from.
+        x = ops.concatenate([x[:, :, j : j + across : self.stride] for j in range(self.size[1])], axis=-1)
+        return ops.concatenate([x[:, i : i + down : self.stride] for i in range(self.size[0])], axis=-1), s
 
 
 @dataclass(frozen=True)
@@ -174,7 +178,7 @@ class Pool(Layer):
         if len(lengths) == 1 and touching:  # one reduction of a whole axis
             length = lengths.pop()
             x = x[(*before, slice(0, cells[-1][1]))]
-            shape = (*x.shape[:axis], len(cells), length, *x.shape[axis + 1 :])
+            shape = (-1, *x.shape[1:axis], len(cells), length, *x.shape[axis + 1 :])
             return reduce(ops.reshape(x, shape), axis=axis + 1)
         return ops.stack([reduce(x[(*before, slice(*cell))], axis=axis) for cell in cells], axis=axis)
 
@@ -234,7 +238,14 @@ class LocalContrast(Layer):
 
 @dataclass(frozen=True)
 class RandomFlip(Layer):
-    """In training, every other image is mirrored, left for right, at random."""
+    """In training, every other image is mirrored, left for right, at random.
+
+    Examples
+    --------
+    >>> from featlearn import KMeansDictionary, Stage
+    >>> from featlearn.networks import NetworkClassifier, Pretrained, RandomFlip
+    >>> net = NetworkClassifier([RandomFlip(), Pretrained(Stage(KMeansDictionary(20)))])
+    """
 
     takes_images: ClassVar[bool] = True
 

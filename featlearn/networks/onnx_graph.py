@@ -108,9 +108,6 @@ class _Graph:
             "tanh": ("Tanh", {}),
             "relu": ("Relu", {}),
             "leaky": ("LeakyRelu", {"alpha": LEAK}),
-            "elu": ("Elu", {"alpha": 1.0}),
-            "selu": ("Selu", {"alpha": SELU_ALPHA, "gamma": SELU_SCALE}),
-            "softplus": ("Softplus", {}),
             "softmax": ("Softmax", {"axis": -1}),
         }
         if name == "linear":
@@ -118,6 +115,15 @@ class _Graph:
         if name == "step":
             kind = self.helper.np_dtype_to_tensor_dtype(self.dtype)
             return self.node("Cast", self.node("GreaterOrEqual", x, self.array(0)), to=kind)
+        # Of nodes that runtimes have in float64, too.
+        if name in ("elu", "selu"):
+            scale, alpha = (SELU_SCALE, SELU_ALPHA) if name == "selu" else (1.0, 1.0)
+            below = self.node("Sub", self.node("Exp", self.node("Min", x, self.array(0))), self.array(1))
+            h = self.node("Add", self.node("Relu", x), self.node("Mul", below, self.array(alpha)))
+            return self.node("Mul", h, self.array(scale))
+        if name == "softplus":
+            tail = self.node("Exp", self.node("Neg", self.node("Abs", x)))
+            return self.node("Add", self.node("Relu", x), self.node("Log", self.node("Add", tail, self.array(1))))
         op, attributes = ops[name]
         return self.node(op, x, **attributes)
 

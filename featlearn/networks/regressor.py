@@ -138,6 +138,7 @@ class NetworkRegressor(NetworkMixin, RegressorMixin, BaseEstimator):
     True
     """
 
+    single_: bool  # whether targets came as (n_samples,)
     _rules: ClassVar[dict[str, Rule]] = NETWORK_RULES | {"loss": one_of("squared", "huber", "cross_entropy")}
 
     def __init__(
@@ -258,10 +259,6 @@ class NetworkRegressor(NetworkMixin, RegressorMixin, BaseEstimator):
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         check_consistent_length(X, y)
         y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
-        if y.ndim > 2:
-            raise ValueError(
-                f"{type(self).__name__}: y has shape {y.shape}; pass (n_samples,) or (n_samples, n_targets)."
-            )
         if not reset and (y.ndim == 1) != self.single_:
             raise ValueError(f"{type(self).__name__}: y has {y.ndim} axes now, other than in the first fit.")
         if reset:

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from featlearn.kernels.activations import KIND, activate_rows, backward_rows
+from featlearn.kernels.bernoulli import sum_rows
 from featlearn.networks.embedding import Embedding
 from featlearn.networks.layers import Dense, Layer
 from featlearn.networks.losses import MARGINS, Loss
@@ -277,7 +278,7 @@ class Stack:
                 else:
                     np.dot(below.T, delta, out=mine["W"])
                 if layer.bias:
-                    delta.sum(axis=0, out=mine["b"].reshape(-1))
+                    sum_rows(delta, mine["b"].reshape(-1))
             if i > self.lowest:
                 delta = (yield delta @ W) if role == "col" else delta @ W.T
         return loss, after
@@ -340,7 +341,7 @@ class PlainStack(Stack):
         """Back-propagation by hand; None if a layer has no way back of its own."""
         return self._gradient if self.by_hand else None
 
-    def _gradient(self, params: Params, batch: Batch, draws: Draws, grads: Params) -> Generator:
+    def _gradient(self, params: Params, batch: Batch, draws: Draws, grads: Params) -> Generator[Any, Any, float]:
         loss, _ = yield from self._back(params, batch, draws, grads, {})
         return loss
 

@@ -21,6 +21,7 @@ from featlearn.networks.forward import Forward
 from featlearn.networks.layers import Activation, AlphaDropout, Dropout, GaussianNoise, Layer, Shape
 from featlearn.networks.map_layers import RandomFlip
 from featlearn.networks.stack import PlainStack, StatefulStack
+from featlearn.networks.tensor_pass import pass_through
 from featlearn.plot.curves import pyplot
 from featlearn.plot.nets import blocks_of, find_network, has_weights, through
 from featlearn.streaming import dense
@@ -101,9 +102,9 @@ def depths(net: Any, X: Any, y: Any) -> Depth:
         probed.append(layer if after == "linear" else replace(layer, activation="linear"))
         if has_weights(fitted):
             probes.append(f"{at + 1}.p")
-            params[probes[-1]] = np.zeros_like(Forward((), (replace(fitted, layer=probed[-1]),))(h))
+            params[probes[-1]] = np.zeros_like(_passed(replace(fitted, layer=probed[-1]), h))
             probed += [Probe()] + ([] if after == "linear" else [Activation(after)])
-        h = Forward((), (fitted,))(h)
+        h = _passed(fitted, h)
         if end in ends:
             activities.append(h)
     given = net._objective()
@@ -112,6 +113,11 @@ def depths(net: Any, X: Any, y: Any) -> Depth:
     run = _engine(objective, net.engine, 0.0, type(net).__name__)
     _, gradients = run.value_and_gradient(params, Batch(x, y), [0, 0], state)
     return Depth(list(ends.values()), activities, [len(x) * gradients[name] for name in probes])
+
+
+def _passed(fitted, h):
+    """Rows through a layer; maps through Keras."""
+    return Forward((), (fitted,))(h) if h.ndim == 2 else pass_through((fitted,), h)
 
 
 def spread(X: Any, y: Any, n: int) -> tuple[Any, Any]:

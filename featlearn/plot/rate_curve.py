@@ -131,7 +131,7 @@ class LearningRateDisplay:
         if len(known):
             # The loss explodes at the end of the search, and would press the rest into a line.
             top = known[0] + 0.5 * max(known[0] - known.min(), 1e-3 * abs(known[0]))
-            low, high = known.min(), min(known.max(), top)
+            low, high = losses[np.isfinite(losses)].min(initial=known.min()), min(known.max(), top)
             pad = 0.08 * (high - low) or 0.5
             ax.set_ylim(low - pad, high + pad)
         if self.suggestion is not None:

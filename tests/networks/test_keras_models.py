@@ -176,12 +176,12 @@ def test_regularizers_of_layers_are_weight_decay(data):
 @pytest.mark.keras
 def test_epochs_one_by_one_and_on_from_a_fit(data):
     X, y = data
-    part = network(batch_size=None)
+    part = network(batch_size=None, learning_rate=0.05)
     for _ in range(3):
         part.partial_fit(X, y, classes=["a", "b", "c"])
     assert part.n_iter_ == 3
     assert part.loss_curve_[-1] < part.loss_curve_[0]
-    on = network(batch_size=None, warm_start=True).fit(X, y)
+    on = network(batch_size=None, learning_rate=0.05, warm_start=True).fit(X, y)
     first = on.loss_curve_[-1]
     assert on.fit(X, y).loss_curve_[-1] < first
 

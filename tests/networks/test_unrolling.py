@@ -255,12 +255,13 @@ def test_a_network_of_images_is_its_pipeline_and_then_learns():
     pipeline = scored(IMAGES[:40], LABELS[:40], stage, C=1e-3)
     layers = [(name, Pretrained(step)) for name, step in pipeline.steps]
     net = untrained(layers, IMAGES[:40], LABELS[:40])
-    np.testing.assert_allclose(net.decision_function(IMAGES), pipeline.decision_function(IMAGES), atol=1e-4)
-    np.testing.assert_array_equal(net.predict(IMAGES), pipeline.predict(IMAGES))
+    for network in (net, NetworkClassifier.from_pipeline(pipeline)):
+        np.testing.assert_allclose(network.decision_function(IMAGES), pipeline.decision_function(IMAGES), atol=1e-4)
+        np.testing.assert_array_equal(network.predict(IMAGES), pipeline.predict(IMAGES))
     assert net.transform(IMAGES).shape == (60, 32)
     assert len(net.get_feature_names_out()) == 32
-    stream = np.vstack(list(net.decision_function(iter([IMAGES[:30], IMAGES[30:]]))))
-    np.testing.assert_allclose(stream, net.decision_function(IMAGES), atol=1e-5)
+    stream = np.vstack(list(net.transform(iter([IMAGES[:30], IMAGES[30:]]))))
+    np.testing.assert_allclose(stream, net.transform(IMAGES), atol=1e-5)
     with pytest.raises(ValueError, match=r"fitted on images of shape \(8, 8\) and now got \(8, 7\)"):
         net.predict(IMAGES[:, :, :7])
     with pytest.raises(ValueError, match="Turn flat rows into images"):
@@ -278,6 +279,17 @@ def test_a_network_of_images_is_its_pipeline_and_then_learns():
     assert moved == ["stage Dense", "stage Triangle", "linearsvm Dense", "linearsvm Dense"]
     head = untrained(layers, IMAGES[:40], LABELS[:40], learning_rate=1e-3, frozen=["stage"])
     np.testing.assert_array_equal(head.transform(IMAGES), net.transform(IMAGES))
+
+
+@pytest.mark.keras
+def test_learners_of_images_are_fitted_on_the_way():
+    pytest.importorskip("keras")
+    stage = Stage(whitened(KMeansDictionary(5)), 3, pool=MeanPool(window=2), n_patches=500, random_state=0)
+    second = Stage(KMeansDictionary(4), 2, pool=SumPool(1), n_patches=200, random_state=0)
+    net = untrained([Pretrained(stage), Pretrained(second)], IMAGES, LABELS)
+    upper = second.fit(stage.fit(IMAGES).transform(IMAGES))
+    expected = upper.transform(stage.transform(IMAGES)).reshape(60, -1)
+    np.testing.assert_allclose(net.transform(IMAGES), expected, atol=1e-4 * np.abs(expected).max())
 
 
 @pytest.mark.keras

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.pipeline import make_pipeline
 
 from featlearn.vectors.rbm_partition import LogPartition
-from pipelines import EXPERIMENTS, denoising_mnist, mnist_codes, ngiam2011, rbm_mnist
+from pipelines import EXPERIMENTS, denoising_mnist, finetune_cifar10, mnist_codes, ngiam2011, rbm_mnist
 from pipelines.__main__ import main
 from pipelines.experiment import Settings, Split
 from pipelines.kmeans_mnist import RunningMeanClassifier, measure
@@ -396,3 +396,29 @@ def test_epoch_times_smoke(tmp_path, no_network):
     # The same network, whatever runs it.
     accuracies = [x for label, x in found.items() if "accuracy" in label]
     assert accuracies[0] == pytest.approx(accuracies[1], abs=1.5)
+
+
+def test_finetune_smoke(tmp_path, require_dataset):
+    pytest.importorskip("keras")
+    require_dataset("cifar10")
+    assert main(["run", "finetune_cifar10", "--smoke", "--out", str(tmp_path), "--quiet"]) == 0
+    found = rows(tmp_path)
+    means = {name: found[f"{name}: accuracy %, mean"] for name in finetune_cifar10.ROWS}
+    assert min(means.values()) > 15
+    tuned = means["unrolled and tuned"]
+    assert found["points gained over the pipeline"] == pytest.approx(tuned - means["pipeline"])
+    assert found["points gained over head only"] == pytest.approx(tuned - means["head only"])
+
+
+def test_finetune_builds_its_settings():
+    parameters = EXPERIMENTS["finetune_cifar10"].build("kmeans_100", Settings(seed=3)).get_params()
+    expected = {
+        "stage__patch_size": 6,
+        "stage__stride": 2,
+        "stage__random_state": 3,
+        "stage__learner__zca__eps": 0.1,
+        "stage__learner__kmeansdictionary__n_components": 100,
+        "stage__learner__kmeansdictionary__encode": "triangle",
+        "linearsvm__C": 0.01,
+    }
+    assert {name: parameters[name] for name in expected} == expected

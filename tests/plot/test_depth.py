@@ -83,7 +83,7 @@ def test_derivatives_are_those_of_finite_differences():
 
 def test_frozen_layers_and_scalers_let_derivatives_through():
     model = net(Affine(), Dense(8, "tanh"), BatchNorm(), Dense(7, "elu"))
-    model.freeze = 3  # batch norm stands still, so that finite differences of one row hold
+    model.frozen = 3  # batch norm stands still, so that finite differences of one row hold
     assert check_by_differences(model, [(1, 3), (3, 4), (4, 5)], DIGITS[:20], LABELS[:20])[0] == "dense-1"
 
 
