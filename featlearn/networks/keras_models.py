@@ -24,7 +24,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from featlearn.kernels.backend import backend, compiled, require_keras, to_numpy
+from featlearn.kernels.backend import backend, require_keras, to_numpy
 from featlearn.networks.layers import FittedLayer, Layer, Shape
 
 SEED_STATE = "seed_generator_state"
