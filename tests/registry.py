@@ -25,10 +25,12 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     "DeepBeliefNetwork": [DEEP],
     "DeepBoltzmannMachine": [DEEP],
     "DenoisingAutoencoder": [{"max_iter": 5}],
+    "NetworkClassifier": [{"max_iter": 50, "tol": 0}],
+    "NetworkRegressor": [{"max_iter": 50, "tol": 0}],
     "Distilled": [
         {
             "teacher": LogisticRegression(),
-            "student": featlearn.NetworkClassifier([featlearn.Dense(20, "relu")], learning_rate=0.01),
+            "student": featlearn.NetworkClassifier([featlearn.Dense(20, "relu")], learning_rate=0.01, tol=0),
         }
     ],
     "FisherVector": [{"n_components": 3, "patch_size": 3, "n_patches": 400, "max_iter": 300}],

@@ -139,7 +139,7 @@ class Distilled(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     classes_ : array (n_classes,)
         The labels.
     n_features_in_ : int
-        Features seen in `fit`.
+        Number of features seen by `fit`.
 
     See Also
     --------
@@ -155,7 +155,7 @@ class Distilled(ClassifierMixin, CallbackSupportMixin, BaseEstimator):
     >>> from sklearn.ensemble import RandomForestClassifier
     >>> from featlearn.networks import Dense, Distilled, NetworkClassifier
     >>> X, y = load_digits(return_X_y=True)
-    >>> student = NetworkClassifier([Dense(30, "relu")], max_iter=50, tol=0)
+    >>> student = NetworkClassifier([Dense(30, "relu")], learning_rate=0.01, max_iter=50, tol=0)
     >>> model = Distilled(RandomForestClassifier(50), student, random_state=0).fit(X / 16, y)
     >>> model.score(X / 16, y) > 0.95
     True
