@@ -15,8 +15,8 @@ from pipelines.larochelle2009 import measure as errors
 from pipelines.progress import Steps
 
 TABLE = {"relu": (1.20, 1.43), "tanh": (1.16, 1.57), "softplus": (1.17, 1.77)}  # with and without pretraining
-WIDTH, DEPTH, EPOCHS, PRETRAINING = 1000, 3, 25, 8
-RATES = {"relu": 0.02, "tanh": 0.02, "softplus": 0.005}  # softplus units are never small at first
+WIDTH, DEPTH, EPOCHS, PRETRAINING = 1000, 3, 15, 5
+RATES = {"relu": 0.05, "tanh": 0.03, "softplus": 0.01}  # softplus units are never small at first
 
 
 def build(variant: str, settings: Settings) -> Any:
@@ -41,7 +41,7 @@ def build(variant: str, settings: Settings) -> Any:
     layers = [Pretrained(learner(i)) if pretrained else Dense(width, activation) for i in range(DEPTH)]
     return NetworkClassifier(
         layers,
-        solver=GradientDescent("momentum", RATES[activation], momentum=0.9),
+        solver=GradientDescent("momentum", RATES[activation], momentum=0.9, schedule="linear"),
         l1_activity=1e-5 if activation == "relu" and not pretrained else 0.0,
         max_iter=2 if settings.smoke else EPOCHS,
         tol=0,

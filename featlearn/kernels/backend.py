@@ -127,9 +127,11 @@ def value_and_grad(f: Callable, has_aux: bool = False) -> Callable:
 
 
 def to_numpy(tensor: Any) -> Any:
-    """A tensor as an array. Of torch's, Keras' own way makes NumPy 2 warn."""
+    """A tensor as an array; Keras' own way makes NumPy 2 warn."""
     if backend() == "torch":
         return tensor.detach().cpu().numpy()
+    if hasattr(tensor, "numpy"):  # of TensorFlow's variables too
+        return tensor.numpy()
     from keras import ops
 
     return ops.convert_to_numpy(tensor)

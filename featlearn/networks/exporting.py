@@ -13,6 +13,7 @@ Graphs of ONNX are written without Keras (`featlearn.networks.onnx_graph`), but 
 """
 
 import sys
+import warnings
 from dataclasses import asdict
 from functools import singledispatch
 from importlib import import_module
@@ -59,7 +60,8 @@ def to_keras(estimator: Any) -> keras.Model:
 def export(estimator: Any, path: Path, who: str) -> Path:
     """Write a fitted network to a file by Keras, see `NetworkClassifier.export`."""
     model = to_keras(estimator)
-    with whole_file(path) as part:
+    with whole_file(path) as part, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)  # Keras' with NumPy 2
         if path.suffix == ".keras":
             model.save(part)
             return path

@@ -154,7 +154,7 @@ class FromPipelineMixin:
         self._take_targets(last)
         if k is None:
             k = np.atleast_2d(last.coef_).shape[0] if hasattr(last, "coef_") else np.shape(last.intercepts_[-1])[0]
-        self._build(shape, np.dtype(np.float64), k, None, np.random.RandomState(0))
+        self._build(shape, None, k, None, np.random.RandomState(0))
         arrays = [array for fitted in self.layers_ for array in fitted.params.values()]
         self.layers_ = [fitted.at(np.result_type(*arrays)) for fitted in self.layers_]
         for name in ("n_features_in_", "feature_names_in_"):

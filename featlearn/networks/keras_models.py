@@ -24,7 +24,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from featlearn.kernels.backend import backend, require_keras
+from featlearn.kernels.backend import backend, require_keras, to_numpy
 from featlearn.networks.layers import FittedLayer, Layer, Shape
 
 SEED_STATE = "seed_generator_state"
@@ -164,7 +164,7 @@ def built(
     with _as_if_first(rng.randint(2**31 - 1), policy):
         model = _made(build, inputs, units, who)
         names = _names(model)
-        values = {names[id(v)]: np.array(v.value) for v in model.variables if names[id(v)]}
+        values = {names[id(v)]: np.array(to_numpy(v.value)) for v in model.variables if names[id(v)]}
         params = tuple(names[id(v)] for v in model.trainable_variables)
         graph = KerasGraph(
             build=build,

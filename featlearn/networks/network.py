@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from featlearn.arrays import as_float
 from featlearn.images.maps import check_images
-from featlearn.networks.embedding import Embedding, NeighborEmbedding, by_rows, nearest, paired
+from featlearn.networks.embedding import Embedding, NeighborEmbedding, Quadruples, by_rows, nearest, paired
 from featlearn.networks.engines import ENGINE_RULES, EnginesMixin
 from featlearn.networks.forward import Forward, check_image_shape, takes_images
 from featlearn.networks.from_pipeline import FromPipelineMixin
@@ -140,8 +140,11 @@ class NetworkMixin(
         data = paired(data, passed(rows.x), rows.places, neighbors, pairs)
         return data.rows(slice(None)) if isinstance(self._solver(), LBFGS) else data, held, None
 
-    def _build(self, shape: Shape, dtype: np.dtype, k: int, rows: AllRows | None, rng: Any) -> None:
-        """The first ``layers_`` and ``prefix_``: specs made layers one after the other, learners fitted on the way."""
+    def _build(self, shape: Shape, dtype: np.dtype | None, k: int, rows: AllRows | None, rng: Any) -> None:
+        """The first ``layers_`` and ``prefix_``: specs made layers one after the other, learners fitted on the way.
+
+        Without a dtype the learners' arrays keep theirs.
+        """
         self.layers_, self.prefix_, self._first_shape = [], [], shape
         if callable(self.layers):
             self.layers_ = [self._of_function(shape, k, dtype, rng)]
@@ -163,7 +166,7 @@ class NetworkMixin(
                 self._first_shape = shape
                 continue
             for fitted in found:
-                self.layers_.append(replace(fitted.at(dtype), name=name))
+                self.layers_.append(replace(fitted if dtype is None else fitted.at(dtype), name=name))
                 shape = fitted.layer.shape(shape)
         self._warn_if_blocked()
         if self.layers_ and self.layers_[-1].head:
@@ -262,6 +265,8 @@ class NetworkMixin(
 
     def _judge(self, X):
         """Of the last hidden layer, how many units say something."""
+        if self.embedding is not None:
+            X = X.x if isinstance(X, Quadruples) else X[:, 0]
         if callable(self.layers) or len(self.layers_) < 2 or self.prefix_ or not isinstance(X, np.ndarray):
             return
         hidden = self.layers_[-2].layer

@@ -42,9 +42,11 @@ class AllRows:
     w: np.ndarray | None = None
 
     @classmethod
-    def of(cls, X: Any, y: np.ndarray, w: np.ndarray | None, unlabelled: Any = None) -> "AllRows":
-        """Rows with labels, -1 for none, and more rows without."""
-        marked = unlabelled_rows(y)
+    def of(
+        cls, X: Any, y: np.ndarray, w: np.ndarray | None, unlabelled: Any = None, numbers: bool = False
+    ) -> "AllRows":
+        """Rows with labels, -1 for none, and more rows without; ``numbers`` says that y are no labels."""
+        marked = np.zeros(len(y), bool) if numbers else unlabelled_rows(y)
         places = np.flatnonzero(~marked)
         y = y[places] if marked.any() else y
         if unlabelled is not None:
@@ -137,7 +139,7 @@ class PretrainingMixin(GradientLearnerMixin):
     def _gathered(self, X: Any, y: np.ndarray, w: np.ndarray | None, unlabelled: Any) -> AllRows:
         """Rows with and without labels; -1 says that there is none where something learns from such rows."""
         if self._uses_all_rows():
-            return AllRows.of(X, y, w, unlabelled)
+            return AllRows.of(X, y, w, unlabelled, numbers=is_regressor(self))
         if unlabelled is not None:
             notify(
                 f"{type(self).__name__}: fit(unlabelled=) changes nothing, because no layer is pretrained on rows "

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from featlearn import RBM, DenoisingAutoencoder, KMeansDictionary, ProgressBar, SlowFeatureAnalysis
-from featlearn.networks import BatchNorm, Dense, NetworkClassifier, Pretrained
+from featlearn.networks import BatchNorm, Dense, NetworkClassifier, NetworkRegressor, Pretrained
 from featlearn.networks.layers import Dense as DenseLayer
 from featlearn.networks.layers import FittedLayer
 from featlearn.networks.pretraining import AllRows, unlabelled_rows
@@ -104,6 +104,15 @@ def test_minus_one_beside_one_alone_is_a_class(y, marked):
 def test_minus_one_is_a_class_where_nothing_learns_without_labels():
     net = NetworkClassifier([Dense(5)], **QUICK).fit(X, np.where(Y < 3, -1, Y))
     assert -1 in net.classes_
+
+
+def test_minus_one_is_a_number_to_a_regressor(made):
+    y = np.arange(300) % 3 - 1
+    NetworkRegressor([Pretrained(Watcher())], **QUICK).fit(X[:200], y[:200], unlabelled=X[200:])
+    np.testing.assert_array_equal(made[0].X_, X)
+    net = NetworkRegressor([Pretrained(Watcher())], batch_size=None, max_iter=1, tol=0, random_state=0).fit(X, y)
+    assert net.loss_curve_[0] > 0
+    assert net._total == 300
 
 
 def test_unlabelled_rows_that_nothing_uses_are_named():

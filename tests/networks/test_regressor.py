@@ -39,7 +39,9 @@ def test_huber_looks_less_at_outliers():
 
 
 def test_a_fitted_perceptron_goes_on_from_where_it_is():
-    theirs = MLPRegressor(hidden_layer_sizes=(10,), activation="tanh", max_iter=50, tol=1e-10, random_state=0, n_iter_no_change=1000)
+    theirs = MLPRegressor(
+        hidden_layer_sizes=(10,), activation="tanh", max_iter=50, tol=1e-10, random_state=0, n_iter_no_change=1000
+    )
     stack = make_pipeline(StandardScaler(), theirs)
     with pytest.warns(Warning, match="Maximum iterations"):
         stack.fit(X, Y)
