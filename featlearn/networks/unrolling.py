@@ -387,11 +387,10 @@ def _(learner: Pipeline, shape: Shape) -> list[FittedLayer]:
 
 def chained(layers: list[FittedLayer], learners: list[Any], shape: Shape) -> list[FittedLayer]:
     """Layers and those of learners after them, each for what the ones before give."""
-    for fitted in layers:
-        shape = fitted.layer.shape(shape)
     for learner in learners:
         layers = [fitted for fitted in layers if not fitted.head]  # what a network gives as features is what is below
-        for fitted in unrolled(learner, shape):
-            layers.append(fitted)
-            shape = fitted.layer.shape(shape)
+        at = shape
+        for fitted in layers:
+            at = fitted.layer.shape(at)
+        layers += unrolled(learner, at)
     return layers
