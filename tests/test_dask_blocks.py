@@ -15,7 +15,7 @@ db = pytest.importorskip("dask.bag", reason="pip install 'featlearn[dask]'")
 RNG = np.random.default_rng(0)
 TABLE, TEXTS = RNG.uniform(size=(60, 6)), ["The cat chased the dog.", "A dog, a cat!", "Stocks fell.", "Bonds, stocks!"]
 BLOCK = np.repeat(np.arange(3), 20)  # which block of 20 a row is in
-ALL_AT_ONCE = ("SlowFeatureAnalysis", "Auto", "RBM", "PredictiveSparse")  # in memory only: they say so
+ALL_AT_ONCE = ("SlowFeatureAnalysis", "Auto", "RBM", "PredictiveSparse", "Deep")  # in memory only: they say so
 # Learners that draw rows or sum them up: what they learn depends on the rows alone, not on how they are cut.
 EXACT = ("KMeansDictionary", "GaussianMixtureEncoder", "ContrastNormalizer", "PCAWhitening", "ZCA", "RandomPatches")
 EXACT += ("MixtureOfUnigrams", "UnigramModel")

@@ -70,6 +70,9 @@ def test_type_checkers_read_the_same_names():
             assert sorted(names) == sorted(offered), module
 
 
+INNER = {"Mirror"}  # estimators that another function makes and nobody else
+
+
 def test_every_learner_is_in_its_rooms_stub():
     """No learner is forgotten: a class is listed, or is a base of those that are."""
     for name in MODULES:
@@ -77,7 +80,8 @@ def test_every_learner_is_in_its_rooms_stub():
         offered = getattr(importlib.import_module(room), "__all__", [])
         for kind in vars(importlib.import_module(name)).values():
             if inspect.isclass(kind) and issubclass(kind, BaseEstimator) and kind.__module__ == name:
-                assert kind.__name__ in offered or kind.__subclasses__(), kind
+                known = kind.__name__ in offered or kind.__subclasses__() or kind.__name__ in INNER
+                assert known, kind
 
 
 def test_dir_lists_the_public_names():

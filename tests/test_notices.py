@@ -39,6 +39,8 @@ WARNS = [
     (fl.LinearSVMCV(Cs=[1.0], cv=2, tol=1e-9, max_iter=1), X, Y),
     (fl.LogisticAutoregression(rescale=True, tol=1e-9, **ONE), X),
     (fl.MixtureOfUnigrams(2, tol=1e-9, **ONE), COUNTS),
+    (fl.NetworkClassifier(tol=1e-9, **ONE), X, Y),
+    (fl.NetworkRegressor(tol=1e-9, **ONE), X, Y),
     (fl.PCAWhitening(eps=1e3), X),
     (fl.PCFGParser(grammar=GRAMMAR, method="em", max_iter=1), SENTENCES),
     (fl.PLSA(2, tol=1e-9, **ONE), COUNTS),

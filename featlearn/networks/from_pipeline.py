@@ -140,7 +140,7 @@ class FromPipelineMixin:
         >>> from featlearn.networks import NetworkClassifier
         >>> X, y = load_digits(return_X_y=True)
         >>> X /= 16
-        >>> stack = make_pipeline(RBM(64, random_state=0), RBM(32, random_state=0), LogisticRegression(max_iter=2000)).fit(X, y)
+        >>> stack = make_pipeline(RBM(64, random_state=0), LogisticRegression(max_iter=2000)).fit(X, y)
         >>> net = NetworkClassifier.from_pipeline(stack, max_iter=20, random_state=0)
         >>> bool((net.predict(X) == stack.predict(X)).all())
         True

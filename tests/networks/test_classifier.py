@@ -1,5 +1,9 @@
-"""NetworkClassifier: peers, targets of every kind, weights, seeds, epochs, pickles, wrong input. Also tests
-featlearn.networks.network and featlearn.networks.forward."""
+"""NetworkClassifier: peers, targets of every kind, weights, seeds, epochs, pickles, wrong input.
+
+Also tests featlearn.networks.network.
+Also tests featlearn.networks.forward.
+Also tests featlearn.networks.specs.
+"""
 
 import pickle
 import subprocess

@@ -1,4 +1,7 @@
-"""A network as a Keras model and as files gives the same scores."""
+"""A network as a Keras model and as files gives the same scores.
+
+Also tests featlearn.networks.onnx_graph.
+"""
 
 import os
 import subprocess

@@ -1,4 +1,8 @@
-"""Networks on Keras: functions that build models, engines, devices, half precision, distributions."""
+"""Networks on Keras: functions that build models, engines, devices, half precision, distributions.
+
+Also tests featlearn.networks.engines.
+Also tests featlearn.training.distributing.
+"""
 
 import gc
 import os

@@ -64,6 +64,7 @@ def test_a_loss_that_runs_away_ends_it():
     assert curve.suggestion in curve.rates
 
 
+@pytest.mark.filterwarnings("ignore:.*units")
 def test_suggestions_are_of_use():
     """One pass at the rate suggested gets further than at a hundredth of it and at a hundred times as much."""
     net = NetworkClassifier([Dense(30, "relu")], solver="sgd", max_iter=2, tol=0, random_state=0, batch_size=20)

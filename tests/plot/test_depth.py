@@ -104,6 +104,7 @@ def test_keras_gives_the_same():
         np.testing.assert_allclose(d, expected, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:.*units")
 def test_sigmoids_vanish_and_each_layer_has_its_row():
     model = net(*[Dense(20, "sigmoid", init="uniform")] * 5)
     display = DepthDisplay.from_estimator(model, DIGITS, LABELS, bins=10)
