@@ -60,6 +60,7 @@ WARNS = [
 # Their fits learn nothing that could fail to converge or be of no use.
 SILENT = {"Abs", "ConstituentVectorizer", "Flatten", "LocalContrastNormalizer", "MaxPool", "MeanPool", "Phrases"}
 SILENT |= {"Positive", "SoftThreshold", "SplitSign", "SumPool", "ToImages", "Tokenizer", "UnigramModel"}
+SILENT |= {"DeepBeliefNetwork", "DeepBoltzmannMachine", "Distilled"}  # they warn as their layers and students do
 
 
 def told(call):

@@ -403,11 +403,7 @@ def test_constructors_of_trusted_types_do_nothing():
             if dataclasses.is_dataclass(kind):
                 own -= {"__init__"}  # made by dataclasses
                 own -= {"__setstate__"} if kind.__dataclass_params__.frozen and hasattr(kind, "__slots__") else set()
-            if (
-                issubclass(kind, Layer)
-                or full.startswith("featlearn.networks.specs")
-                or full.endswith("NeighborEmbedding")
-            ):
+            if issubclass(kind, (Layer, NeighborEmbedding, Pretrained)):
                 own -= {"__post_init__"}  # which checks its fields
             odd = {hook for hook in own if hook != "__init__" or not only_stores(kind.__init__)}
             assert odd <= hooks.get(full, set()), full
