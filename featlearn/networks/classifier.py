@@ -16,6 +16,10 @@ from featlearn.training import Batch
 from featlearn.validation import check_weights, either, instance, one_of, optional, real
 
 
+def _flat(z):
+    return z[:, 0] if z.shape[1] == 1 else z
+
+
 def _gives_probabilities(estimator):
     return estimator.loss not in MARGINS
 
@@ -339,15 +343,14 @@ class NetworkClassifier(NetworkMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array (n_samples, n_features), sparse matrix or memmap
-            The rows.
+        X : array (n_samples, n_features), sparse matrix, memmap, stream of chunks or Dask array
+            The rows; a stream gives a generator of chunks.
 
         Returns
         -------
         scores : array (n_samples, n_classes), or (n_samples,) for two classes
         """
-        z = self._through(X, None)
-        return z[:, 0] if z.shape[1] == 1 else z
+        return self._through(X, None, _flat)
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X: Any) -> Any:
@@ -355,30 +358,34 @@ class NetworkClassifier(NetworkMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array (n_samples, n_features), sparse matrix or memmap
-            The rows.
+        X : array (n_samples, n_features), sparse matrix, memmap, stream of chunks or Dask array
+            The rows; a stream gives a generator of chunks.
 
         Returns
         -------
         probabilities : array (n_samples, n_classes)
         """
-        z = self._through(X, None)
+        return self._through(X, None, self._probabilities)
+
+    def _probabilities(self, z):
         p = linked(z, self._loss_of(z.shape[1]).link)
         return np.column_stack([1 - p[:, 0], p[:, 0]]) if z.shape[1] == 1 and not self.multilabel_ else p
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any) -> Any:
         """The most likely class of each row.
 
         Parameters
         ----------
-        X : array (n_samples, n_features), sparse matrix or memmap
-            The rows.
+        X : array (n_samples, n_features), sparse matrix, memmap, stream of chunks or Dask array
+            The rows; a stream gives a generator of chunks.
 
         Returns
         -------
         labels : array (n_samples,), or (n_samples, n_labels)
         """
-        z = self._through(X, None)
+        return self._through(X, None, self._labels)
+
+    def _labels(self, z):
         if self.multilabel_:
             return (z > 0).astype(int)
         return self.classes_[(z[:, 0] > 0).astype(int) if z.shape[1] == 1 else z.argmax(axis=1)]

@@ -357,14 +357,18 @@ class DeepBeliefNetwork(GenerativeMixin, CallbackSupportMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array (n_samples, n_features) or memmap
+        X : array (n_samples, n_features), memmap, stream of chunks or Dask array
             The samples.
 
         Returns
         -------
-        labels : array (n_samples,)
+        labels : array (n_samples,), a generator of chunks, or a Dask array
         """
-        return self.classes_[np.argmax(self.predict_proba(X), axis=1)]
+        check_is_fitted(self)
+        return map_chunks(self._labels, check_rows(self, X, reset=False))
+
+    def _labels(self, chunk):
+        return self.classes_[self.net_.label_probabilities(chunk).argmax(axis=1)]
 
     # --- the model ---
 

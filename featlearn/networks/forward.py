@@ -1,6 +1,8 @@
 """Passes of rows and images through fitted layers: in NumPy, or through Keras where a layer has no NumPy pass."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,9 +44,14 @@ class Forward:
         """Whether all layers have a NumPy pass."""
         return all(fitted.layer.by_hand for fitted in self.layers)
 
-    def on(self, X: Any) -> Any:
-        """Chunks of X through all; layers on maps take theirs one after the other."""
-        return map_chunks(self, X, n_jobs=None if self.by_hand else 1)
+    def on(self, X: Any, last: Callable[[np.ndarray], np.ndarray] | None = None) -> Any:
+        """Chunks of X through all, and through a last function; layers on maps take theirs one after the other."""
+        whole = self if last is None else partial(_followed, self, last)
+        return map_chunks(whole, X, n_jobs=None if self.by_hand else 1)
+
+
+def _followed(forward: Forward, last: Callable[[np.ndarray], np.ndarray], chunk: Any) -> np.ndarray:
+    return last(forward(chunk))
 
 
 def check_image_shape(images: Any, shape: Shape) -> np.ndarray:

@@ -141,7 +141,7 @@ class FromPipelineMixin:
         >>> X, y = load_digits(return_X_y=True)
         >>> X /= 16
         >>> stack = make_pipeline(RBM(64, random_state=0), LogisticRegression(max_iter=2000)).fit(X, y)
-        >>> net = NetworkClassifier.from_pipeline(stack, max_iter=20, random_state=0)
+        >>> net = NetworkClassifier.from_pipeline(stack, max_iter=20, tol=0, random_state=0)
         >>> bool((net.predict(X) == stack.predict(X)).all())
         True
         >>> net.fit(X, y).score(X, y) > stack.score(X, y)

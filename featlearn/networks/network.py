@@ -1,5 +1,6 @@
 """What network estimators share: from layers to a fit by `training.minimize`, from a fit to passes over rows."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from math import prod
@@ -329,15 +330,15 @@ class NetworkMixin(
 
     # Passes over rows
 
-    def _through(self, X: Any, end: int | None) -> Any:
-        """Rows through the layers before ``end``."""
+    def _through(self, X: Any, end: int | None, last: Callable | None = None) -> Any:
+        """Rows through the layers before ``end``, and through a last function."""
         check_is_fitted(self)
-        return self._through_layers(X, tuple(self.layers_[:end]))
+        return self._through_layers(X, tuple(self.layers_[:end]), last)
 
-    def _through_layers(self, X: Any, layers: tuple[FittedLayer, ...]) -> Any:
+    def _through_layers(self, X: Any, layers: tuple[FittedLayer, ...], last: Callable | None = None) -> Any:
         check_parameters(self, "engine")
         X = self._rows(X, reset=False)
-        return Forward(tuple(self.prefix_), layers, getattr(self, "image_shape_", None)).on(X)
+        return Forward(tuple(self.prefix_), layers, getattr(self, "image_shape_", None)).on(X, last)
 
     def _rows(self, X: Any, reset: bool) -> Any:
         """Rows, or images where the first layer takes them, checked; a stream's chunks are checked as they come."""

@@ -279,7 +279,7 @@ class NetworkRegressor(NetworkMixin, RegressorMixin, BaseEstimator):
     def _take_targets(self, last):
         self.single_ = last is not None and np.ndim(getattr(last, "intercept_", 0.0)) == 0
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any) -> Any:
         """The outputs for rows.
 
         Parameters
@@ -291,6 +291,8 @@ class NetworkRegressor(NetworkMixin, RegressorMixin, BaseEstimator):
         -------
         y : array (n_samples,) or (n_samples, n_targets)
         """
-        z = self._through(X, None)
+        return self._through(X, None, self._values)
+
+    def _values(self, z):
         y = linked(z, self._loss_of(z.shape[1]).link)
         return y[:, 0] if self.single_ else y

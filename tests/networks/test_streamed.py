@@ -85,3 +85,10 @@ def test_weights_and_targets_of_a_stream():
 def test_wrong_streams_are_named(X, y, settings, told):
     with pytest.raises(ValueError, match=told):
         net().set_params(**settings).fit(X(), y)
+
+
+def test_predictions_of_a_stream_come_chunk_by_chunk():
+    found = net().fit(X, Y)
+    for method in ("predict", "predict_proba", "decision_function", "transform"):
+        parts = list(getattr(found, method)(iter([X[:100], X[100:]])))
+        np.testing.assert_allclose(np.concatenate(parts), getattr(found, method)(X), atol=1e-12)
