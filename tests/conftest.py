@@ -1,6 +1,7 @@
 """Fixtures for every test: real data sets where they are, a skip that says how to bring them where they are not."""
 
 import os
+import sys
 
 # A worker of pytest has one core: BLAS and OpenMP threads that wait would take the others'. Said before NumPy loads.
 os.environ.update({"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"} | os.environ)
@@ -45,3 +46,11 @@ def skip_without(name: str) -> None:
 def require_dataset():
     """A function ``require("cifar10")`` that skips the test where the set is absent, saying how to bring it."""
     return skip_without
+
+
+@pytest.fixture(autouse=True)
+def _closed_figures():
+    """No figure outlives its test."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")

@@ -11,7 +11,17 @@ import pytest
 TESTS = Path(__file__).parent
 
 
-LONG = ("keras_models", "exporting", "unrolling", "map_layers", "code_layers", "distilled", "phases", "embedding")
+LONG = (
+    "stack",
+    "keras_models",
+    "exporting",
+    "unrolling",
+    "map_layers",
+    "code_layers",
+    "distilled",
+    "phases",
+    "embedding",
+)
 
 
 @pytest.mark.parametrize("long", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["core", "networks"])

@@ -86,6 +86,7 @@ def test_two_classes_float64_and_values(data):
     np.testing.assert_allclose(values.to_keras().predict_on_batch(X)[:, 0], values.predict(X), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_files_load_in_another_process(data, tmp_path):
     pytest.importorskip("keras")
     X, y = data

@@ -254,6 +254,7 @@ def test_what_is_for_our_layers_is_refused(data):
 # Pickles
 
 
+@pytest.mark.slow
 def test_pickles_of_functions(data, tmp_path, monkeypatch):
     (tmp_path / "of_the_user.py").write_text(
         "import keras\n\n\ndef make(s, k):\n    return keras.Sequential([keras.Input(s), keras.layers.Dense(k)])\n"
@@ -388,6 +389,7 @@ print("the same")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "tensorflow"])
 def test_two_devices_learn_the_same(backend):
     pytest.importorskip(backend)

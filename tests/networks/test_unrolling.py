@@ -235,6 +235,7 @@ def untrained(layers, images, y, **parameters):
     return NetworkClassifier(layers, **(known | parameters)).fit(images, y)
 
 
+@pytest.mark.slow
 @pytest.mark.keras
 def test_two_stages_from_rows_to_scores():
     pytest.importorskip("keras")
