@@ -111,7 +111,7 @@ def measure(estimator: Any, split: Split, variant: str, settings: Settings, step
     rows |= dict(zip(GAINS, gains, strict=True))
     for row in ROWS:
         rows[f"{row}: standard deviation"] = float(np.std([run[row] for run in runs]))
-    return rows
+    return {f"{variant}: {name}": value for name, value in rows.items()}
 
 
 FINETUNE_CIFAR10 = Experiment(
@@ -124,6 +124,6 @@ FINETUNE_CIFAR10 = Experiment(
     load=cifar10_or_digits,
     build=build,
     measure=measure,
-    bars=GAINS,
+    bars={f"kmeans_100: {name}": bar for name, bar in GAINS.items()},
     headlines=(*(f"{row}: accuracy %, mean" for row in ROWS), *GAINS),
 )
